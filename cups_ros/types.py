@@ -1,0 +1,117 @@
+"""Records shared by the model, the fusion and the node: numpy only."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+VOID = 0
+MAX_CLASSES = 254
+
+
+@dataclass(frozen=True)
+class PseudoClass:
+    """One pseudo class; `id` counts from 1, 0 is void."""
+
+    id: int
+    name: str
+    isthing: bool
+    color: tuple[int, int, int]  # r, g, b
+
+
+@dataclass(frozen=True)
+class Classes:
+    """All pseudo classes of a run, ids 1..K without gaps: the one place that knows things from stuff."""
+
+    items: tuple[PseudoClass, ...]
+
+    def __post_init__(self) -> None:
+        ids = [c.id for c in self.items]
+        if ids != list(range(1, len(ids) + 1)) or len(ids) > MAX_CLASSES:
+            raise ValueError(f"expected class ids 1..K in order with K <= {MAX_CLASSES}, found {ids}")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[PseudoClass]:
+        return iter(self.items)
+
+    @property
+    def things(self) -> tuple[int, ...]:
+        """Ids of the thing classes, ascending: position t is the network's thing index t."""
+        return tuple(c.id for c in self.items if c.isthing)
+
+    @property
+    def stuff(self) -> tuple[int, ...]:
+        """Ids of the stuff classes, ascending: position s is the network's semantic channel s + 1."""
+        return tuple(c.id for c in self.items if not c.isthing)
+
+    def is_thing(self, class_id: int) -> bool:
+        return self.items[class_id - 1].isthing
+
+    def thing_table(self) -> np.ndarray:
+        """(K + 1,) bool: True at the ids of thing classes; void is False."""
+        return np.array([False, *(c.isthing for c in self.items)])
+
+    def color_table(self) -> np.ndarray:
+        """(K + 1, 3) uint8 RGB; void is black."""
+        return np.array([(0, 0, 0), *(c.color for c in self.items)], np.uint8)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The `classes` of a model card, the `categories` of a result folder."""
+        return [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "color": list(c.color)} for c in self.items]
+
+    @classmethod
+    def from_json(cls, rows: list[dict[str, Any]]) -> Classes:
+        return cls(tuple(PseudoClass(int(r["id"]), str(r["name"]), bool(r["isthing"]), tuple(r["color"])) for r in rows))
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Thresholds of the panoptic merge."""
+
+    score: float = 0.5  # instances below are not drawn
+    overlap: float = 0.5  # an instance hidden for more than this share is dropped
+    mask: float = 0.5  # probability from which a pixel belongs to an instance
+    stuff_area: float = 4096 / (1024 * 2048)  # smallest stuff segment, share of the image
+
+
+@dataclass(frozen=True, eq=False)
+class RawOutput:
+    """What one run of the network gives for one image, in pixels of the network's input."""
+
+    boxes: np.ndarray  # (N, 4) float32 x1, y1, x2, y2
+    scores: np.ndarray  # (N,) float32 in [0, 1], 0 on padding rows
+    class_id: np.ndarray  # (N,) integer, pseudo class of the instance
+    masks: np.ndarray  # (N, 28, 28) float32 probabilities inside the box
+    semantic: np.ndarray  # (height, width) integer, pseudo class of stuff; 0 = "some thing"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a panoptic map."""
+
+    class_id: int
+    instance_id: int  # 0 for stuff
+    is_thing: bool
+    score: float  # in [0, 1]
+    area: int  # pixels
+    bbox: tuple[int, int, int, int]  # x, y, width, height
+    track_id: int = 0  # 0 = unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Panoptic:
+    """One panoptic map at the size of its image."""
+
+    class_id: np.ndarray  # (H, W) uint8, 0 = void
+    instance_id: np.ndarray  # (H, W) uint16, 0 on stuff and void
+    segments: tuple[Segment, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.class_id.dtype != np.uint8 or self.instance_id.dtype != np.uint16:
+            raise ValueError(f"expected uint8 and uint16 maps, got {self.class_id.dtype} and {self.instance_id.dtype}")
+        if self.class_id.shape != self.instance_id.shape or self.class_id.ndim != 2:
+            raise ValueError(f"expected two (H, W) maps, got {self.class_id.shape} and {self.instance_id.shape}")

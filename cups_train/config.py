@@ -1,0 +1,192 @@
+"""Every option of every stage: type, text, unit, range and default. The command line, the YAML and the docs come from here."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cups_train.errors import CupsError
+
+
+class Section(BaseModel):
+    """Frozen settings; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RecordingConfig(Section):
+    """Which topics of a recording are read."""
+
+    left: str = Field("", description="image topic of the left (or only) camera; empty: found by itself")
+    right: str = Field("", description="image topic of the right camera; empty: found by itself")
+    left_info: str = Field("", description="camera_info topic of the left camera; empty: found by itself")
+    right_info: str = Field("", description="camera_info topic of the right camera; empty: found by itself")
+    pair_slop_ms: float = Field(15.0, gt=0, description="largest difference of the stamps of a stereo pair [ms]")
+    max_gap: float = Field(1.8, gt=1, description="frames further apart than this many median steps are not t and t+1")
+    stride: int = Field(1, ge=1, description="take every n-th stereo pair")
+
+
+class MotionConfig(Section):
+    """Stage 1a: objects from motion. Lengths in pixels hold at 1280 px image width."""
+
+    max_disparity: float = Field(0.15, gt=0, lt=1, description="largest disparity, share of the image width")
+    residual: bool = Field(True, description="propose objects from residual motion against the ego-motion, pixel by pixel")
+    rigid: bool = Field(True, description="propose objects by rigid-motion clustering (SF2SE3)")
+    runs: int = Field(4, ge=1, description="independent random runs of the rigid clustering in the ensemble")
+    vote: float = Field(0.8, gt=0, le=1, description="share of the runs in which a cluster must be found again")
+    max_depth: float = Field(70.0, gt=0, description="points further away are not used [m]")
+    min_area: float = Field(0.2, ge=0, description="smallest visible surface of an object [m2]")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` reproduces the published clustering, faults included")
+
+
+class SemanticsConfig(Section):
+    """Stage 1b: classes without labels."""
+
+    classes: int = Field(54, ge=2, le=254, description="number of pseudo classes K")
+    channels: int = Field(64, ge=8, description="channels of the dense features")
+    steps: int = Field(600, ge=0, description="training steps of the encoder")
+    cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
+    batch: int = Field(4, ge=1, description="images a step")
+    lr: float = Field(2e-3, gt=0, description="learning rate of the encoder")
+    height: int = Field(256, ge=64, description="working height of an image in training [px]")
+    windows: bool = Field(True, description="fuse whole image and sliding windows by depth, weight 1/(1 + Z)")
+    smooth: bool = Field(True, description="edge-aware refinement of the class maps")
+
+
+class LabelConfig(Section):
+    """Stage 1c: alignment, thing/stuff split, quality gate."""
+
+    psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the mean share of pixels inside moving objects")
+    min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class")
+    border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")
+    min_moving_frames: float = Field(0.02, ge=0, le=1, description="gate: least share of frames with a moving object")
+    max_class_share: float = Field(0.6, gt=0, le=1, description="gate: largest share of all pixels that one class may take")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` uses the published split rule")
+
+
+class NetworkConfig(Section):
+    """Panoptic Cascade Mask R-CNN. height = width = 0: about `area` pixels in the recordings' aspect ratio."""
+
+    backbone: Literal["resnet18", "resnet50"] = Field("resnet50", description="backbone")
+    weights: Path | None = Field(None, description="safetensors or torchvision-keyed file with backbone weights; none: from scratch")
+    channels: int = Field(256, ge=16, description="channels of the feature pyramid and the mask head")
+    hidden: int = Field(1024, ge=16, description="units of the box heads")
+    mask_convs: int = Field(4, ge=1, description="convolutions of the mask head")
+    semantic_channels: int = Field(128, ge=16, description="channels of the semantic head")
+    proposals: int = Field(256, ge=16, le=1000, description="proposals that reach the box heads in inference")
+    detections: int = Field(100, ge=1, le=300, description="instances that reach the mask head in inference")
+    height: int = Field(0, ge=0, multiple_of=32, description="input height [px]")
+    width: int = Field(0, ge=0, multiple_of=32, description="input width [px]")
+    area: int = Field(512 * 1024, ge=64 * 64, description="pixels of the input where height and width are 0")
+
+
+class BootstrapConfig(Section):
+    """Stage 2: panoptic bootstrapping."""
+
+    steps: int = Field(8000, ge=1, description="training steps")
+    batch: int = Field(16, ge=1, description="images a step")
+    lr: float = Field(1e-4, gt=0, description="learning rate of AdamW, constant after warm-up")
+    warmup: int = Field(0, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(1e-5, ge=0, description="weight decay; 0 for normalisation layers")
+    clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
+    drop_iou: float = Field(0.4, ge=0, le=1, description="DropLoss: a proposal whose best IoU is not above this is not punished")
+    drop_rpn: bool = Field(True, description="DropLoss for the proposal network too: such anchors are ignored, not background")
+    rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
+    rpn_samples: int = Field(256, ge=8, description="anchors sampled for the proposal network, per image")
+    ignore_unknown_things: bool = Field(True, description="thing pixels without an instance supervise nothing")
+    copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
+    self_enhanced_from: int = Field(1000, ge=0, description="step from which confident predictions are pasted too")
+    paste_score: float = Field(0.75, ge=0, le=1, description="score from which a prediction is pasted")
+    empty_frames: float = Field(0.25, ge=0, le=1, description="share of training images without an instance")
+    jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
+    checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` reproduces the published faults of sampling and paste")
+
+
+class SelfTrainConfig(Section):
+    """Stage 3: self-training with a momentum teacher."""
+
+    steps: int = Field(1500, ge=0, description="training steps")
+    rounds: int = Field(3, ge=1, description="rounds; the instance threshold rises by `round_step` with each")
+    round_step: float = Field(0.0, ge=0, description="rise of the instance threshold each round")
+    batch: int = Field(16, ge=1, description="images a step")
+    lr: float = Field(1e-5, gt=0, description="learning rate of AdamW, heads only")
+    weight_decay: float = Field(1e-5, ge=0, description="weight decay")
+    clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
+    momentum: float = Field(0.999, ge=0, lt=1, description="momentum of the teacher")
+    gamma: float = Field(0.7, ge=0, le=1, description="score from which a teacher's instance is a label")
+    zeta: float = Field(0.5, ge=0, le=1, description="a pixel is a label where its best class reaches this share of that class's maximum")
+    scales: tuple[float, ...] = Field((0.5, 0.75, 1.0), description="scales of the teacher's views, each plain and flipped")
+    rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
+    copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
+    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` uses the published code's self-label rule")
+
+
+class ExportConfig(Section):
+    """The exported model."""
+
+    formats: tuple[Literal["onnx", "tensorrt"], ...] = Field(("onnx",), description="formats of the exported model")
+    score: float = Field(0.5, ge=0, le=1, description="score from which an instance is drawn")
+    overlap: float = Field(0.5, ge=0, le=1, description="an instance hidden for more than this share is dropped")
+    stuff_area: float = Field(4096 / (1024 * 2048), ge=0, le=1, description="smallest stuff segment, share of the image")
+
+
+class Config(Section):
+    """All settings of a run; written to its config.yaml as they were in force."""
+
+    seed: int = Field(1996, ge=0, description="seed of everything random")
+    workers: int = Field(0, ge=0, description="processes of per-frame work; 0: one a core")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    recording: RecordingConfig = RecordingConfig()
+    motion: MotionConfig = MotionConfig()
+    semantics: SemanticsConfig = SemanticsConfig()
+    labels: LabelConfig = LabelConfig()
+    network: NetworkConfig = NetworkConfig()
+    bootstrap: BootstrapConfig = BootstrapConfig()
+    self_train: SelfTrainConfig = SelfTrainConfig()
+    export: ExportConfig = ExportConfig()
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def load_config(path: Path | None, overrides: list[str] | None = None) -> Config:
+    """Defaults, then the YAML file, then `key.path=value` overrides. Raises CupsError with all mistakes in one message."""
+    tree: dict[str, Any] = {}
+    if path is not None:
+        try:
+            tree = yaml.safe_load(path.read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise CupsError(f"expected a YAML file for --config, found {path}: {error}") from error
+        if not isinstance(tree, dict):
+            raise CupsError(f"expected sections with keys in {path}, found {type(tree).__name__}")
+    for override in overrides or []:
+        _override(tree, override)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors())
+        raise CupsError(f"settings that do not fit: {mistakes} (`--config` and `-o key.path=value` set them)") from error
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    if not equals or not path:
+        raise CupsError(f"expected -o key.path=value, found {override!r}")
+    *parents, leaf = path.split(".")
+    for name in parents:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise CupsError(f"expected -o key.path=value with a section before the dot, found {override!r}")
+    try:
+        tree[leaf] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise CupsError(f"expected a value in -o {override!r}: {error}") from error
+
+
+def dump_config(config: Config) -> str:
+    """YAML of all settings in force."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

@@ -1,0 +1,22 @@
+"""What a user can mend: the command line prints it as one sentence and ends with exit code 2."""
+from __future__ import annotations
+
+
+class CupsError(Exception):
+    """Wrong use or bad input: what was expected, what was found, which option mends it."""
+
+
+class RecordingError(CupsError):
+    """A recording that cannot be read or does not hold what is needed."""
+
+
+class ResultError(CupsError):
+    """A result, truth or label folder that does not fit its format."""
+
+
+class ModelError(CupsError):
+    """A checkpoint, weights file or exported model that cannot be used."""
+
+
+class GateError(CupsError):
+    """The quality gate stopped a run."""

@@ -1,0 +1,66 @@
+"""Files are written beside their place and renamed, so that a killed program leaves none half-written."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cups_train.errors import ResultError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write` with a path beside `path`, then rename it into place. Folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomically(path, lambda beside: beside.write_text(json.dumps(value, indent=1) + "\n") and None)
+
+
+def read_json(path: Path) -> Any:
+    """Raises ResultError, with the path, where the file is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ResultError(f"expected a file {path}, found none") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ResultError(f"expected JSON in {path}, found a damaged file ({error}); delete it and make it again") from error
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """(H, W) uint8/uint16 or (H, W, 3) uint8 RGB to PNG or JPEG by the ending; PNG in the fastest compression."""
+    pixels = image[..., ::-1] if image.ndim == 3 else image
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if path.suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 92]
+    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), options)
+    if not done:
+        raise ValueError(f"cannot encode {image.dtype} {image.shape} as {path.suffix}")
+    write_atomically(path, lambda beside: beside.write_bytes(data.tobytes()) and None)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """A PNG or JPEG as stored: (H, W) uint8/uint16, or (H, W, 3) uint8 RGB. Raises ResultError."""
+    data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if image is None:
+        raise ResultError(f"expected an image in {path}, found {'a damaged file' if path.exists() else 'none'}")
+    return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

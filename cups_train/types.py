@@ -1,0 +1,89 @@
+"""Records that cross folders. Images are (H, W, 3) uint8 RGB; lengths are metres, times nanoseconds."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StereoCamera:
+    """A rectified pinhole pair. Pixel (0, 0) is the centre of the top left pixel."""
+
+    width: int  # px
+    height: int  # px
+    fx: float  # px
+    fy: float  # px
+    cx: float  # px
+    cy: float  # px
+    baseline: float  # m
+
+    def scaled(self, height: int, width: int) -> StereoCamera:
+        """The same camera at another image size (half-pixel rule)."""
+        sx, sy = width / self.width, height / self.height
+        return replace(self, width=width, height=height, fx=self.fx * sx, fy=self.fy * sy,
+                       cx=(self.cx + 0.5) * sx - 0.5, cy=(self.cy + 0.5) * sy - 0.5)
+
+    @property
+    def depth_scale(self) -> float:
+        """Focal length times baseline [px m]: depth = depth_scale / disparity."""
+        return self.fx * self.baseline
+
+
+@dataclass(frozen=True, eq=False)
+class StereoFrame:
+    """One rectified stereo pair."""
+
+    key: str  # "000017": index of the pair in its recording
+    stamp_ns: int  # of the left image
+    left: np.ndarray  # (H, W, 3) uint8 RGB
+    right: np.ndarray  # (H, W, 3) uint8 RGB
+    camera: StereoCamera
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFrame:
+    """One image of a single camera or of a folder of images."""
+
+    key: str  # index of the image, or the file's stem
+    stamp_ns: int  # 0 for a folder of images
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+
+
+@dataclass(frozen=True, eq=False)
+class SceneFlow:
+    """Correspondences of one pair of stereo frames, on the pixels of the left image at t."""
+
+    flow: np.ndarray  # (H, W, 2) float32 px, t -> t+1
+    disparity: np.ndarray  # (H, W) float32 px at t; 0 = no finite depth (sky)
+    disparity_next: np.ndarray  # (H, W) float32 px at t+1 of the point seen at this pixel at t
+    flow_ok: np.ndarray  # (H, W) bool, flow passed its checks
+    disparity_ok: np.ndarray  # (H, W) bool, disparity passed its checks
+    disparity_next_ok: np.ndarray  # (H, W) bool, disparity_next passed its checks
+    flow_sigma: np.ndarray  # (H, W) float32 px, standard deviation of one flow component
+    disparity_sigma: np.ndarray  # (H, W) float32 px
+
+
+@dataclass(frozen=True, eq=False)
+class MovingObject:
+    """An object whose motion differs from the static scene's."""
+
+    id: int  # in its frame, from 1 on
+    track_id: int | None
+    score: float  # in [0, 1]
+    pixels: int
+    transform: np.ndarray  # (4, 4) metres: own motion t -> t+1, in the left camera's frame at t
+    centroid_m: tuple[float, float, float]
+    source: str  # "residual" | "rigid" | ...
+
+
+@dataclass(frozen=True, eq=False)
+class MotionResult:
+    """Stage 1a's answer for one frame."""
+
+    key: str
+    stamp_ns: int
+    instances: np.ndarray  # (H, W) uint16, 0 = none, else the object's id
+    ego: np.ndarray | None  # (4, 4) metres: pose of the left camera at t+1 in its frame at t
+    objects: tuple[MovingObject, ...]
+    reason: str | None  # why there is no object
