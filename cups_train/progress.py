@@ -31,10 +31,8 @@ def _bar(items: Iterable[Item], title: str, total: int | None, done: int) -> Ite
 
 def _lines(items: Iterable[Item], title: str, total: int | None, done: int) -> Iterator[Item]:
     start = last = time.monotonic()
-    count = 0
-    for item in items:
+    for count, item in enumerate(items, 1):
         yield item
-        count += 1
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or (total is not None and done + count == total):
             last = now

@@ -1,0 +1,276 @@
+"""`cups-train`: verb -> function; nothing else. Modules are imported when their verb is called."""
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from cups_train.config import Config, RecordingConfig, Section, load_config
+from cups_train.errors import CupsError
+
+logger = logging.getLogger("cups_train")
+TOPICS = ("left", "right", "left_info", "right_info")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong use is one sentence and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        args.call(args)
+    except CupsError as error:
+        print(f"cups-train {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"cups-train {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _config(args: argparse.Namespace) -> Config:
+    topics = [f"recording.{name}={getattr(args, name)}" for name in TOPICS if getattr(args, name, None)]
+    return load_config(args.config, topics + args.override)
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    from cups_train.recording import inspect, render_text
+
+    print(render_text(inspect(args.recording, _config(args).recording)))
+
+
+def _run(args: argparse.Namespace) -> None:
+    from cups_train import pipeline
+    from cups_train.recording import open_recordings
+    from cups_train.run_folder import RunFolder
+
+    config = _config(args)
+    if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
+        raise CupsError(f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}")
+    validation = None
+    if args.val:
+        validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
+    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+    pipeline.run(recordings, RunFolder.create(args.out, config), config, validation)
+
+
+def _motion(args: argparse.Namespace) -> None:
+    import os
+
+    from cups_train import motion
+    from cups_train.recording import open_recording
+
+    config = _config(args)
+    recording = open_recording(args.recording, config.recording)
+    motion.run(recording, args.out, config.motion, config.seed, config.workers or os.cpu_count() or 1, args.given)
+
+
+def _pseudo_label(args: argparse.Namespace) -> None:
+    from cups_train import pipeline, pseudo_label
+    from cups_train.recording import open_recordings
+    from cups_train.run_folder import RunFolder
+
+    config = _config(args)
+    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+    if args.export is not None and (args.out / "config.yaml").is_file() and RunFolder.open(args.out).is_finished("labels"):
+        run_folder = RunFolder.open(args.out)
+    else:
+        run_folder = RunFolder.create(args.out, config)
+        pipeline.pseudo_label(recordings, run_folder, config)
+    if args.export is not None:
+        pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
+
+
+def _train(args: argparse.Namespace) -> None:
+    _on_run(args, "train")
+
+
+def _self_train(args: argparse.Namespace) -> None:
+    _on_run(args, "self_train")
+
+
+def _on_run(args: argparse.Namespace, stage: str) -> None:
+    from cups_train import pipeline
+    from cups_train.predict import recordings_of
+    from cups_train.run_folder import RunFolder
+
+    run_folder = RunFolder.open(args.run)
+    config = run_folder.config(args.override)
+    getattr(pipeline, stage)(recordings_of(run_folder, config), RunFolder.create(args.run, config), config)
+    pipeline.write_report(run_folder)
+
+
+def _predict(args: argparse.Namespace) -> None:
+    from cups_train.predict import load_predictor, predict
+    from cups_train.recording import open_sources
+
+    config = _config(args)
+    predict(load_predictor(args.model, args.stage, args.override), open_sources(args.recordings, config.recording), args.out)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from cups_train.metrics import evaluate_folders
+
+    print(evaluate_folders(args))
+
+
+def _export(args: argparse.Namespace) -> None:
+    from cups_train import pipeline
+    from cups_train.run_folder import RunFolder
+
+    run_folder = RunFolder.open(args.run)
+    formats = [f"export.formats=[{args.format}]"] if args.format else []
+    pipeline.export(run_folder, run_folder.config(formats + args.override), args.out)
+
+
+def _check(args: argparse.Namespace) -> None:
+    from cups_train import pseudo_label
+    from cups_train.run_folder import RunFolder
+
+    run_folder = RunFolder.open(args.run)
+    run_folder.fingerprint("labels")
+    print(pseudo_label.check(run_folder.stage("labels"), run_folder.config(args.override).labels))
+
+
+def _name(args: argparse.Namespace) -> None:
+    from cups_train.report import write_naming_sheet
+    from cups_train.run_folder import RunFolder
+
+    print(write_naming_sheet(RunFolder.open(args.run).root))
+
+
+def _render(args: argparse.Namespace) -> None:
+    from cups_train.render import render
+
+    render(args.out, frames=args.frames, seed=args.seed, height=args.height, width=args.width)
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, tuple[str, ...]]] = {
+    "inspect": (_inspect, "what a recording holds and whether it can be trained on", ("recording",)),
+    "run": (_run, "the three stages, export and evaluation; resumes where it stopped",
+            ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export")),
+    "motion": (_motion, "stage 1a alone: moving objects of one recording", ("recording", "motion")),
+    "pseudo-label": (_pseudo_label, "stage 1: panoptic pseudo labels", ("recording", "motion", "semantics", "labels")),
+    "train": (_train, "stage 2: panoptic bootstrapping of a labelled run", ("network", "bootstrap")),
+    "self-train": (_self_train, "stage 3: self-training of a bootstrapped run", ("self_train",)),
+    "predict": (_predict, "result folders of a run, a checkpoint or an exported model", ("recording",)),
+    "evaluate": (_evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", ()),
+    "export": (_export, "the exported model folder of a run", ("export",)),
+    "check": (_check, "quality gate of a run's labels, without truth", ("labels",)),
+    "name": (_name, "contact sheet and names of a run's pseudo classes", ()),
+    "render": (_render, "the procedural street: a recording and its truth", ()),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cups-train", description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.")
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for name, (call, text, sections) in COMMANDS.items():
+        verb = verbs.add_parser(name, help=text, description=text, epilog=_options_text(sections), formatter_class=argparse.RawDescriptionHelpFormatter)
+        verb.set_defaults(call=call)
+        ARGUMENTS[name](verb)
+        verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
+        verb.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over the file's")
+        if "recording" in sections:
+            for topic in TOPICS:
+                verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=RecordingConfig.model_fields[topic].description)
+    return parser
+
+
+def _recordings(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
+
+
+def _folders(text: str) -> list[Path]:
+    return [Path(name) for name in text.split(",") if name]
+
+
+def _run_arguments(verb: argparse.ArgumentParser) -> None:
+    _recordings(verb)
+    verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    verb.add_argument("--val", type=_folders, default=[], metavar="V1,V2", help="recordings to evaluate on; no training stage reads them")
+    verb.add_argument("--truth", type=_folders, default=[], metavar="T1,T2", help="their truth folders")
+
+
+def _motion_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the motion folder")
+    verb.add_argument("--given", type=Path, metavar="TRUTH", help="take flow and disparity from this truth folder instead of estimating them")
+
+
+def _pseudo_label_arguments(verb: argparse.ArgumentParser) -> None:
+    _recordings(verb)
+    verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    verb.add_argument("--export", type=Path, metavar="DIR", help="write the labels as result folders; on a finished run nothing else is done")
+
+
+def _predict_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", type=Path, metavar="MODEL", help="a run, a .safetensors checkpoint or an exported model folder")
+    verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap, .db3, or a folder of images")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the result folder")
+    verb.add_argument("--stage", choices=("labels", "bootstrap", "self_train"), help="stage of a run; its last finished one without this")
+
+
+def _evaluate_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("result", type=_folders, metavar="RESULT", help="result folder, or several joined by commas")
+    verb.add_argument("--truth", type=_folders, required=True, metavar="TRUTH", help="truth folders, paired by position")
+    verb.add_argument("--fit-result", type=_folders, default=[], metavar="R2", help="fit the assignment of pseudo classes on these results")
+    verb.add_argument("--fit-truth", type=_folders, default=[], metavar="T2", help="and these truth folders")
+    verb.add_argument("--assignment", type=Path, metavar="FILE", help="use this saved assignment")
+    verb.add_argument("--save-assignment", type=Path, metavar="FILE", help="save the assignment that was fitted")
+    verb.add_argument("--no-assignment", action="store_true", help="compare class ids as they are")
+    verb.add_argument("--matching", choices=("hungarian", "majority"), default="hungarian", help="one to one first, or most frequent class")
+    verb.add_argument("--void", choices=("official", "published"), default="official", help="panopticapi's rule, or the published code's")
+    verb.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
+
+
+def _run_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+
+
+def _inspect_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
+
+
+def _export_arguments(verb: argparse.ArgumentParser) -> None:
+    _run_argument(verb)
+    verb.add_argument("--out", type=Path, required=True, metavar="MODEL", help="the exported model folder")
+    verb.add_argument("--format", metavar="onnx,tensorrt", help="formats, joined by commas")
+
+
+def _render_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="DIR/recording and DIR/truth are written")
+    verb.add_argument("--frames", type=int, default=24, metavar="N", help="stereo frames (24)")
+    verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed of street, traffic and camera (0)")
+    verb.add_argument("--height", type=int, default=256, metavar="PX", help="image height (256)")
+    verb.add_argument("--width", type=int, default=512, metavar="PX", help="image width (512)")
+
+
+ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "inspect": _inspect_arguments, "run": _run_arguments, "motion": _motion_arguments, "pseudo-label": _pseudo_label_arguments,
+    "train": _run_argument, "self-train": _run_argument, "predict": _predict_arguments, "evaluate": _evaluate_arguments,
+    "export": _export_arguments, "check": _run_argument, "name": _run_argument, "render": _render_arguments,
+}
+
+
+def _options_text(sections: tuple[str, ...]) -> str:
+    """The settings of a command with text and default, from config.py."""
+    lines = ["settings (-o key.path=value or --config FILE.yaml):"] if sections else []
+    for name in sections:
+        section: type[Section] = type(getattr(Config(), name))
+        for key, field in section.model_fields.items():
+            lines.append(f"  {name}.{key}  {field.description} [{field.default}]")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The stages in order, each resumable: the only module besides the command line that knows them all."""
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cups_train.config import Config, Section
+from cups_train.files import write_json
+from cups_train.progress import progress
+from cups_train.recording import Recording
+from cups_train.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Recordings that no training stage reads, and their truth folders."""
+
+    recordings: tuple[Recording, ...]
+    truths: tuple[Path, ...]
+
+
+def run(recordings: list[Recording], run_folder: RunFolder, config: Config, validation: Validation | None = None) -> None:
+    """The three stages, export and, where truth is given, evaluation; ends with the report page."""
+    pseudo_label(recordings, run_folder, config)
+    train(recordings, run_folder, config)
+    self_train(recordings, run_folder, config)
+    export(run_folder, config)
+    if validation is not None:
+        evaluate_stages(run_folder, config, validation)
+    write_report(run_folder)
+
+
+def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
+    """Stage 1: objects from motion, classes without labels, and the labels that both give."""
+    from cups_train import motion, pseudo_label, semantics
+
+    workers = config.workers or os.cpu_count() or 1
+    _write_indices(recordings, run_folder)
+    inputs = _inputs(recordings, config, config.motion)
+    with run_folder.making("motion", inputs, config.seed) as folder:
+        if folder is not None:
+            for recording in recordings:
+                motion.run(recording, folder / recording.name, config.motion, config.seed, workers)
+    with run_folder.making("semantics", _inputs(recordings, config, config.semantics), config.seed) as folder:
+        if folder is not None:
+            semantics.train(recordings, folder, config.semantics, config.seed, config.device)
+            for recording in recordings:
+                semantics.run(recording, folder, folder / recording.name, config.semantics, workers, config.device)
+    inputs = {"motion": run_folder.fingerprint("motion"), "semantics": run_folder.fingerprint("semantics"), **_inputs(recordings, config, config.labels)}
+    with run_folder.making("labels", inputs, config.seed) as folder:
+        if folder is not None:
+            classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels, config.semantics.classes)
+            write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
+
+
+def train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
+    """Stage 2: panoptic bootstrapping on the pseudo labels."""
+    from cups_train import bootstrap
+
+    inputs = {"labels": run_folder.fingerprint("labels"), "network": config.network.model_dump(mode="json"), **_inputs(recordings, config, config.bootstrap)}
+    with run_folder.making("bootstrap", inputs, config.seed) as folder:
+        if folder is not None:
+            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes(), folder, config.network, config.bootstrap, config.seed, config.device)
+
+
+def self_train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
+    """Stage 3: self-training on all frames."""
+    from cups_train import self_train as stage
+
+    inputs = {"bootstrap": run_folder.fingerprint("bootstrap"), **_inputs(recordings, config, config.self_train)}
+    with run_folder.making("self_train", inputs, config.seed) as folder:
+        if folder is not None:
+            stage.run(recordings, run_folder.stage("bootstrap") / "checkpoint.safetensors", folder, config.self_train, config.seed, config.device)
+
+
+def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
+    """The last finished stage as a model folder: RUN/model, or `out`."""
+    from cups_train import export as stage
+    from cups_train.predict import last_checkpoint
+
+    checkpoint = last_checkpoint(run_folder)
+    if out is not None:
+        stage.run(checkpoint, out, config.export, run_folder.root.name)
+        return out
+    inputs = {"checkpoint": run_folder.fingerprint(checkpoint.parent.name), "settings": config.export.model_dump(mode="json")}
+    with run_folder.making("model", inputs, config.seed) as folder:
+        if folder is not None:
+            stage.run(checkpoint, folder, config.export, run_folder.root.name)
+    return run_folder.stage("model")
+
+
+def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validation) -> dict[str, Any]:
+    """Predict the validation recordings with every stage and score them; RUN/metrics.json holds the figures.
+
+    The k-means baseline stands beside them; the assignment of pseudo classes is fitted on the truth that is scored.
+    """
+    from cups_train.metrics import EvaluationOptions, evaluate, render_table
+    from cups_train.predict import baseline, predict, predictor_of_stage
+
+    root = run_folder.root / "evaluation"
+    figures: dict[str, Any] = {}
+    stages = ("kmeans", "labels", "bootstrap", "self_train")
+    for stage in progress(stages, "evaluation"):
+        if stage == "kmeans":
+            folders = baseline(run_folder, list(validation.recordings), root / stage, config)
+        else:
+            folders = predict(predictor_of_stage(run_folder, stage, config), list(validation.recordings), root / stage)
+        official = evaluate(folders, list(validation.truths), EvaluationOptions())
+        published = evaluate(folders, list(validation.truths), EvaluationOptions(void="published"))
+        figures[stage] = {"official": official.to_json(), "published": published.to_json()}
+        logger.info("%s\n%s", stage, render_table(official))
+    write_json(run_folder.root / "metrics.json", figures)
+    return figures
+
+
+def write_report(run_folder: RunFolder) -> Path:
+    """RUN/report/index.html."""
+    from cups_train.report import write_report as write
+
+    return write(run_folder.root)
+
+
+def _inputs(recordings: list[Recording], config: Config, section: Section) -> dict[str, Any]:
+    return {"recordings": {r.name: r.fingerprint for r in recordings}, "settings": section.model_dump(mode="json"),
+            "recording": config.recording.model_dump(mode="json"), "seed": config.seed}
+
+
+def _write_indices(recordings: list[Recording], run_folder: RunFolder) -> None:
+    """RUN/recording/NAME/index.json: where the recording is, its calibration and stamps; no images."""
+    for recording in recordings:
+        camera = recording.camera
+        write_json(run_folder.stage("recording") / recording.name / "index.json", {
+            "name": recording.name, "path": str(recording.path.resolve()), "fingerprint": recording.fingerprint,
+            "camera": {"width": camera.width, "height": camera.height, "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "baseline": camera.baseline},
+            "step_ns": recording.step_ns, "frames": [{"key": s.key, "stamp_ns": s.stamp_ns, "follows": s.follows} for s in recording.stamps]})

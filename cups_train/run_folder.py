@@ -1,0 +1,140 @@
+"""The run folder is a journal: one folder a stage, its done.json written last; what fits is skipped, all else is made again."""
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cups_ros.types import Classes
+from cups_train import __version__
+from cups_train.config import Config, dump_config, load_config
+from cups_train.errors import CupsError, ResultError
+from cups_train.files import read_json, sha256, write_atomically, write_json
+
+logger = logging.getLogger(__name__)
+STAGES = ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
+HASHED = {".json", ".safetensors", ".onnx"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps its stages; `root` is RUN."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path, config: Config) -> RunFolder:
+        """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign folder."""
+        if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / "config.yaml").exists())):
+            raise CupsError(f"expected --out to name a new folder or a run, found {root} with other content; name another folder")
+        write_atomically(root / "config.yaml", lambda beside: beside.write_text(dump_config(config)) and None)
+        return cls(root)
+
+    @classmethod
+    def open(cls, root: Path) -> RunFolder:
+        """An existing run. Raises CupsError where there is none."""
+        if not (root / "config.yaml").is_file():
+            raise CupsError(f"expected a run folder (made by `cups-train run` or `pseudo-label`), found no config.yaml in {root}")
+        return cls(root)
+
+    def config(self, overrides: list[str]) -> Config:
+        """The settings in force, with overrides."""
+        return load_config(self.root / "config.yaml", overrides)
+
+    def stage(self, name: str) -> Path:
+        return self.root / name
+
+    def is_finished(self, name: str) -> bool:
+        done = self.stage(name) / "done.json"
+        return done.is_file() and read_json(done)["outputs"] == _outputs(self.stage(name))
+
+    def fingerprint(self, name: str) -> str:
+        """Identity of a finished stage: of its inputs, settings and outputs. Raises CupsError where it is not finished."""
+        if not self.is_finished(name):
+            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found it unfinished; type the command that makes it again")
+        return sha256(self.stage(name) / "done.json")
+
+    def classes(self) -> Classes:
+        try:
+            return Classes.from_json(read_json(self.root / "classes.json")["classes"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise ResultError(f"expected the classes of a run in {self.root / 'classes.json'}, found {error}; delete it and label again") from error
+
+    @contextmanager
+    def making(self, name: str, inputs: dict[str, Any], seed: int) -> Iterator[Path | None]:
+        """Make one stage: gives its folder, or None where it is finished from the same inputs; done.json is written at the end.
+
+        A folder made from other inputs is set aside under RUN/.replaced (one generation is kept).
+        """
+        folder, key = self.stage(name), _digest(inputs)
+        if self.is_finished(name) and read_json(folder / "done.json")["inputs_sha256"] == key:
+            logger.info("%s: finished, kept", name)
+            yield None
+            return
+        self._set_aside_unless(name, inputs)
+        (folder / "done.json").unlink(missing_ok=True)
+        write_json(folder / "inputs.json", inputs)
+        start = time.monotonic()
+        yield folder
+        write_json(folder / "done.json", {
+            "stage": name, "inputs": inputs, "inputs_sha256": key, "outputs": _outputs(folder), "seed": seed,
+            "seconds": round(time.monotonic() - start, 1), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": _versions()})
+
+    def _set_aside_unless(self, name: str, inputs: dict[str, Any]) -> None:
+        folder = self.stage(name)
+        if not folder.exists():
+            return
+        before = read_json(folder / "inputs.json") if (folder / "inputs.json").is_file() else {}
+        if before == json.loads(json.dumps(inputs)):
+            return
+        aside = self.root / ".replaced" / name
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(aside)
+        logger.info("%s: made again, its inputs differ (%s); the old folder is %s", name, ", ".join(_changed(before, inputs)) or "unknown before", aside)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[str]:
+    names = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            names += _changed(old, new, f"{path}{key}.")
+        elif json.dumps(old) != json.dumps(new):
+            names.append(f"{path}{key}")
+    return names
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _outputs(folder: Path) -> dict[str, Any]:
+    """Count and digest of a stage's files: names and sizes of all, contents of the small decisive ones."""
+    digest, count = hashlib.sha256(), 0
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("done.json", "inputs.json")):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+        if path.suffix in HASHED:
+            digest.update(sha256(path).encode())
+        count += 1
+    return {"files": count, "sha256": digest.hexdigest()}
+
+
+def _versions() -> dict[str, str]:
+    found = {"cups": __version__, "python": platform.python_version()}
+    for package in ("numpy", "torch", "torchvision", "opencv-python-headless", "onnxruntime"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found

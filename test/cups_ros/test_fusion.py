@@ -1,0 +1,79 @@
+"""The merge of instances and stuff, on maps worked out by hand."""
+import numpy as np
+import pytest
+
+from cups_ros.fusion import Letterbox, fuse, letterbox, panoptic_from_maps
+from cups_ros.types import Classes, Panoptic, PseudoClass, RawOutput, Thresholds
+
+CLASSES = Classes((PseudoClass(1, "road", False, (128, 64, 128)), PseudoClass(2, "car", True, (0, 0, 142)), PseudoClass(3, "sky", False, (70, 130, 180))))
+SAME = Letterbox((8, 16), (8, 16))
+
+
+def raw(boxes, scores, semantic, kinds=None):
+    count = len(boxes)
+    return RawOutput(np.array(boxes, np.float32).reshape(count, 4), np.array(scores, np.float32), np.array(kinds or [2] * count, np.int32),
+                     np.ones((count, 28, 28), np.float32), np.asarray(semantic, np.int32))
+
+
+def sky_over_road():
+    semantic = np.ones((8, 16), np.int32)
+    semantic[:4] = 3
+    return semantic
+
+
+def test_an_instance_covers_stuff_and_stuff_keeps_the_rest():
+    answer = fuse(raw([[2, 2, 6, 6]], [0.9], sky_over_road()), CLASSES, Thresholds(stuff_area=0), SAME)
+    assert (answer.class_id[2:6, 2:6] == 2).all() and (answer.instance_id[2:6, 2:6] == 1).all()
+    areas = {s.class_id: s.area for s in answer.segments}
+    assert areas == {2: 16, 3: 64 - 8, 1: 64 - 8}
+    assert [s.bbox for s in answer.segments if s.is_thing] == [(2, 2, 4, 4)]
+
+
+def test_the_better_score_wins_and_a_hidden_instance_is_dropped():
+    boxes, scores = [[0, 0, 8, 8], [0, 0, 4, 8], [6, 0, 12, 8]], [0.6, 0.9, 0.7]
+    answer = fuse(raw(boxes, scores, sky_over_road()), CLASSES, Thresholds(stuff_area=0), SAME)
+    things = [s for s in answer.segments if s.is_thing]
+    # 0.9 takes columns 0-3, 0.7 takes 6-11; of the 0.6 box (0-7) only columns 4-5 are free: 25 % visible, dropped
+    assert [(round(s.score, 1), s.area) for s in things] == [(0.9, 32), (0.7, 48)]
+    assert answer.instance_id[0].tolist() == [1] * 4 + [0] * 2 + [2] * 6 + [0] * 4
+
+
+def test_low_scores_small_stuff_and_uncovered_things_stay_void():
+    semantic = sky_over_road()
+    semantic[6:, :2] = 0  # "some thing" without an instance
+    semantic[:1, :1] = 1  # one pixel of road in the sky joins the road segment
+    answer = fuse(raw([[2, 2, 6, 6]], [0.4], semantic), CLASSES, Thresholds(stuff_area=0.5), SAME)
+    assert answer.segments == () and (answer.class_id == 0).all()
+
+
+def test_a_letterboxed_answer_lies_where_the_image_lies():
+    image = np.zeros((40, 160, 3), np.uint8)
+    canvas, view = letterbox(image, (32, 64))
+    assert canvas.shape == (32, 64, 3) and view.content_size == (16, 64)
+    assert (canvas[16:] == (124, 116, 104)).all() and (canvas[:16] == 0).all()
+    semantic = np.ones((32, 64), np.int32)
+    semantic[16:] = 3  # in the padding: never seen
+    answer = fuse(raw([[0, 0, 32, 16]], [0.9], semantic), CLASSES, Thresholds(), view)
+    assert answer.class_id.shape == (40, 160)
+    assert (answer.class_id[:, :80] == 2).all() and (answer.class_id[:, 80:] == 1).all()
+
+
+def test_the_mask_is_sampled_at_pixel_centres():
+    mask = np.zeros((1, 28, 28), np.float32)
+    mask[0, :, :14] = 1  # the left half of the box
+    output = RawOutput(np.array([[4, 0, 12, 8]], np.float32), np.array([1], np.float32), np.array([2]), mask, sky_over_road())
+    assert fuse(output, CLASSES, Thresholds(), SAME).instance_id[3].tolist() == [0] * 4 + [1] * 4 + [0] * 8
+
+
+def test_maps_become_segments_and_things_without_instance_become_void():
+    kinds = np.array([[1, 1, 2, 2], [3, 2, 2, 2]], np.uint8)
+    instances = np.array([[9, 0, 5, 5], [0, 0, 5, 0]], np.uint16)
+    answer = panoptic_from_maps(kinds, instances, CLASSES, {5: 0.25}, {5: 77})
+    assert answer.class_id.tolist() == [[1, 1, 2, 2], [3, 0, 2, 0]]
+    assert answer.instance_id.tolist() == [[0, 0, 5, 5], [0, 0, 5, 0]]
+    assert [(s.class_id, s.instance_id, s.score, s.area, s.track_id) for s in answer.segments] == [(2, 5, 0.25, 3, 77), (1, 0, 1.0, 2, 0), (3, 0, 1.0, 1, 0)]
+
+
+def test_maps_of_the_wrong_type_are_refused():
+    with pytest.raises(ValueError, match="uint8 and uint16"):
+        Panoptic(np.zeros((2, 2), np.int64), np.zeros((2, 2), np.uint16))

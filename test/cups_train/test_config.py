@@ -1,0 +1,41 @@
+"""Settings: recipes load, mistakes come in one message."""
+from pathlib import Path
+
+import pytest
+
+from cups_train.config import dump_config, load_config
+from cups_train.errors import CupsError
+
+RECIPES = sorted((Path(__file__).parents[2] / "config" / "train").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_loads(recipe):
+    assert load_config(recipe).seed == 1996
+
+
+def test_there_are_recipes():
+    assert {"demo", "street", "vehicle", "cityscapes", "compat"} <= {p.stem for p in RECIPES}
+
+
+def test_what_is_in_force_reads_back_equal(tmp_path):
+    config = load_config(None, ["motion.runs=3", "network.weights=/tmp/w.safetensors", "bootstrap.jitter=[0.5, 1.0]"])
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    assert load_config(tmp_path / "config.yaml") == config and config.motion.runs == 3
+
+
+def test_all_mistakes_come_in_one_message():
+    with pytest.raises(CupsError, match=r"motion\.runz.*bootstrap\.lr") as error:
+        load_config(None, ["motion.runz=3", "bootstrap.lr=-1"])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("override", ["motion.runs", "=3", "seed.more=1"])
+def test_an_override_of_another_form_is_refused(override):
+    with pytest.raises(CupsError):
+        load_config(None, ["seed=1", override])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CupsError, match=r"nowhere\.yaml"):
+        load_config(tmp_path / "nowhere.yaml")
