@@ -1,0 +1,110 @@
+"""What result and truth folders hold: categories and, for each image, its segments. No pixels are read here."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cups_train.errors import ResultError
+from cups_train.files import read_json
+
+Folders = str | Path | Sequence[str | Path]
+FrameKey = tuple[int, str]  # position of the folder in its list, file name
+
+
+@dataclass(frozen=True)
+class Category:
+    """One class of a result or of a truth."""
+
+    id: int
+    name: str
+    isthing: bool
+
+
+@dataclass(frozen=True)
+class SegmentEntry:
+    """One entry of segments_info."""
+
+    category_id: int
+    iscrowd: bool
+    score: float | None  # in [0, 1]; None where the file has none
+
+
+@dataclass(frozen=True)
+class FrameEntry:
+    """One image of a folder."""
+
+    image: Path  # its PNG, id = R + 256 G + 65536 B
+    segments: Mapping[int, SegmentEntry]  # by segment id, in the order of the file
+
+
+@dataclass(frozen=True)
+class ResultIndex:
+    """One or several result (or truth) folders, read as one."""
+
+    name: str
+    categories: Mapping[int, Category]
+    frames: Mapping[FrameKey, FrameEntry]
+
+    def is_thing(self, category_id: int) -> bool:
+        return self.categories[category_id].isthing
+
+    @property
+    def scored(self) -> bool:
+        """True where at least one segment carries a score."""
+        return any(s.score is not None for f in self.frames.values() for s in f.segments.values())
+
+
+def folder_list(folders: Folders) -> list[Path]:
+    """"a,b" or a list -> paths."""
+    if isinstance(folders, Path):
+        return [folders]
+    parts = [p.strip() for p in folders.split(",")] if isinstance(folders, str) else folders
+    return [Path(p) for p in parts if str(p)]
+
+
+def read_index(folders: Folders) -> ResultIndex:
+    """Read panoptic.json of every folder. Raises ResultError where one is missing or does not fit its format."""
+    paths = folder_list(folders)
+    if not paths:
+        raise ResultError("expected a folder with panoptic.json, found an empty list (give one, or several joined by commas)")
+    categories: dict[int, Category] = {}
+    frames: dict[FrameKey, FrameEntry] = {}
+    for position, path in enumerate(paths):
+        tree = _read_panoptic_json(path)
+        try:
+            categories |= {int(c["id"]): Category(int(c["id"]), str(c["name"]), bool(c["isthing"])) for c in tree["categories"]}
+            for annotation in tree["annotations"]:
+                name = str(annotation["file_name"])
+                segments = {int(s["id"]): _segment(s) for s in annotation["segments_info"]}
+                frames[position, name] = FrameEntry(path / "panoptic" / name, segments)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultError(f"expected images, annotations and categories in COCO panoptic form in {path / 'panoptic.json'}, "
+                              f"found {type(error).__name__} at {error}") from error
+    index = ResultIndex(",".join(map(str, paths)), categories, frames)
+    _check_categories(index)
+    return index
+
+
+def _read_panoptic_json(folder: Path) -> dict[str, Any]:
+    file = folder / "panoptic.json"
+    if not file.is_file():
+        inside = sorted(p.parent.name for p in folder.glob("*/panoptic.json"))
+        hint = f"; folders in it that have one: {', '.join(inside)} (join those wanted by commas)" if inside else ""
+        raise ResultError(f"expected a result folder with panoptic.json, found none in {folder}{hint}")
+    tree = read_json(file)
+    if not isinstance(tree, dict):
+        raise ResultError(f"expected an object with images, annotations and categories in {file}, found {type(tree).__name__}")
+    return tree
+
+
+def _segment(row: dict[str, Any]) -> SegmentEntry:
+    score = row.get("score")
+    return SegmentEntry(int(row["category_id"]), bool(row.get("iscrowd")), None if score is None else float(score))
+
+
+def _check_categories(index: ResultIndex) -> None:
+    used = {s.category_id for f in index.frames.values() for s in f.segments.values()}
+    if unknown := sorted(used - set(index.categories)):
+        raise ResultError(f"expected every category_id of {index.name} among its categories, found {unknown[:5]}")
