@@ -71,6 +71,8 @@ class NetworkConfig(Section):
 
     backbone: Literal["resnet18", "resnet50"] = Field("resnet50", description="backbone")
     weights: Path | None = Field(None, description="safetensors or torchvision-keyed file with backbone weights; none: from scratch")
+    weights_licence: str = Field("", description="licence of those weights, written into checkpoints and model cards")
+    norm: Literal["auto", "batch", "group"] = Field("auto", description="norm layers; auto: group from scratch, batch with weights")
     channels: int = Field(256, ge=16, description="channels of the feature pyramid and the mask head")
     hidden: int = Field(1024, ge=16, description="units of the box heads")
     mask_convs: int = Field(4, ge=1, description="convolutions of the mask head")

@@ -1,0 +1,52 @@
+"""ResNet with a feature pyramid, and a random start that suits small batches."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+WIDTHS = {"resnet18": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """GroupNorm with 32 groups, fewer where a group would hold less than 4 channels."""
+    groups = max(g for g in range(1, 33) if channels % g == 0 and (g == 1 or channels // g >= 4))
+    return nn.GroupNorm(groups, channels)
+
+
+def norm_layer(name: str) -> Callable[[int], nn.Module]:
+    return group_norm if name == "group" else nn.BatchNorm2d
+
+
+class Backbone(nn.Module):
+    """Images, normalised, (B, 3, H, W) -> P2..P6, (B, channels, H / 4, W / 4) and so on.
+
+    Strides lie in the 3x3 convolutions (torchvision's ResNet); every convolution of the pyramid is followed by a norm layer.
+    """
+
+    def __init__(self, name: str, norm: str, channels: int) -> None:
+        super().__init__()
+        body = getattr(resnet, name)(weights=None, norm_layer=norm_layer(norm))
+        del body.fc, body.avgpool
+        self.body = body
+        self.fpn = FeaturePyramidNetwork(list(WIDTHS[name]), channels, LastLevelMaxPool(), norm_layer(norm))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        body = self.body
+        x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+        stages = {}
+        for number, layer in enumerate((body.layer1, body.layer2, body.layer3, body.layer4)):
+            x = layer(x)
+            stages[str(number)] = x
+        return tuple(self.fpn(stages).values())
+
+
+def normalise(images: Tensor) -> Tensor:
+    """(B, 3, H, W) RGB in 0..1 -> zero mean, unit deviation (ImageNet's constants)."""
+    mean = torch.tensor((0.485, 0.456, 0.406), device=images.device).reshape(3, 1, 1)
+    std = torch.tensor((0.229, 0.224, 0.225), device=images.device).reshape(3, 1, 1)
+    return (images - mean) / std

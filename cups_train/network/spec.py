@@ -1,0 +1,108 @@
+"""What a network is made of, and what it is trained on: plain records."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cups_ros.types import Classes
+from cups_train.config import NetworkConfig
+from cups_train.errors import ModelError
+
+REFERENCE_AREA = 640 * 1280  # px: the published input; lengths scale with the root of the area
+MASK_SIDE = 28
+SIZE_STEP = 32  # the coarsest stride of the backbone
+IGNORE = 255  # semantic target that supervises nothing
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Everything needed to build a network again."""
+
+    classes: Classes
+    height: int  # px, multiple of 32
+    width: int  # px, multiple of 32
+    backbone: str = "resnet50"
+    norm: str = "batch"  # "batch" | "group"
+    channels: int = 256
+    hidden: int = 1024
+    mask_convs: int = 4
+    semantic_channels: int = 128
+    proposals: int = 256
+    detections: int = 100
+    weights: tuple[tuple[str, str], ...] = ()  # (source, licence) of every weights file that it was started from
+
+    def __post_init__(self) -> None:
+        if self.height % SIZE_STEP or self.width % SIZE_STEP or min(self.height, self.width) < SIZE_STEP:
+            raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} (network.height, network.width)")
+        if self.backbone not in ("resnet18", "resnet50") or self.norm not in ("batch", "group"):
+            raise ModelError(f"expected backbone resnet18|resnet50 with norm batch|group, found {self.backbone!r} with {self.norm!r}")
+
+    @property
+    def anchor_size(self) -> float:
+        """Side of the finest level's anchors [px]: 32 at 640x1280 and above, smaller in proportion for smaller inputs."""
+        return 32.0 * min(1.0, (self.height * self.width / REFERENCE_AREA) ** 0.5)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "classes": self.classes.to_json(), "weights": [list(pair) for pair in self.weights]}
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> NetworkSpec:
+        """Raises ModelError where keys are missing or unknown."""
+        try:
+            weights = tuple((str(source), str(licence)) for source, licence in tree["weights"])
+            return cls(**{**tree, "classes": Classes.from_json(tree["classes"]), "weights": weights})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"expected the description of a network in a checkpoint, found one that does not fit: {error}") from error
+
+
+def input_size(config: NetworkConfig, image_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the network's input for images of (height, width): the config's, or `area` px in their aspect ratio."""
+    height, width = image_size
+    scale = (config.area / (height * width)) ** 0.5
+    fitted = [max(SIZE_STEP, round(side * scale / SIZE_STEP) * SIZE_STEP) for side in (height, width)]
+    return config.height or fitted[0], config.width or fitted[1]
+
+
+def make_spec(config: NetworkConfig, classes: Classes, image_size: tuple[int, int]) -> NetworkSpec:
+    """Settings and the recordings' image size -> the network to build. `norm: auto` is group without weights, batch with them."""
+    height, width = input_size(config, image_size)
+    norm = config.norm if config.norm != "auto" else ("batch" if config.weights else "group")
+    weights = ((config.weights.name, config.weights_licence or "unknown"),) if config.weights else ()
+    return NetworkSpec(classes, height, width, config.backbone, norm, config.channels, config.hidden, config.mask_convs,
+                       config.semantic_channels, config.proposals, config.detections, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What one training image supervises."""
+
+    boxes: Tensor  # (N, 4) float32 px: x1, y1, x2, y2, half-open
+    thing: Tensor  # (N,) int64, index into classes.things
+    masks: Tensor  # (N, H, W) bool
+    semantic: Tensor  # (H, W) int64: 0 some thing, s + 1 = classes.stuff[s], 255 ignore
+
+    def __post_init__(self) -> None:
+        count = self.boxes.shape[0]
+        if self.boxes.shape != (count, 4) or self.thing.shape != (count,) or self.masks.shape != (count, *self.semantic.shape):
+            raise ValueError(f"expected boxes (N, 4), thing (N,), masks (N, H, W), semantic (H, W), got {tuple(self.boxes.shape)}, "
+                             f"{tuple(self.thing.shape)}, {tuple(self.masks.shape)}, {tuple(self.semantic.shape)}")
+
+    def to(self, device: torch.device | str) -> Target:
+        return Target(self.boxes.to(device), self.thing.to(device), self.masks.to(device), self.semantic.to(device))
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """How the losses sample and what they leave out."""
+
+    rois: int = 512  # proposals sampled for the box heads, per image
+    rpn_samples: int = 256  # anchors sampled, per image
+    drop_iou: float | None = 0.4  # DropLoss: RoIs whose best IoU is not above are not punished; None switches it off
+    drop_rpn: bool = False  # leave anchors out that may lie on an object without label (rpn.anchor_labels)
+    background_share: float = 0.9  # share of stuff-supervised pixels from which an area is certainly background
+    known_background: bool = False  # DropLoss still punishes RoIs that are certainly background
+    semantic_weight: float = 0.5
+    generator: torch.Generator | None = None  # of the sampling; None: torch's own
