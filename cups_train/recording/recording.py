@@ -1,0 +1,234 @@
+"""A stereo recording as rectified pairs: streamed, or one frame at a time."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cups_train.config import RecordingConfig
+from cups_train.errors import RecordingError
+from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index, stream
+from cups_train.recording.calibration import Calibration, Rectification, pinhole, rectification, rectify, stereo_camera
+from cups_train.recording.decode import decode_image
+from cups_train.recording.naming import recording_names
+from cups_train.recording.pairing import PairIndex, find_steps, nearest, pair_stamps
+from cups_train.recording.topics import CameraTopics, StereoTopics, choose_stereo
+from cups_train.types import StereoCamera, StereoFrame
+
+HELD = 12  # encoded images of one side that wait for their partner or their turn while streaming
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One stereo pair of a recording."""
+
+    key: str  # six digits
+    stamp_ns: int  # of the left image
+    follows: bool  # the next key is its t+1
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """One camera's topic and how its images become rectified."""
+
+    path: Path
+    topic: str
+    type: str
+    size: tuple[int, int] | None  # (height, width) that every image must have
+    how: Rectification | None
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """CDR bytes to (H, W, 3) uint8 RGB, rectified. Raises RecordingError that names topic and stamp."""
+        image = decode_image(data, self.type, self.topic)
+        if self.size and image.shape[:2] != self.size:
+            raise RecordingError(f"expected images of {self.size[1]}x{self.size[0]} on {self.topic}, found {image.shape[1]}x{image.shape[0]} "
+                                 f"at stamp {header_stamp(data)} ns; `--left` and `--right` name topics of one size")
+        return rectify(image, self.how)
+
+    def image_at(self, log_ns: int, stamp_ns: int) -> np.ndarray:
+        """Random access by the file's index."""
+        return self.decode(fetch(self.path, self.topic, log_ns, stamp_ns))
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Rectified, paired stereo frames. Pickles small: the file is opened again where frames are read."""
+
+    name: str
+    path: Path
+    camera: StereoCamera  # of the rectified left image
+    step_ns: int  # median time between kept pairs
+    fingerprint: str
+    left_reader: ImageReader
+    right_reader: ImageReader
+    index: PairIndex
+    follows: np.ndarray  # (N,) bool
+
+    def __len__(self) -> int:
+        return int(self.index.number.size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "stamps"}
+
+    @cached_property
+    def stamps(self) -> tuple[Stamp, ...]:
+        """All kept pairs in order of the left stamp."""
+        index = self.index
+        return tuple(Stamp(f"{number:06d}", int(stamp), bool(follows))
+                     for number, stamp, follows in zip(index.number, index.left_stamp, self.follows, strict=True))
+
+    def frames(self) -> Iterator[StereoFrame]:
+        """Every kept pair once, in order; a few encoded images are held at most."""
+        for row, left, right in stream_pairs(self.path, self.index, self.left_reader.topic, self.right_reader.topic):
+            yield self._frame(row, self.left_reader.decode(left), self.right_reader.decode(right))
+
+    def pairs(self) -> Iterator[tuple[StereoFrame, StereoFrame | None]]:
+        """Every kept frame once, with its t+1, or None at a gap and at the end."""
+        now: StereoFrame | None = None
+        for row, after in enumerate(self.frames()):
+            if now is not None:
+                yield now, after if self.follows[row - 1] else None
+            now = after
+        if now is not None:
+            yield now, None
+
+    def left(self, key: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, the rectified left image of one key."""
+        row = self.row(key)
+        return self.left_reader.image_at(int(self.index.left_log[row]), int(self.index.left_stamp[row]))
+
+    def stereo(self, key: str) -> StereoFrame:
+        """One rectified pair."""
+        row = self.row(key)
+        right = self.right_reader.image_at(int(self.index.right_log[row]), int(self.index.right_stamp[row]))
+        return self._frame(row, self.left(key), right)
+
+    def row(self, key: str) -> int:
+        """Place of a key among the kept pairs. Raises RecordingError where there is none."""
+        row = int(np.searchsorted(self.index.number, int(key))) if key.isdigit() else len(self)
+        if row >= len(self) or self.index.number[row] != int(key):
+            raise RecordingError(f"expected a frame {key} in {self.path}, found {len(self)} frames from {self.stamps[0].key} to {self.stamps[-1].key}; "
+                                 "`-o recording.stride` and the topic options must be those of the first run")
+        return row
+
+    def _frame(self, row: int, left: np.ndarray, right: np.ndarray) -> StereoFrame:
+        return StereoFrame(f"{self.index.number[row]:06d}", int(self.index.left_stamp[row]), left, right, self.camera)
+
+
+def stream_pairs(path: Path, index: PairIndex, left: str, right: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """(row, left CDR bytes, right CDR bytes) in order of the rows. At most HELD encoded images of a side wait; what comes later is fetched again."""
+    rows = {left: {int(order): row for row, order in enumerate(index.left_order)}, right: {int(order): row for row, order in enumerate(index.right_order)}}
+    held: dict[str, dict[int, bytes]] = {left: {}, right: {}}
+    seen = {left: -1, right: -1}
+    due = 0
+    for topic, _, data in stream(path, (left, right)):
+        seen[topic] += 1
+        row = rows[topic].get(seen[topic])
+        if row is None or row < due:
+            continue
+        held[topic][row] = bytes(data)
+        while due in held[left] and due in held[right] or max(map(len, held.values())) > HELD:
+            yield due, *_take(path, index, due, held, left, right)
+            due += 1
+    for row in range(due, index.number.size):
+        yield row, *_take(path, index, row, held, left, right)
+
+
+def _take(path: Path, index: PairIndex, row: int, held: dict[str, dict[int, bytes]], left: str, right: str) -> tuple[bytes, bytes]:
+    first, second = held[left].pop(row, None), held[right].pop(row, None)
+    return (first or fetch(path, left, int(index.left_log[row]), int(index.left_stamp[row])),
+            second or fetch(path, right, int(index.right_log[row]), int(index.right_stamp[row])))
+
+
+def open_recording(path: Path, config: RecordingConfig, name: str | None = None) -> Recording:
+    """Choose the topics, read the calibration, pair the stamps. Raises RecordingError in one sentence."""
+    path = Path(path)
+    topics = choose_stereo(path, config)
+    sizes = [image_size(path, camera) for camera in (topics.left, topics.right)]
+    left, right = (_sized(camera, size) for camera, size in zip((topics.left, topics.right), sizes, strict=True))
+    if sizes[0] != sizes[1]:
+        raise RecordingError(f"expected left and right of one size, found {sizes[0][1]}x{sizes[0][0]} on {topics.left.image} and "
+                             f"{sizes[1][1]}x{sizes[1][0]} on {topics.right.image}; `--left` and `--right` name a pair of one size")
+    camera = stereo_camera(left, right)
+    index = pair_index(path, topics, config).strided(config.stride)
+    step, follows = find_steps(index.left_stamp, index.left_order, config.stride, config.max_gap)
+    target = pinhole(left)
+    readers = [ImageReader(path, topic.image, topic.type, size, rectification(calibration, topic.image, target))
+               for topic, size, calibration in zip((topics.left, topics.right), sizes, (left, right), strict=True)]
+    name = name or recording_names([path])[0]
+    return Recording(name, path, camera, step, _fingerprint(name, path, camera, readers, index), *readers, index, follows)
+
+
+def open_recordings(paths: list[Path], config: RecordingConfig) -> list[Recording]:
+    """Several recordings with names that differ."""
+    names = recording_names([Path(path) for path in paths])
+    return [open_recording(Path(path), config, name) for path, name in zip(paths, names, strict=True)]
+
+
+def pair_index(path: Path, topics: StereoTopics, config: RecordingConfig) -> PairIndex:
+    """All stereo pairs. Raises RecordingError where there are fewer than two."""
+    names = topics.left.image, topics.right.image
+    times = read_index(path, names)
+    left, right = (times[name] for name in names)
+    slop = round(config.pair_slop_ms * 1e6)
+    index = pair_stamps(left, right, slop)
+    if index.number.size > 1:
+        return index
+    if max(left.stamp_ns.size, right.stamp_ns.size) > 1 and not left.stamp_ns.any() and not right.stamp_ns.any():
+        raise RecordingError(f"expected header stamps on {names[0]} and {names[1]} in {path}, found 0 in every message; let the driver stamp its images")
+    if index.number.size == 1:
+        raise RecordingError(f"expected at least two stereo pairs in {path}, found only one stereo pair ({_counts(names, left, right)}); "
+                             "record longer, or raise `-o recording.pair_slop_ms`")
+    raise RecordingError(f"expected stereo pairs with stamps at most {config.pair_slop_ms:g} ms apart in {path}, found none ({_counts(names, left, right)}, "
+                         f"nearest {_nearest_ms(left, right)} ms apart); raise `-o recording.pair_slop_ms`, or record synchronised cameras")
+
+
+def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
+    """(height, width) of the first image of a topic."""
+    data = first_message(path, camera.image)[1]
+    if camera.type == COMPRESSED:
+        image = decode_image(data, camera.type, camera.image)
+        return int(image.shape[0]), int(image.shape[1])
+    try:
+        message = deserialize(data, camera.type)
+    except ValueError as error:
+        raise RecordingError(f"expected an image on {camera.image} at stamp {header_stamp(data)} ns, found one that cannot be decoded: {error}") from error
+    return int(message.height), int(message.width)
+
+
+def _sized(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
+    calibration = camera.calibration
+    if calibration is None:
+        raise ValueError(f"{camera.image} was chosen without a calibration")
+    if not calibration.width or not calibration.height:
+        return replace(calibration, height=size[0], width=size[1])
+    if (calibration.height, calibration.width) != size:
+        raise RecordingError(f"expected images of {calibration.width}x{calibration.height} on {camera.image} as {calibration.topic} says, "
+                             f"found {size[1]}x{size[0]}; `--left-info` and `--right-info` name the camera_info of these images")
+    return calibration
+
+
+def _counts(names: tuple[str, str], left: TopicIndex, right: TopicIndex) -> str:
+    return f"{left.stamp_ns.size} images on {names[0]}, {right.stamp_ns.size} on {names[1]}"
+
+
+def _nearest_ms(left: TopicIndex, right: TopicIndex) -> str:
+    if not left.stamp_ns.size or not right.stamp_ns.size:
+        return "unknown"
+    among = np.unique(right.stamp_ns)
+    return f"{np.abs(among[nearest(left.stamp_ns, among)] - left.stamp_ns).min() / 1e6:.1f}"
+
+
+def _fingerprint(name: str, path: Path, camera: StereoCamera, readers: list[ImageReader], index: PairIndex) -> str:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    sizes = [(file.name, file.stat().st_size) for file in files if file.suffix in (".mcap", ".db3")]
+    lenses = [replace(reader, path=Path()) for reader in readers]
+    digest = hashlib.sha256(repr((name, sizes, camera, lenses)).encode())
+    for array in vars(index).values():
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,156 @@
+"""Which topics of a recording are the stereo pair or the single camera."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cups_train.config import RecordingConfig
+from cups_train.errors import RecordingError
+from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, deserialize, first_message, list_topics
+from cups_train.recording.calibration import Calibration, baseline, read_calibration
+
+OPTIONS = "`--left`, `--right`, `--left-info` and `--right-info` name them"
+TRANSPORT = re.compile(r"/(compressed|image_transport|republished)$")
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """One camera: its images and its camera_info."""
+
+    image: str
+    type: str
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class StereoTopics:
+    """The chosen pair; both have a calibration."""
+
+    left: CameraTopics
+    right: CameraTopics
+
+
+def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
+    """The pair that the options name, or the only one that fits. Raises RecordingError with the topics and the options."""
+    topics = list_topics(path)
+    images = image_topics(path, topics)
+    _check_named(path, topics, config)
+    if len(images) < 2:
+        raise RecordingError(f"expected a left and a right image topic in {path}, found {'one camera, ' + images[0].name if images else 'no image topic'} "
+                             f"({listing(topics)}); {OPTIONS}")
+    lefts = [config.left] if config.left else [topic.name for topic in images if topic.name != config.right]
+    rights = [config.right] if config.right else [topic.name for topic in images if topic.name != config.left]
+    cameras = {name: _camera(path, topics, name, config.left_info if name == config.left else config.right_info if name == config.right else "",
+                             needed=name in (config.left, config.right)) for name in dict.fromkeys(lefts + rights)}
+    if config.left and config.right:
+        return StereoTopics(cameras[config.left], cameras[config.right])
+    return _only_pair(path, topics, [cameras[name] for name in lefts], [cameras[name] for name in rights])
+
+
+def choose_camera(path: Path, config: RecordingConfig) -> CameraTopics:
+    """The image topic that `--left` names, or the only one; its calibration is None where the recording has none."""
+    topics = list_topics(path)
+    images = image_topics(path, topics)
+    _check_named(path, topics, config)
+    if not config.left and len(images) != 1:
+        raise RecordingError(f"expected one image topic in {path}, found {len(images)} ({listing(topics)}); `--left` names the one to read")
+    return _camera(path, topics, config.left or images[0].name, config.left_info, needed=bool(config.left_info))
+
+
+def image_topics(path: Path, topics: tuple[Topic, ...]) -> list[Topic]:
+    """Topics with images, raw or compressed, depth maps left out."""
+    return [topic for topic in topics if topic.type in (IMAGE, COMPRESSED) and topic.count
+            and not re.search(r"(compressed_?depth|theora|(^|[/_])depth([/_]|$)|disparity)", topic.name, re.IGNORECASE)]
+
+
+def listing(topics: tuple[Topic, ...]) -> str:
+    """`topics there: /a (Image, 12), ...`: what a message shows."""
+    return "topics there: " + ", ".join(f"{topic.name} ({topic.type.rsplit('/', 1)[-1]}, {topic.count})" for topic in topics)
+
+
+def _check_named(path: Path, topics: tuple[Topic, ...], config: RecordingConfig) -> None:
+    there = {topic.name: topic for topic in topics}
+    for option, kinds in (("left", (IMAGE, COMPRESSED)), ("right", (IMAGE, COMPRESSED)), ("left_info", (CAMERA_INFO,)), ("right_info", (CAMERA_INFO,))):
+        name = getattr(config, option)
+        flag = "--" + option.replace("_", "-")
+        if name and name not in there:
+            raise RecordingError(f"expected the topic {name} in {path}, found none of that name ({listing(topics)}); `{flag}` names it")
+        if name and there[name].type not in kinds:
+            raise RecordingError(f"expected {' or '.join(kinds)} on {name}, found {there[name].type}; `{flag}` names another topic ({listing(topics)})")
+        if name and not there[name].count:
+            raise RecordingError(f"expected messages on {name} in {path}, found none; `{flag}` names another topic ({listing(topics)})")
+    if config.left and config.left == config.right:
+        raise RecordingError(f"expected two topics, found {config.left} as left and right; `--left` and `--right` name them")
+
+
+def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed: bool) -> CameraTopics:
+    kind = next(topic.type for topic in topics if topic.name == image)
+    name = info or find_info(path, topics, image)
+    if not name:
+        if needed:
+            raise RecordingError(f"expected a camera_info of {image} in {path}, found none that belongs to it ({listing(topics)}); "
+                                 "`--left-info` and `--right-info` name them")
+        return CameraTopics(image, kind, None)
+    try:
+        return CameraTopics(image, kind, read_calibration(path, name))
+    except RecordingError:
+        if needed:
+            raise
+        return CameraTopics(image, kind, None)  # an uncalibrated camera is no candidate
+
+
+def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
+    """The camera_info topic of an image topic: beside it by name, else the only one with its frame_id; "" where there is none."""
+    infos = [topic.name for topic in topics if topic.type == CAMERA_INFO and topic.count]
+    parent, _, leaf = TRANSPORT.sub("", image).rpartition("/")
+    beside = [name for name in infos if name.rpartition("/")[0] in (parent, f"{parent}/{leaf}")]
+    renamed = f"{parent}/{re.sub(r'image(_raw|_rect|_mono|_color)*', 'camera_info', leaf)}"
+    for name in (f"{parent}/camera_info", renamed):
+        if name in beside:
+            return name
+    if len(beside) == 1:
+        return beside[0]
+    kind = next(topic.type for topic in topics if topic.name == image)
+    frame = _frame_id(path, image, kind)
+    same = [name for name in infos if frame and _frame_id(path, name, CAMERA_INFO) == frame]
+    return same[0] if len(same) == 1 else ""
+
+
+def _frame_id(path: Path, topic: str, kind: str) -> str:
+    try:
+        return str(deserialize(first_message(path, topic)[1], kind).header.frame_id)
+    except ValueError:
+        return ""
+
+
+def _only_pair(path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics], rights: list[CameraTopics]) -> StereoTopics:
+    if not any(camera.calibration for camera in lefts + rights):
+        raise RecordingError(f"expected camera_info with a calibration beside the image topics of {path}, found none ({listing(topics)}); {OPTIONS}")
+    pairs = [StereoTopics(left, right) for left in lefts for right in rights if _fits(left, right)]
+    alike = [pair for pair in pairs if _shape(pair.left) == _shape(pair.right)]
+    pairs = alike or pairs
+    if len(pairs) == 1:
+        _check_sides(pairs[0])
+        return pairs[0]
+    found = "; ".join(f"{pair.left.image} + {pair.right.image}" for pair in pairs) if pairs else "none"
+    raise RecordingError(f"expected one stereo pair with camera_info in {path}, found {found} ({listing(topics)}); {OPTIONS}")
+
+
+def _shape(camera: CameraTopics) -> tuple[str, str]:
+    """What the topics of one pair have in common: type and the name without its sides and numbers."""
+    return camera.type, re.sub(r"left|right|\d+", "", camera.image)
+
+
+def _fits(left: CameraTopics, right: CameraTopics) -> bool:
+    a, b = left.calibration, right.calibration
+    if a is None or b is None or left.image == right.image:
+        return False
+    return baseline(a, b) > 1e-4 and abs(a.p[0] - b.p[0]) < 0.01 * a.p[0] and abs(a.p[6] - b.p[6]) < 0.01 * a.p[0]
+
+
+def _check_sides(pair: StereoTopics) -> None:
+    """A sign error in P must not swap the cameras in silence."""
+    if "right" in pair.left.image and "left" in pair.right.image:
+        raise RecordingError(f"expected a negative P[3] on the camera_info of {pair.left.image}, found left and right swapped: by P the camera of "
+                             f"{pair.right.image} stands to the right; correct camera_info, or `--left` and `--right` name the pair")
