@@ -50,9 +50,9 @@ class Rois:
 def match(boxes: Tensor, target: Target, threshold: float, background: int) -> Rois:
     """Label proposals by their best object."""
     best, index = best_iou(boxes, target.boxes)
-    thing = target.thing[index] if len(target.thing) else torch.zeros_like(index)
-    return Rois(boxes, torch.where(best >= threshold, thing, torch.full_like(index, background)) if len(target.thing) else
-                torch.full_like(index, background), index)
+    nothing = torch.full_like(index, background)
+    thing = torch.where(best >= threshold, target.thing[index], nothing) if len(target.thing) else nothing
+    return Rois(boxes, thing, index)
 
 
 def sample_rois(proposals: Tensor, target: Target, options: LossOptions, background: int) -> Rois:
@@ -88,13 +88,14 @@ class Cascade(nn.ModuleList):
         found: dict[str, Tensor] = {}
         for stage, head in enumerate(self):
             if stage:
-                rois = [match(r.boxes[area(r.boxes) > 0], target, MATCH_IOU[stage], self.things) for r, target in zip(rois, targets)]
+                rois = [match(r.boxes[area(r.boxes) > 0], target, MATCH_IOU[stage], self.things) for r, target in zip(rois, targets, strict=True)]
             pooled = ScaleGradient.apply(pool(levels, [r.boxes for r in rois], BOX_SIDE), 1 / len(MATCH_IOU))
             logits, deltas = head(pooled)
-            refined = [decode(r.boxes, d, DELTA_WEIGHTS[stage]) for r, d in zip(rois, deltas.detach().split([len(r.boxes) for r in rois]))]
-            weights = torch.cat([roi_weights(b, t, options) for b, t in zip(refined, targets)])
+            parts = deltas.detach().split([len(r.boxes) for r in rois])
+            refined = [decode(r.boxes, d, DELTA_WEIGHTS[stage]) for r, d in zip(rois, parts, strict=True)]
+            weights = torch.cat([roi_weights(b, t, options) for b, t in zip(refined, targets, strict=True)])
             found[f"cls_{stage}"], found[f"box_{stage}"] = _stage_losses(logits, deltas, rois, targets, weights, stage)
-            rois = [Rois(clip(b, size), r.thing, r.index) for b, r in zip(refined, rois)]
+            rois = [Rois(clip(b, size), r.thing, r.index) for b, r in zip(refined, rois, strict=True)]
         return found
 
     def detect(self, levels: tuple[Tensor, ...], boxes: Tensor, valid: Tensor, size: tuple[int, int],
@@ -130,7 +131,7 @@ def _stage_losses(logits: Tensor, deltas: Tensor, rois: list[Rois], targets: lis
     thing, boxes = torch.cat([r.thing for r in rois]), torch.cat([r.boxes for r in rois])
     number, background = max(1, len(thing)), logits.shape[1] - 1
     classification = (functional.cross_entropy(logits, thing, reduction="none") * weights).sum() / number
-    matched = torch.cat([t.boxes[r.index] if len(t.boxes) else r.boxes for r, t in zip(rois, targets)])
+    matched = torch.cat([t.boxes[r.index] if len(t.boxes) else r.boxes for r, t in zip(rois, targets, strict=True)])
     foreground = thing != background
     goal = encode(boxes[foreground], matched[foreground], DELTA_WEIGHTS[stage])
     return classification, (deltas[foreground] - goal).abs().sum() / number

@@ -23,7 +23,7 @@ def level_anchors(size: tuple[int, int], stride: int, side: float, device: torch
 
 def pyramid_anchors(sizes: list[tuple[int, int]], side: float, device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
     """Anchors of P2..P6 for feature maps of these sizes; the side doubles from level to level."""
-    return tuple(level_anchors(size, stride, side * 2**level, device) for level, (size, stride) in enumerate(zip(sizes, STRIDES)))
+    return tuple(level_anchors(size, stride, side * 2**level, device) for level, (size, stride) in enumerate(zip(sizes, STRIDES, strict=True)))
 
 
 def encode(boxes: Tensor, targets: Tensor, weights: tuple[float, float, float, float]) -> Tensor:

@@ -33,7 +33,8 @@ def read_checkpoint_metadata(path: Path) -> tuple[NetworkSpec, dict[str, Any]]:
             raise ModelError(f"expected a checkpoint of cups-train ({FORMAT}), found {metadata.get('format', 'another file')!r} in {path}")
         return NetworkSpec.from_json(json.loads(metadata["spec"])), json.loads(metadata["facts"])
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise ModelError(f"expected a checkpoint of cups-train in {path}, found {'none' if not path.exists() else 'a damaged one'}: {error}") from error
+        found = "a damaged file" if path.exists() else "none"
+        raise ModelError(f"expected a checkpoint of cups-train in {path}, found {found} ({error})") from error
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> PanopticNetwork:

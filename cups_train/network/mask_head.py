@@ -33,12 +33,12 @@ class MaskHead(nn.Module):
         """Binary cross entropy on the object's class channel, mean over the foreground RoIs of the first stage."""
         things = self.predictor.out_channels
         chosen = [r.thing < things for r in rois]
-        boxes = [r.boxes[c] for r, c in zip(rois, chosen)]
+        boxes = [r.boxes[c] for r, c in zip(rois, chosen, strict=True)]
         if sum(len(b) for b in boxes) == 0:
             return sum(p.sum() for p in self.parameters()) * 0  # type: ignore[return-value]
         logits = self(pool(levels, boxes, POOLED_SIDE))
-        thing = torch.cat([r.thing[c] for r, c in zip(rois, chosen)])
-        goal = torch.cat([crop_masks(t.masks, r.index[c], b) for t, r, c, b in zip(targets, rois, chosen, boxes)])
+        thing = torch.cat([r.thing[c] for r, c in zip(rois, chosen, strict=True)])
+        goal = torch.cat([crop_masks(t.masks, r.index[c], b) for t, r, c, b in zip(targets, rois, chosen, boxes, strict=True)])
         return functional.binary_cross_entropy_with_logits(logits[torch.arange(len(thing), device=thing.device), thing], goal)
 
     def probabilities(self, levels: tuple[Tensor, ...], boxes: Tensor, thing: Tensor) -> Tensor:

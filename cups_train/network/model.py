@@ -12,11 +12,13 @@ from torch.nn import functional
 from cups_ros.types import RawOutput
 from cups_train.network.backbone import Backbone, normalise
 from cups_train.network.box_heads import Cascade, sample_rois
-from cups_train.network.boxes import STRIDES, pyramid_anchors
+from cups_train.network.boxes import pyramid_anchors
 from cups_train.network.mask_head import MaskHead
 from cups_train.network.rpn import ProposalNetwork, rpn_losses, static_proposals, training_proposals
 from cups_train.network.semantic_head import SemanticHead, semantic_loss, upsample
-from cups_train.network.spec import IGNORE, MASK_SIDE, SIZE_STEP, LossOptions, NetworkSpec, Target
+from cups_train.network.spec import MASK_SIDE, SIZE_STEP, LossOptions, NetworkSpec, Target
+
+PUBLISHED = LossOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +124,7 @@ class PanopticNetwork(nn.Module):
             self.train()
         return RawTensors(boxes, scores, self.thing_ids[thing], masks, semantic)
 
-    def losses(self, images: Tensor, targets: list[Target], options: LossOptions = LossOptions()) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: list[Target], options: LossOptions = PUBLISHED) -> dict[str, Tensor]:
         """All losses by name; their plain sum is the loss (the weight of the semantic one is inside)."""
         features = self.features(images)
         logits = self.semantic(features)
@@ -133,7 +135,7 @@ class PanopticNetwork(nn.Module):
         scores, deltas = self.rpn(features.levels)
         found |= rpn_losses(torch.cat(scores, dim=1), torch.cat(deltas, dim=1), torch.cat(anchors), targets, options)
         proposals = training_proposals(scores, deltas, anchors, features.size, options.rois)
-        rois = [sample_rois(p, t, options, self.things) for p, t in zip(proposals, targets)]
+        rois = [sample_rois(p, t, options, self.things) for p, t in zip(proposals, targets, strict=True)]
         found |= self.box_heads.losses(features.levels, rois, targets, features.size, options)
         found["mask"] = self.mask_head.loss(features.levels, rois, targets)
         return found

@@ -53,7 +53,7 @@ def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tupl
     with torch.no_grad():
         for row in range(logits[0].shape[0]):
             picks = [level[row].topk(min(before, level.shape[1])) for level in logits]
-            boxes = torch.cat([decode(a[p.indices], d[row, p.indices], DELTA_WEIGHTS) for a, d, p in zip(anchors, deltas, picks)])
+            boxes = torch.cat([decode(a[p.indices], d[row, p.indices], DELTA_WEIGHTS) for a, d, p in zip(anchors, deltas, picks, strict=True)])
             scores = torch.cat([p.values for p in picks])
             level = torch.cat([torch.full_like(p.indices, i) for i, p in enumerate(picks)])
             boxes = clip(boxes, size)
@@ -68,7 +68,7 @@ def static_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[
     """Exactly `count` proposals an image: boxes (B, count, 4) and which of them are valid (B, count) bool. Fixed shapes."""
     before = min(LARGEST_TOPK, 8 * count)
     boxes, scores, groups = [], [], []
-    for number, (logit, delta, anchor) in enumerate(zip(logits, deltas, anchors)):
+    for number, (logit, delta, anchor) in enumerate(zip(logits, deltas, anchors, strict=True)):
         score, index = logit.topk(min(before, logit.shape[1]), dim=1)
         rows = index[:, :, None].expand(-1, -1, 4)
         boxes.append(decode(anchor.expand(logit.shape[0], -1, -1).gather(1, rows), delta.gather(1, rows), DELTA_WEIGHTS))

@@ -22,7 +22,7 @@ class SemanticHead(nn.Module):
 
     def forward(self, levels: tuple[Tensor, ...]) -> Tensor:
         total = self.levels[0](levels[0])
-        for tower, level in zip(list(self.levels)[1:], levels[1:4]):
+        for tower, level in zip(list(self.levels)[1:], levels[1:4], strict=True):
             total = total + tower(level)
         return self.predictor(total)
 

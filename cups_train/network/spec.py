@@ -36,7 +36,8 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         if self.height % SIZE_STEP or self.width % SIZE_STEP or min(self.height, self.width) < SIZE_STEP:
-            raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} (network.height, network.width)")
+            raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} "
+                             "(network.height, network.width)")
         if self.backbone not in ("resnet18", "resnet50") or self.norm not in ("batch", "group"):
             raise ModelError(f"expected backbone resnet18|resnet50 with norm batch|group, found {self.backbone!r} with {self.norm!r}")
 

@@ -66,8 +66,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return dict(_flat("", torch.load(path, map_location="cpu", weights_only=True)))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ModelError(f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), found one that cannot be read "
-                         f"without running code from it; convert it to safetensors first ({str(error).splitlines()[0] if str(error) else 'damaged'})") from error
+        reason = str(error).splitlines()[0] if str(error) else "damaged"
+        raise ModelError(f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), found one that cannot be "
+                         f"read without running code from it; convert it to safetensors first ({reason})") from error
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
