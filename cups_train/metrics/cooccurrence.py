@@ -56,7 +56,8 @@ def image_tables(result: ResultIndex, truth: ResultIndex, workers: int = 1) -> I
     if missing:
         position, name = missing[0]
         raise ResultError(f"expected a result for each of the {len(truth.frames)} images of {truth.name}, "
-                          f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} (folders joined by commas are paired by position)")
+                          f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} "
+                          f"(folders joined by commas are paired by position)")
     jobs = [(key, result.frames[key], truth.frames[key]) for key in sorted(truth.frames)]
     yield from progress(map_frames(_table, jobs, workers), "evaluate", total=len(jobs))
 

@@ -149,8 +149,9 @@ def _evaluation(options: EvaluationOptions, indices: tuple[ResultIndex, ResultIn
     ap, ap50 = (average_precision(tables, results.is_thing, truths.is_thing) if results.scored else None) or (None, None)
     things, stuff = ([c for c in per_class if c.category.isthing == kind] for kind in (True, False))
     return Evaluation(
-        all=_mean(per_class), things=_mean(things), stuff=_mean(stuff), per_class=per_class, acc=acc, miou=miou, acc7=acc7, miou7=miou7, ap=ap, ap50=ap50,
-        void_share=void_share(counts), void_rule=options.void, matching=options.matching if assignment is None else assignment.matching,
+        all=_mean(per_class), things=_mean(things), stuff=_mean(stuff), per_class=per_class,
+        acc=acc, miou=miou, acc7=acc7, miou7=miou7, ap=ap, ap50=ap50, void_share=void_share(counts),
+        void_rule=options.void, matching=options.matching if assignment is None else assignment.matching,
         assignment=assignment, pseudo_classes=len(results.categories), images=len(tables))
 
 
