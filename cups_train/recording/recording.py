@@ -150,7 +150,7 @@ def open_recording(path: Path, config: RecordingConfig, name: str | None = None)
     path = Path(path)
     topics = choose_stereo(path, config)
     sizes = [image_size(path, camera) for camera in (topics.left, topics.right)]
-    left, right = (_sized(camera, size) for camera, size in zip((topics.left, topics.right), sizes, strict=True))
+    left, right = (calibrated_size(camera, size) for camera, size in zip((topics.left, topics.right), sizes, strict=True))
     if sizes[0] != sizes[1]:
         raise RecordingError(f"expected left and right of one size, found {sizes[0][1]}x{sizes[0][0]} on {topics.left.image} and "
                              f"{sizes[1][1]}x{sizes[1][0]} on {topics.right.image}; `--left` and `--right` name a pair of one size")
@@ -201,7 +201,8 @@ def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
     return int(message.height), int(message.width)
 
 
-def _sized(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
+def calibrated_size(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
+    """The calibration for images of `size` (height, width). Raises RecordingError where it is for another size."""
     calibration = camera.calibration
     if calibration is None:
         raise ValueError(f"{camera.image} was chosen without a calibration")

@@ -1,0 +1,208 @@
+"""What a recording holds, and whether it can be trained on."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cups_train.config import RecordingConfig
+from cups_train.errors import RecordingError
+from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, TopicIndex, first_message, list_topics, read_index
+from cups_train.recording.calibration import Calibration, is_rectified
+from cups_train.recording.decode import image_encoding
+from cups_train.recording.naming import recording_names
+from cups_train.recording.recording import Recording, open_recording
+from cups_train.recording.topics import CameraTopics, choose_stereo
+from cups_train.recording.tracking import corner_motion, row_offset
+from cups_train.types import StereoCamera
+
+SAMPLES = 6  # pairs looked at
+STANDING_PX = 0.5  # median way of the corners at 1280 px image width below which the car stands
+ROWS_WARN_PX, ROWS_STOP_PX = 1.0, 2.5  # median |dy| of a pair, at 1280 px image width
+PAIRED_WARN = 0.9
+
+
+@dataclass(frozen=True)
+class TopicReport:
+    """One topic; times are None where the messages have no header or are fewer than two."""
+
+    name: str
+    type: str
+    count: int
+    rate_hz: float | None
+    jitter_ms: float | None  # standard deviation of the steps, gaps left out
+    gaps: int | None  # steps longer than `max_gap` medians
+    longest_gap_s: float | None
+    duplicates: int | None  # messages with the stamp of another
+    backwards: int | None  # messages with a stamp before their predecessor's
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """One camera of the pair."""
+
+    topic: str
+    encoding: str
+    rectified: bool  # as recorded
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The answer of `inspect`."""
+
+    path: Path
+    name: str
+    duration_s: float
+    topics: tuple[TopicReport, ...]
+    cameras: tuple[CameraReport, ...]  # left, right; empty without a pair
+    camera: StereoCamera | None
+    images: tuple[int, int]  # left, right
+    pairs: int
+    step_ms: float
+    following: int  # pairs that have a t+1
+    row_offset_px: float | None  # median |dy| of corners between left and right
+    standing: float | None  # share of the sampled steps in which the car stands
+    motion_px: float | None  # median way of the corners from t to t+1
+    warnings: tuple[str, ...]
+    problem: str | None  # why it cannot be trained on, and what mends it
+
+    @property
+    def trainable(self) -> bool:
+        return self.problem is None
+
+
+def inspect(path: Path, config: RecordingConfig) -> Inspection:
+    """Read all headers and look at a few pairs. Raises RecordingError where the recording cannot be opened at all."""
+    path = Path(path)
+    topics = list_topics(path)
+    stamped = [topic.name for topic in topics if topic.type in (IMAGE, COMPRESSED, CAMERA_INFO) and topic.count]
+    times = read_index(path, stamped)
+    duration = _duration(times)
+    reports = tuple(_report(topic, times.get(topic.name), duration, config.max_gap) for topic in topics)
+    name = recording_names([path])[0]
+    try:
+        chosen = choose_stereo(path, config)
+        recording = open_recording(path, config)
+        cameras = tuple(_camera(path, camera) for camera in (chosen.left, chosen.right))
+        rows, standing, motion = measure(recording)
+    except RecordingError as error:
+        return Inspection(path, name, duration, reports, (), None, (0, 0), 0, 0.0, 0, None, None, None, (), str(error))
+    images = times[chosen.left.image].stamp_ns.size, times[chosen.right.image].stamp_ns.size
+    following = int(recording.follows.sum())
+    warnings, problem = _judge(recording, reports, images, rows, following)
+    return Inspection(path, name, duration, reports, cameras, recording.camera, images, len(recording), recording.step_ns / 1e6, following,
+                      rows[0] if rows else None, standing, motion, warnings, problem)
+
+
+def measure(recording: Recording) -> tuple[tuple[float, float] | None, float | None, float | None]:
+    """((median |dy|, median disparity), standing share, median corner motion [px]) of a few evenly spaced pairs; None where nothing can be tracked."""
+    rows = np.unique(np.linspace(0, len(recording) - 1, SAMPLES).round().astype(int))
+    offsets, ways = [], []
+    for row in rows:
+        now = recording.stereo(recording.stamps[row].key)
+        offsets.append(row_offset(now.left, now.right))
+        if recording.stamps[row].follows:
+            ways.append(corner_motion(now.left, recording.left(recording.stamps[row + 1].key)))
+    seen = [(offset[1], offset[2]) for offset in offsets if offset is not None]
+    moved = [way for way in ways if way is not None]
+    still = STANDING_PX * recording.camera.width / 1280
+    return (tuple(np.median(seen, axis=0).tolist()) if seen else None,
+            float(np.mean([way < still for way in moved])) if moved else None, float(np.median(moved)) if moved else None)
+
+
+def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], rows: tuple[float, float] | None,
+           following: int) -> tuple[tuple[str, ...], str | None]:
+    scale = recording.camera.width / 1280
+    warnings = []
+    problem = None
+    pairs = int(recording.index.number[-1]) + 1
+    if pairs < PAIRED_WARN * min(images):
+        warnings.append(f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o recording.pair_slop_ms`")
+    lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
+    if lefts.gaps:
+        warnings.append(f"{lefts.gaps} gaps in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: frames before a gap have no t+1")
+    if lefts.duplicates or lefts.backwards:
+        warnings.append(f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the first counts")
+    if rows is None:
+        warnings.append("too little structure to compare left with right")
+    elif rows[1] < -1.0:
+        problem = f"expected objects further left in the right image, found a median disparity of {rows[1]:.1f} px: swap `--left` and `--right`"
+    elif rows[0] > ROWS_STOP_PX * scale:
+        problem = f"expected left and right on the same rows, found them {rows[0]:.1f} px apart: calibrate the pair anew, or record with its camera_info"
+    elif rows[0] > ROWS_WARN_PX * scale:
+        warnings.append(f"left and right are {rows[0]:.1f} px off each other's rows: calibrate the pair anew for better depth")
+    if not following:
+        problem = "expected pairs that follow each other, found none: record at a steady rate, or raise `-o recording.max_gap`"
+    return tuple(warnings), problem
+
+
+def _camera(path: Path, camera: CameraTopics) -> CameraReport:
+    if camera.calibration is None:
+        raise ValueError(f"{camera.image} was chosen without a calibration")
+    encoding = image_encoding(first_message(path, camera.image)[1], camera.type)
+    return CameraReport(camera.image, encoding, is_rectified(camera.calibration, camera.image), camera.calibration)
+
+
+def _duration(times: dict[str, TopicIndex]) -> float:
+    """Seconds between the first and the last message with a header, by the time of recording."""
+    logs = [index.log_ns for index in times.values() if index.log_ns.size]
+    return (max(int(log.max()) for log in logs) - min(int(log.min()) for log in logs)) / 1e9 if logs else 0.0
+
+
+def _report(topic: Topic, index: TopicIndex | None, duration: float, max_gap: float) -> TopicReport:
+    if index is None or index.stamp_ns.size < 2:
+        rate = (topic.count - 1) / duration if topic.count > 1 and duration > 0 else None
+        return TopicReport(topic.name, topic.type, topic.count, rate, None, None, None, None, None)
+    order = np.diff(index.stamp_ns)
+    steps = np.diff(np.unique(index.stamp_ns)) / 1e9
+    duplicates = index.stamp_ns.size - np.unique(index.stamp_ns).size
+    if not steps.size:
+        return TopicReport(topic.name, topic.type, topic.count, None, None, None, None, duplicates, int((order < 0).sum()))
+    step = float(np.median(steps))
+    long = steps > max_gap * step
+    return TopicReport(topic.name, topic.type, topic.count, 1 / step, float(steps[~long].std() * 1e3), int(long.sum()),
+                       float(steps.max()) if long.any() else 0.0, duplicates, int((order < 0).sum()))
+
+
+def render_text(inspection: Inspection) -> str:
+    """The inspection as plain text; the last line is the verdict."""
+    i = inspection
+    lines = [f"{i.name}  {i.path}", f"duration  {i.duration_s:.1f} s", "", "topics"]
+    width = max(len(topic.name) for topic in i.topics)
+    lines += [f"  {topic.name:{width}}  {topic.type.rsplit('/', 1)[-1]:<16} {topic.count:>6}  {_times(topic)}".rstrip() for topic in i.topics]
+    for side, report in zip(("left", "right"), i.cameras, strict=False):
+        c = report.calibration
+        lines += ["", f"{side}  {report.topic}", f"  image  {c.width}x{c.height}, {report.encoding}, {'rectified' if report.rectified else 'not rectified'} as recorded",
+                  f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, {c.model or 'no'} distortion "
+                  f"{' '.join(f'{value:.4g}' for value in c.d) or '-'}  ({c.topic})"]
+    if i.camera is not None:
+        lines += ["", f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = {i.camera.depth_scale:.1f} / disparity",
+                  f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images, step {i.step_ms:.1f} ms, {i.following} with a t+1",
+                  f"  rows           {_measured(i.row_offset_px, 'px median vertical disagreement')}",
+                  f"  motion         {_motion(i)}"]
+    lines += ["", *(f"note: {warning}" for warning in i.warnings)]
+    lines.append("verdict: can be trained on" if i.problem is None else f"verdict: cannot be trained on: {i.problem}")
+    return "\n".join(lines)
+
+
+def _times(topic: TopicReport) -> str:
+    if topic.rate_hz is None:
+        return ""
+    text = f"{topic.rate_hz:6.2f} Hz"
+    if topic.jitter_ms is not None:
+        text += f"  jitter {topic.jitter_ms:.2f} ms"
+    for count, what in ((topic.gaps, f"gaps (longest {topic.longest_gap_s or 0:.2f} s)"), (topic.duplicates, "equal stamps"), (topic.backwards, "backward stamps")):
+        text += f"  {count} {what}" if count else ""
+    return text
+
+
+def _measured(value: float | None, unit: str) -> str:
+    return "not measurable" if value is None else f"{value:.2f} {unit}"
+
+
+def _motion(i: Inspection) -> str:
+    if i.standing is None:
+        return "not measurable"
+    return f"standing {i.standing:.0%}, driving {1 - i.standing:.0%} of the sampled steps; corners move {i.motion_px:.2f} px from t to t+1"
