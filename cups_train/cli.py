@@ -110,17 +110,24 @@ def _on_run(args: argparse.Namespace, stage: str) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from cups_train.predict import load_predictor, predict
-    from cups_train.recording import open_sources
+    from cups_train.predict import load_predictor, open_sources, predict
 
     config = _config(args)
-    predict(load_predictor(args.model, args.stage, args.override), open_sources(args.recordings, config.recording), args.out)
+    predictor = load_predictor(args.model, args.stage, args.override)
+    predict(predictor, open_sources(args.recordings, config.recording), args.out)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from cups_train.metrics import evaluate_folders
+    from cups_train.files import write_json
+    from cups_train.metrics import EvaluationOptions, evaluate, render_table, save_assignment
 
-    print(evaluate_folders(args))
+    options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void)
+    evaluation = evaluate(args.result, args.truth, options)
+    if args.save_assignment and evaluation.assignment is not None:
+        save_assignment(args.save_assignment, evaluation.assignment)
+    if args.json:
+        write_json(args.json, evaluation.to_json())
+    print(render_table(evaluation))
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -175,7 +182,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cups-train", description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.")
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name, (call, text, sections) in COMMANDS.items():
-        verb = verbs.add_parser(name, help=text, description=text, epilog=_options_text(sections), formatter_class=argparse.RawDescriptionHelpFormatter)
+        verb = verbs.add_parser(name, help=text, description=text, epilog=_options_text(sections),
+                               formatter_class=argparse.RawDescriptionHelpFormatter)
         verb.set_defaults(call=call)
         ARGUMENTS[name](verb)
         verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")

@@ -103,8 +103,10 @@ class BootstrapConfig(Section):
     paste_score: float = Field(0.75, ge=0, le=1, description="score from which a prediction is pasted")
     empty_frames: float = Field(0.25, ge=0, le=1, description="share of training images without an instance")
     jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
+    bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
-    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` reproduces the published faults of sampling and paste")
+    pictures_every: int = Field(200, ge=1, description="steps between pictures of image, target and prediction")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` pastes pseudo objects first and only predictions later, not both")
 
 
 class SelfTrainConfig(Section):
@@ -117,13 +119,19 @@ class SelfTrainConfig(Section):
     lr: float = Field(1e-5, gt=0, description="learning rate of AdamW, heads only")
     weight_decay: float = Field(1e-5, ge=0, description="weight decay")
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
-    momentum: float = Field(0.999, ge=0, lt=1, description="momentum of the teacher")
+    momentum: float | None = Field(None, ge=0, lt=1, description="momentum of the teacher each step; none: 0.999 at 1500 steps, and for other lengths "
+                                   "the one that leaves the teacher the same share of its start")
     gamma: float = Field(0.7, ge=0, le=1, description="score from which a teacher's instance is a label")
     zeta: float = Field(0.5, ge=0, le=1, description="a pixel is a label where its best class reaches this share of that class's maximum")
-    scales: tuple[float, ...] = Field((0.5, 0.75, 1.0), description="scales of the teacher's views, each plain and flipped")
+    scales: tuple[float, ...] = Field((0.8, 1.2, 1.6), min_length=1, description="sizes of the teacher's views, times the input size, each plain and flipped; "
+                                      "labels are made at the largest (published: 512, 768, 1024 rows beside 640 rows in stage 2)")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
+    jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
+    bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
+    result: Literal["student", "teacher"] = Field("student", description="whose weights are the result")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+    pictures_every: int = Field(50, ge=1, description="steps between pictures of image, self-label and prediction")
     compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` uses the published code's self-label rule")
 
 

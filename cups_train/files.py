@@ -25,8 +25,19 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    def write(beside: Path) -> None:
+        beside.write_bytes(data)
+
+    write_atomically(path, write)
+
+
 def write_json(path: Path, value: Any) -> None:
-    write_atomically(path, lambda beside: beside.write_text(json.dumps(value, indent=1) + "\n") and None)
+    write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -46,7 +57,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), options)
     if not done:
         raise ValueError(f"cannot encode {image.dtype} {image.shape} as {path.suffix}")
-    write_atomically(path, lambda beside: beside.write_bytes(data.tobytes()) and None)
+    write_bytes(path, data.tobytes())
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,11 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
             semantics.train(recordings, folder, config.semantics, config.seed, config.device)
             for recording in recordings:
                 semantics.run(recording, folder, folder / recording.name, config.semantics, workers, config.device)
-    inputs = {"motion": run_folder.fingerprint("motion"), "semantics": run_folder.fingerprint("semantics"), **_inputs(recordings, config, config.labels)}
+    inputs = {stage: run_folder.fingerprint(stage) for stage in ("motion", "semantics")} | _inputs(recordings, config, config.labels)
     with run_folder.making("labels", inputs, config.seed) as folder:
         if folder is not None:
-            classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels, config.semantics.classes)
+            classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels,
+                                       config.semantics.classes)
             write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
 
 
@@ -62,10 +63,12 @@ def train(recordings: list[Recording], run_folder: RunFolder, config: Config) ->
     """Stage 2: panoptic bootstrapping on the pseudo labels."""
     from cups_train import bootstrap
 
-    inputs = {"labels": run_folder.fingerprint("labels"), "network": config.network.model_dump(mode="json"), **_inputs(recordings, config, config.bootstrap)}
+    inputs = {"labels": run_folder.fingerprint("labels"), "network": config.network.model_dump(mode="json"),
+              **_inputs(recordings, config, config.bootstrap)}
     with run_folder.making("bootstrap", inputs, config.seed) as folder:
         if folder is not None:
-            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes(), folder, config.network, config.bootstrap, config.seed, config.device)
+            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes(), folder, config.network, config.bootstrap, config.seed,
+                          config.device)
 
 
 def self_train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
@@ -133,8 +136,7 @@ def _inputs(recordings: list[Recording], config: Config, section: Section) -> di
 def _write_indices(recordings: list[Recording], run_folder: RunFolder) -> None:
     """RUN/recording/NAME/index.json: where the recording is, its calibration and stamps; no images."""
     for recording in recordings:
-        camera = recording.camera
         write_json(run_folder.stage("recording") / recording.name / "index.json", {
             "name": recording.name, "path": str(recording.path.resolve()), "fingerprint": recording.fingerprint,
-            "camera": {"width": camera.width, "height": camera.height, "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "baseline": camera.baseline},
+            "camera": asdict(recording.camera),
             "step_ns": recording.step_ns, "frames": [{"key": s.key, "stamp_ns": s.stamp_ns, "follows": s.follows} for s in recording.stamps]})

@@ -4,32 +4,52 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from cups_ros.colors import overlay
 from cups_ros.fusion import fuse, letterbox
 from cups_ros.types import Classes, Panoptic, Thresholds
-from cups_train.config import Config, ExportConfig
+from cups_train.config import Config, ExportConfig, RecordingConfig
 from cups_train.errors import CupsError, ModelError
-from cups_train.files import read_json
+from cups_train.files import read_json, write_image
 from cups_train.progress import progress
-from cups_train.recording import ImageSource, Recording, open_recordings
+from cups_train.recording import ImageSource, Recording, is_image_folder, open_images, open_recordings
 from cups_train.result_folder import ResultWriter
 from cups_train.run_folder import RunFolder
+from cups_train.types import StereoFrame
 
 TRAINED = ("self_train", "bootstrap")
+OVERLAYS = 4  # pictures of one source
 Source = Recording | ImageSource
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One frame's result."""
+
+    key: str
+    stamp_ns: int
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    panoptic: Panoptic
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model of any kind: `label` gives (key, stamp_ns, panoptic) for every frame of a source; `work` is a folder it may use."""
+    """A model of any kind: `label` answers every frame of a source; it may keep files in the folder given."""
 
     name: str
     classes: Classes
-    label: Callable[[Source, Path], Iterator[tuple[str, int, Panoptic]]]
+    label: Callable[[Source, Path], Iterator[Answer]]
+
+
+def open_sources(paths: list[Path], config: RecordingConfig) -> list[Source]:
+    """RECORDING... of `cups-train predict`: stereo recordings, one camera's (--left without --right), or folders of images."""
+    if any(is_image_folder(path) for path in paths) or (config.left and not config.right):
+        return [open_images(path, config) for path in paths]
+    return list(open_recordings(paths, config))
 
 
 def load_predictor(model: Path, stage: str | None, config_overrides: list[str]) -> Predictor:
@@ -51,7 +71,8 @@ def predictor_of_stage(run_folder: RunFolder, stage: str, config: Config) -> Pre
     run_folder.fingerprint(stage)
     if stage == "labels":
         return _of_labels(run_folder, config)
-    return _of_checkpoint(run_folder.stage(stage) / "checkpoint.safetensors", config.export, config.device)
+    trained = _of_checkpoint(run_folder.stage(stage) / "checkpoint.safetensors", config.export, config.device)
+    return replace(trained, classes=run_folder.classes())
 
 
 def last_stage(run_folder: RunFolder) -> str:
@@ -80,8 +101,11 @@ def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path
         work = folder / ".work"
         writer = ResultWriter(folder, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name})
         answers = predictor.label(source, work)
-        for key, stamp_ns, panoptic in progress(answers, f"predict {source.name}", _length(source)):
-            writer.write(key, stamp_ns, panoptic)
+        length = _length(source)
+        for number, answer in enumerate(progress(answers, f"predict {source.name}", length)):
+            writer.write(answer.key, answer.stamp_ns, answer.panoptic)
+            if number % max(1, length // OVERLAYS) == 0:
+                write_image(folder / "overlays" / f"{answer.key}.jpg", overlay(answer.image, answer.panoptic, predictor.classes))
         writer.close()
         shutil.rmtree(work, ignore_errors=True)
     return folders
@@ -102,17 +126,18 @@ def recordings_of(run_folder: RunFolder, config: Config) -> list[Recording]:
     recordings = open_recordings([Path(row["path"]) for row in rows], config.recording)
     for row, recording in zip(rows, recordings, strict=True):
         if recording.fingerprint != row["fingerprint"]:
-            raise CupsError(f"expected {row['path']} as it was when it was labelled, found another content; label it again with `cups-train pseudo-label`")
+            raise CupsError(f"expected {row['path']} as it was when it was labelled, found another content; "
+                            "label it again with `cups-train pseudo-label`")
     return recordings
 
 
 def _images(source: Source) -> Iterator[tuple[str, int, np.ndarray]]:
     for frame in source.frames():
-        yield frame.key, frame.stamp_ns, frame.image if hasattr(frame, "image") else frame.left
+        yield frame.key, frame.stamp_ns, frame.left if isinstance(frame, StereoFrame) else frame.image
 
 
-def _length(source: Source) -> int | None:
-    return len(source.stamps) if isinstance(source, Recording) else None
+def _length(source: Source) -> int:
+    return len(source.stamps) if isinstance(source, Recording) else len(source.keys)
 
 
 def _of_exported(folder: Path) -> Predictor:
@@ -123,9 +148,9 @@ def _of_exported(folder: Path) -> Predictor:
     except exported.ModelError as error:
         raise ModelError(str(error)) from error
 
-    def label(source: Source, _work: Path) -> Iterator[tuple[str, int, Panoptic]]:
+    def label(source: Source, _work: Path) -> Iterator[Answer]:
         for key, stamp_ns, image in _images(source):
-            yield key, stamp_ns, model.infer(image)
+            yield Answer(key, stamp_ns, image, model.infer(image))
 
     return Predictor(folder.name, model.classes, label)
 
@@ -133,44 +158,42 @@ def _of_exported(folder: Path) -> Predictor:
 def _of_checkpoint(path: Path, config: ExportConfig, device: str) -> Predictor:
     import torch
 
-    from cups_train.network import load_checkpoint, raw_output, torch_device
+    from cups_train.device import torch_device
+    from cups_train.network import load_checkpoint
 
-    network = load_checkpoint(path, torch_device(device)).eval()
+    place = torch_device(device)
+    network = load_checkpoint(path, place).eval()
     thresholds = Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area)
 
-    def label(source: Source, _work: Path) -> Iterator[tuple[str, int, Panoptic]]:
+    def label(source: Source, _work: Path) -> Iterator[Answer]:
         for key, stamp_ns, image in _images(source):
             canvas, view = letterbox(image, (network.spec.height, network.spec.width))
-            with torch.inference_mode():
-                raw = raw_output(network, canvas)
-            yield key, stamp_ns, fuse(raw, network.spec.classes, thresholds, view)
+            pixels = torch.from_numpy(canvas).to(place).permute(2, 0, 1)[None].float() / 255
+            raw = network.infer(pixels).raw_output(0)
+            yield Answer(key, stamp_ns, image, fuse(raw, network.spec.classes, thresholds, view))
 
     return Predictor(f"{path.parent.parent.name}/{path.parent.name}", network.spec.classes, label)
 
 
 def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
     from cups_train import motion, semantics
-    from cups_train.pseudo_label import label_frame
+    from cups_train.pseudo_label import label_frame, label_recording
 
     classes = run_folder.classes()
     workers = config.workers or os.cpu_count() or 1
     encoder = run_folder.stage("semantics")
 
-    def label(source: Source, work: Path) -> Iterator[tuple[str, int, Panoptic]]:
-        if isinstance(source, ImageSource):
+    def label(source: Source, work: Path) -> Iterator[Answer]:
+        if not isinstance(source, Recording):
             model = semantics.load(encoder, config.device)
             for frame in source.frames():
                 nothing = np.zeros(frame.image.shape[:2], np.uint16)
-                yield frame.key, frame.stamp_ns, label_frame(model.classify(frame.image, None, None), nothing, {}, classes)
+                panoptic = label_frame(model.classify(frame.image, None, None), nothing, (), classes, config.labels)
+                yield Answer(frame.key, frame.stamp_ns, frame.image, panoptic)
             return
         motion.run(source, work / "motion", config.motion, config.seed, workers)
         semantics.run(source, encoder, work / "semantics", config.semantics, workers, config.device)
-        yield from _merge(source, work, classes, config)
+        for key, stamp_ns, panoptic in label_recording(source, work / "motion", work / "semantics", classes, config.labels):
+            yield Answer(key, stamp_ns, source.left(key), panoptic)
 
     return Predictor(f"{run_folder.root.name}/labels", classes, label)
-
-
-def _merge(recording: Recording, work: Path, classes: Classes, config: Config) -> Iterator[tuple[str, int, Panoptic]]:
-    from cups_train.pseudo_label import label_recording
-
-    yield from label_recording(recording, work / "motion", work / "semantics", classes, config.labels)

@@ -31,7 +31,8 @@ class ResultWriter:
         """The same from a map of segment ids (H, W) and its rows, for a truth that has more to say."""
         write_image(self.folder / "panoptic" / f"{key}.png", ids_to_rgb(ids))
         image_id = len(self._images)
-        self._images.append({"id": image_id, "file_name": f"{key}.png", "width": int(ids.shape[1]), "height": int(ids.shape[0]), "stamp_ns": int(stamp_ns)})
+        self._images.append({"id": image_id, "file_name": f"{key}.png", "width": int(ids.shape[1]), "height": int(ids.shape[0]),
+                             "stamp_ns": int(stamp_ns)})
         self._annotations.append({"image_id": image_id, "file_name": f"{key}.png", "segments_info": segments_info})
 
     def close(self) -> None:

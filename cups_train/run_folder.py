@@ -16,9 +16,10 @@ from typing import Any
 
 from cups_ros.types import Classes
 from cups_train import __version__
+from cups_train.class_names import read_names
 from cups_train.config import Config, dump_config, load_config
 from cups_train.errors import CupsError, ResultError
-from cups_train.files import read_json, sha256, write_atomically, write_json
+from cups_train.files import read_json, sha256, write_json, write_text
 
 logger = logging.getLogger(__name__)
 STAGES = ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
@@ -36,7 +37,7 @@ class RunFolder:
         """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign folder."""
         if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / "config.yaml").exists())):
             raise CupsError(f"expected --out to name a new folder or a run, found {root} with other content; name another folder")
-        write_atomically(root / "config.yaml", lambda beside: beside.write_text(dump_config(config)) and None)
+        write_text(root / "config.yaml", dump_config(config))
         return cls(root)
 
     @classmethod
@@ -64,10 +65,13 @@ class RunFolder:
         return sha256(self.stage(name) / "done.json")
 
     def classes(self) -> Classes:
+        """The pseudo classes, under the names of RUN/names.yaml where a person has written some."""
         try:
-            return Classes.from_json(read_json(self.root / "classes.json")["classes"])
+            classes = Classes.from_json(read_json(self.root / "classes.json")["classes"])
         except (KeyError, ValueError, TypeError) as error:
             raise ResultError(f"expected the classes of a run in {self.root / 'classes.json'}, found {error}; delete it and label again") from error
+        names = self.root / "names.yaml"
+        return read_names(names, classes) if names.is_file() else classes
 
     @contextmanager
     def making(self, name: str, inputs: dict[str, Any], seed: int) -> Iterator[Path | None]:
@@ -101,7 +105,8 @@ class RunFolder:
         shutil.rmtree(aside, ignore_errors=True)
         aside.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(aside)
-        logger.info("%s: made again, its inputs differ (%s); the old folder is %s", name, ", ".join(_changed(before, inputs)) or "unknown before", aside)
+        changed = ", ".join(_changed(before, inputs)) or "unknown before"
+        logger.info("%s: made again, its inputs differ (%s); the old folder is %s", name, changed, aside)
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[str]:

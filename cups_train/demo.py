@@ -1,0 +1,80 @@
+"""`make demo`: streets are rendered, a model is learned from them without labels, the node answers an unseen recording."""
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from cups_train import pipeline
+from cups_train.config import load_config
+from cups_train.errors import CupsError
+from cups_train.files import read_json
+from cups_train.node_trial import play_through_node
+from cups_train.recording import open_recordings
+from cups_train.render import render
+from cups_train.run_folder import RunFolder
+
+logger = logging.getLogger("cups_train")
+ROOT = Path(__file__).resolve().parents[1]
+TRAINING_SEEDS, FRAMES = (1, 2, 3, 4, 5, 6), 24
+UNSEEN_SEEDS, UNSEEN_FRAMES = (101, 102), 12
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The demo; the exit code."""
+    parser = argparse.ArgumentParser(prog="cups_train.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="RUN")
+    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over config/train/demo.yaml")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        _demo(args.out, args.override)
+    except CupsError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("demo: interrupted; `make demo` goes on where it stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _demo(out: Path, overrides: list[str]) -> None:
+    start = time.monotonic()
+    config = load_config(ROOT / "config" / "train" / "demo.yaml", overrides)
+    streets = out.parent / f"{out.name}_streets"
+    training = [_street(streets / f"train_{seed:02d}", FRAMES, seed) for seed in TRAINING_SEEDS]
+    unseen = [_street(streets / f"unseen_{seed:02d}", UNSEEN_FRAMES, seed) for seed in UNSEEN_SEEDS]
+    recordings = sorted(open_recordings([s / "recording" for s in training], config.recording), key=lambda r: r.name)
+    validation = pipeline.Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
+    run_folder = RunFolder.create(out, config)
+    pipeline.run(recordings, run_folder, config, validation)
+    trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / "node", ROOT)
+    report = pipeline.write_report(run_folder)
+    _print_scores(run_folder)
+    print(f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ {trial.pq_percent:.1f}, "
+          f"{trial.latency_ms_median:.0f} ms an image")
+    print(f"{report}   {(time.monotonic() - start) / 60:.1f} minutes")
+
+
+def _street(folder: Path, frames: int, seed: int) -> Path:
+    """A rendered street, kept where a finished one is there."""
+    if not (folder / "truth" / "truth.json").is_file() or not (folder / "recording" / "metadata.yaml").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        logger.info("rendering %s", folder)
+        render(folder, frames=frames, seed=seed)
+    return folder
+
+
+def _print_scores(run_folder: RunFolder) -> None:
+    print(f"{'percent, unseen streets':<26}{'PQ':>7}{'SQ':>7}{'RQ':>7}{'things':>8}{'stuff':>7}{'mIoU':>7}")
+    for stage, both in read_json(run_folder.root / "metrics.json").items():
+        m = both["official"]
+        row = (m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["miou"])
+        print(f"{stage:<26}" + "".join(f"{100 * v:>{w}.1f}" for v, w in zip(row, (7, 7, 7, 8, 7, 7), strict=True)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

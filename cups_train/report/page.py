@@ -1,0 +1,84 @@
+"""RUN/report/index.html: one page without any file beside it."""
+from __future__ import annotations
+
+import base64
+import time
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from cups_train.files import read_json, write_text
+from cups_train.report.figures import curve, loss_curves, motion_summary, score_rows, stage_times
+
+PICTURES = 6  # of one kind
+STAGE_TITLES = {"kmeans": "k-means on colour and position", "labels": "stage 1: pseudo labels", "bootstrap": "stage 2: bootstrapping",
+                "self_train": "stage 3: self-training"}
+
+
+def write_report(run: Path) -> Path:
+    """Write the page of a run from what its stages have left; stages that are missing are left out. The page's path."""
+    environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    page = environment.get_template("page.html").render(**_content(run))
+    path = run / "report" / "index.html"
+    write_text(path, page)
+    return path
+
+
+def _content(run: Path) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "made": time.strftime("%Y-%m-%d %H:%M"),
+        "recordings": [read_json(p) for p in sorted((run / "recording").glob("*/index.json"))],
+        "times": stage_times(run),
+        "scores": score_rows(_json(run / "metrics.json") or {}, STAGE_TITLES),
+        "node": _json(run / "node" / "answers.json"),
+        "node_pictures": _pictures(run / "node" / "answers" / "overlays"),
+        "motion": motion_summary(run / "motion"),
+        "motion_pictures": _pictures_of_recordings(run / "motion"),
+        "semantics_pictures": _pictures_of_recordings(run / "semantics"),
+        "label_pictures": _pictures_of_recordings(run / "labels"),
+        "statistics": _json(run / "labels" / "statistics.json"),
+        "classes": (_json(run / "classes.json") or {"classes": []})["classes"],
+        "training": [_training(run / s, STAGE_TITLES[s]) for s in ("bootstrap", "self_train") if (run / s / "metrics.jsonl").is_file()],
+        "answers": _answers(run / "evaluation"),
+    }
+
+
+def _training(stage: Path, title: str) -> tuple[str, list[dict[str, Any]], list[tuple[str, str]]]:
+    curves = [curve(name, points) for name, points in loss_curves(stage / "metrics.jsonl")]
+    return title, curves, _pictures(stage / "overlays", last=True)
+
+
+def _answers(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Validation pictures by frame: every stage's answer to the same image, side by side."""
+    stages = [s for s in STAGE_TITLES if (folder / s).is_dir()]
+    if not stages:
+        return []
+    pictures = sorted((folder / stages[-1]).glob("**/overlays/*.jpg"))[:PICTURES]
+    rows = []
+    for picture in pictures:
+        relative = picture.relative_to(folder / stages[-1])
+        row = [(STAGE_TITLES[s], _data_uri(folder / s / relative)) for s in stages if (folder / s / relative).is_file()]
+        rows.append((str(relative.with_suffix("")).replace("/overlays", ""), row))
+    return rows
+
+
+def _pictures_of_recordings(stage: Path) -> list[tuple[str, str]]:
+    """Some pictures of every recording in turn: (caption, data URI)."""
+    columns = [sorted(folder.glob("*.jpg")) for folder in sorted(stage.glob("*/overlays"))]
+    in_turn = [column[i] for i in range(max((len(c) for c in columns), default=0)) for column in columns if i < len(column)]
+    return [(f"{p.parent.parent.name} {p.stem}", _data_uri(p)) for p in in_turn[:PICTURES]]
+
+
+def _pictures(folder: Path, last: bool = False) -> list[tuple[str, str]]:
+    paths = sorted(folder.glob("*.jpg"))
+    return [(p.stem, _data_uri(p)) for p in (paths[-PICTURES:] if last else paths[:PICTURES])]
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _json(path: Path) -> Any:
+    return read_json(path) if path.is_file() else None
