@@ -115,10 +115,10 @@ def reading(path: Path) -> Iterator[None]:
     """Turns what `rosbags` raises on damaged files into one sentence."""
     try:
         yield
-    except (RecordingError, GeneratorExit):
+    except (RecordingError, MemoryError):
         raise
     except Exception as error:  # damaged files raise anything from struct.error to AssertionError
-        raise RecordingError(f"expected a readable recording, found a damaged one, {path}: {str(error) or type(error).__name__}") from error
+        raise RecordingError(f"expected a readable recording, found {path}, which is not: {str(error) or type(error).__name__}") from error
 
 
 def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:
@@ -149,7 +149,8 @@ def _open(path: Path) -> Reader:
     elif not path.exists():
         raise RecordingError(f"expected a rosbag2 folder or a .mcap or .db3 file, found no {path}")
     elif path.suffix not in STORAGE:
-        raise RecordingError(f"expected a rosbag2 folder or a .mcap or .db3 file, found {path}")
+        hint = " of ROS 1; `rosbags-convert` makes a rosbag2 folder of it" if path.suffix == ".bag" else ""
+        raise RecordingError(f"expected a rosbag2 folder or a .mcap or .db3 file, found {path}{hint}")
     else:
         _check_file(path)
     reader = Reader(path)
@@ -172,7 +173,8 @@ def _check_folder(path: Path) -> None:
         raise RecordingError(f"expected rosbag2 metadata in {path / 'metadata.yaml'}, found a damaged file ({type(error).__name__}); "
                              f"`ros2 bag reindex {path}` writes it anew") from error
     if version > NEWEST_VERSION:
-        raise RecordingError(f"expected metadata.yaml of version {NEWEST_VERSION} or older, found {version} in {path}; give its .mcap or .db3 file itself")
+        raise RecordingError(f"expected metadata.yaml of version {NEWEST_VERSION} or older, found {version} in {path}; "
+                             "give its .mcap or .db3 file itself")
     if compression.lower() == "file":
         raise RecordingError(f"expected a recording that can be read in place, found compressed files in {path}; "
                              "unpack them with `zstd -d` and give the .mcap or .db3 file itself")
@@ -189,7 +191,8 @@ def _check_file(path: Path) -> None:
         if not start:
             raise RecordingError(f"expected messages in {path}, found an empty file; record again")
         if start != magic:
-            raise RecordingError(f"expected {'an MCAP' if path.suffix == '.mcap' else 'a sqlite3'} file, found something else in {path}; copy it again")
+            kind = "an MCAP" if path.suffix == ".mcap" else "a sqlite3"
+            raise RecordingError(f"expected {kind} file, found something else in {path}; copy it again")
         if path.suffix == ".mcap":
             file.seek(max(0, path.stat().st_size - len(magic)))
             if file.read() != magic or path.stat().st_size < 45:

@@ -62,10 +62,11 @@ def calibration_from_message(message: Any, topic: str) -> Calibration:
     d, k, r, p = (tuple(float(v) for v in np.ravel(a)) for a in (message.d, message.k, message.r, message.p))
     model = str(message.distortion_model).lower()
     if not np.isfinite((*d, *k, *r, *p)).all() or k[0] <= 0 or p[0] <= 0 or p[5] <= 0:
-        raise RecordingError(f"expected a calibrated camera, found no focal length in K or P of {topic}; calibrate the pair and record camera_info again")
+        raise RecordingError(f"expected a calibrated camera, found no focal length in K or P of {topic}; "
+                             "calibrate the pair and record camera_info again")
     if model not in (*PINHOLE, *FISHEYE) and any(d):
-        raise RecordingError(f"expected the lens model plumb_bob, rational_polynomial or equidistant, found {message.distortion_model!r} on {topic}; "
-                             "record rectified images (image_rect) instead")
+        raise RecordingError("expected the lens model plumb_bob, rational_polynomial or equidistant, "
+                             f"found {message.distortion_model!r} on {topic}; record rectified images (image_rect) instead")
     if not any(r):
         r = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     return Calibration(topic, str(message.header.frame_id), int(message.width), int(message.height), model, d, k, r, p)
@@ -98,7 +99,7 @@ def rectification(calibration: Calibration, image_topic: str, target: Matrix) ->
 
 def rectify(image: np.ndarray, how: Rectification | None) -> np.ndarray:
     """(H, W, 3) uint8 as seen by the rectified camera, bilinear; black where the lens saw nothing."""
-    return image if how is None else cv2.remap(image, *_maps(how), cv2.INTER_LINEAR)
+    return image if how is None else np.asarray(cv2.remap(image, *_maps(how), cv2.INTER_LINEAR))
 
 
 @lru_cache(maxsize=8)

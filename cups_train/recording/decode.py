@@ -41,30 +41,28 @@ def decode_raw(message: Any) -> np.ndarray:
     encoding, height, width = message.encoding, message.height, message.width
     if encoding in MONO16:
         rows = _rows(message, 2 * width).view(">u2" if message.is_bigendian else "<u2")
-        return cv2.cvtColor((rows >> 8).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+        return np.asarray(cv2.cvtColor((rows >> 8).astype(np.uint8), cv2.COLOR_GRAY2RGB))
     if encoding not in CHANNELS:
         raise ValueError(f"unknown encoding {encoding!r} (known: {', '.join(CHANNELS)}, {', '.join(MONO16)})")
     channels = CHANNELS[encoding]
     rows = _rows(message, channels * width)
     pixels = rows.reshape(height, width, channels) if channels > 1 else rows
-    return pixels.copy() if encoding == "rgb8" else cv2.cvtColor(pixels, TO_RGB[encoding])
+    return pixels.copy() if encoding == "rgb8" else np.asarray(cv2.cvtColor(pixels, TO_RGB[encoding]))
 
 
 def decode_compressed(message: Any) -> np.ndarray:
     """sensor_msgs/CompressedImage (JPEG, PNG) to (H, W, 3) uint8 RGB; grey becomes three equal channels."""
     data = np.asarray(message.data, np.uint8)
-    raw = data[:2].tobytes(), data[-1024:].tobytes()
-    if raw[0] == JPEG_START and JPEG_END not in raw[1]:
+    if data[:2].tobytes() == JPEG_START and JPEG_END not in data[-1024:].tobytes():
         raise ValueError(f"JPEG of {data.size} bytes without its end")
     encoding = message.format.split(";")[0].strip()
     mosaic = encoding.startswith("bayer_") and encoding in TO_RGB
-    flags = cv2.IMREAD_UNCHANGED if mosaic else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_UNCHANGED if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(data, flags) if data.size else None
     if image is None:
         raise ValueError(f"{data.size} bytes of format {message.format!r} are neither JPEG nor PNG")
-    if mosaic:  # the mosaic itself was compressed as grey, or it was debayered before
-        return cv2.cvtColor(image, TO_RGB[encoding] if image.ndim == 2 else cv2.COLOR_BGR2RGB)
-    return image
+    mosaic_left = mosaic and image.ndim == 2  # the mosaic itself was compressed as grey, else it was debayered before
+    return np.asarray(cv2.cvtColor(image, TO_RGB[encoding] if mosaic_left else cv2.COLOR_BGR2RGB))
 
 
 def _rows(message: Any, used: int) -> np.ndarray:

@@ -67,10 +67,10 @@ class ImageFolder:
 
     def _read(self, file: str) -> ImageFrame:
         data = np.fromfile(self.path / file, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is None:
             raise RecordingError(f"expected an image in {self.path / file}, found a damaged file; replace or delete it")
-        return ImageFrame(Path(file).stem, 0, image)
+        return ImageFrame(Path(file).stem, 0, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
 
 
 @dataclass(frozen=True, eq=False)

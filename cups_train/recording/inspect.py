@@ -97,7 +97,7 @@ def inspect(path: Path, config: RecordingConfig) -> Inspection:
 
 
 def measure(recording: Recording) -> tuple[tuple[float, float] | None, float | None, float | None]:
-    """((median |dy|, median disparity), standing share, median corner motion [px]) of a few evenly spaced pairs; None where nothing can be tracked."""
+    """((median |dy|, median disparity), standing share, median corner motion) [px] of a few evenly spaced pairs; None: nothing to track."""
     rows = np.unique(np.linspace(0, len(recording) - 1, SAMPLES).round().astype(int))
     offsets, ways = [], []
     for row in rows:
@@ -130,7 +130,8 @@ def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[
     elif rows[1] < -1.0:
         problem = f"expected objects further left in the right image, found a median disparity of {rows[1]:.1f} px: swap `--left` and `--right`"
     elif rows[0] > ROWS_STOP_PX * scale:
-        problem = f"expected left and right on the same rows, found them {rows[0]:.1f} px apart: calibrate the pair anew, or record with its camera_info"
+        problem = (f"expected left and right on the same rows, found them {rows[0]:.1f} px apart: calibrate the pair anew, "
+                   "or record with the camera_info of these lenses")
     elif rows[0] > ROWS_WARN_PX * scale:
         warnings.append(f"left and right are {rows[0]:.1f} px off each other's rows: calibrate the pair anew for better depth")
     if not following:
@@ -174,12 +175,14 @@ def render_text(inspection: Inspection) -> str:
     lines += [f"  {topic.name:{width}}  {topic.type.rsplit('/', 1)[-1]:<16} {topic.count:>6}  {_times(topic)}".rstrip() for topic in i.topics]
     for side, report in zip(("left", "right"), i.cameras, strict=False):
         c = report.calibration
-        lines += ["", f"{side}  {report.topic}", f"  image  {c.width}x{c.height}, {report.encoding}, {'rectified' if report.rectified else 'not rectified'} as recorded",
+        lines += ["", f"{side}  {report.topic}",
+                  f"  image  {c.width}x{c.height}, {report.encoding}, {'rectified' if report.rectified else 'not rectified'} as recorded",
                   f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, {c.model or 'no'} distortion "
                   f"{' '.join(f'{value:.4g}' for value in c.d) or '-'}  ({c.topic})"]
     if i.camera is not None:
         lines += ["", f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = {i.camera.depth_scale:.1f} / disparity",
-                  f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images, step {i.step_ms:.1f} ms, {i.following} with a t+1",
+                  f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images",
+                  f"  time           step {i.step_ms:.1f} ms, {i.following} pairs with a t+1",
                   f"  rows           {_measured(i.row_offset_px, 'px median vertical disagreement')}",
                   f"  motion         {_motion(i)}"]
     lines += ["", *(f"note: {warning}" for warning in i.warnings)]
@@ -193,7 +196,8 @@ def _times(topic: TopicReport) -> str:
     text = f"{topic.rate_hz:6.2f} Hz"
     if topic.jitter_ms is not None:
         text += f"  jitter {topic.jitter_ms:.2f} ms"
-    for count, what in ((topic.gaps, f"gaps (longest {topic.longest_gap_s or 0:.2f} s)"), (topic.duplicates, "equal stamps"), (topic.backwards, "backward stamps")):
+    gaps = f"gaps (longest {topic.longest_gap_s or 0:.2f} s)"
+    for count, what in ((topic.gaps, gaps), (topic.duplicates, "equal stamps"), (topic.backwards, "backward stamps")):
         text += f"  {count} {what}" if count else ""
     return text
 

@@ -112,7 +112,8 @@ class Recording:
         """Place of a key among the kept pairs. Raises RecordingError where there is none."""
         row = int(np.searchsorted(self.index.number, int(key))) if key.isdigit() else len(self)
         if row >= len(self) or self.index.number[row] != int(key):
-            raise RecordingError(f"expected a frame {key} in {self.path}, found {len(self)} frames from {self.stamps[0].key} to {self.stamps[-1].key}; "
+            first, last = self.stamps[0].key, self.stamps[-1].key
+            raise RecordingError(f"expected a frame {key} in {self.path}, found {len(self)} frames from {first} to {last}; "
                                  "`-o recording.stride` and the topic options must be those of the first run")
         return row
 
@@ -122,7 +123,8 @@ class Recording:
 
 def stream_pairs(path: Path, index: PairIndex, left: str, right: str) -> Iterator[tuple[int, bytes, bytes]]:
     """(row, left CDR bytes, right CDR bytes) in order of the rows. At most HELD encoded images of a side wait; what comes later is fetched again."""
-    rows = {left: {int(order): row for row, order in enumerate(index.left_order)}, right: {int(order): row for row, order in enumerate(index.right_order)}}
+    orders = (left, index.left_order), (right, index.right_order)
+    rows = {topic: {int(order): row for row, order in enumerate(places)} for topic, places in orders}
     held: dict[str, dict[int, bytes]] = {left: {}, right: {}}
     seen = {left: -1, right: -1}
     due = 0
@@ -158,10 +160,10 @@ def open_recording(path: Path, config: RecordingConfig, name: str | None = None)
     index = pair_index(path, topics, config).strided(config.stride)
     step, follows = find_steps(index.left_stamp, index.left_order, config.stride, config.max_gap)
     target = pinhole(left)
-    readers = [ImageReader(path, topic.image, topic.type, size, rectification(calibration, topic.image, target))
-               for topic, size, calibration in zip((topics.left, topics.right), sizes, (left, right), strict=True)]
+    first, second = (ImageReader(path, topic.image, topic.type, sizes[0], rectification(calibration, topic.image, target))
+                     for topic, calibration in ((topics.left, left), (topics.right, right)))
     name = name or recording_names([path])[0]
-    return Recording(name, path, camera, step, _fingerprint(name, path, camera, readers, index), *readers, index, follows)
+    return Recording(name, path, camera, step, _fingerprint(name, path, camera, (first, second), index), first, second, index, follows)
 
 
 def open_recordings(paths: list[Path], config: RecordingConfig) -> list[Recording]:
@@ -180,12 +182,14 @@ def pair_index(path: Path, topics: StereoTopics, config: RecordingConfig) -> Pai
     if index.number.size > 1:
         return index
     if max(left.stamp_ns.size, right.stamp_ns.size) > 1 and not left.stamp_ns.any() and not right.stamp_ns.any():
-        raise RecordingError(f"expected header stamps on {names[0]} and {names[1]} in {path}, found 0 in every message; let the driver stamp its images")
+        raise RecordingError(f"expected header stamps on {names[0]} and {names[1]} in {path}, found 0 in every message; "
+                             "let the driver stamp its images")
     if index.number.size == 1:
         raise RecordingError(f"expected at least two stereo pairs in {path}, found only one stereo pair ({_counts(names, left, right)}); "
                              "record longer, or raise `-o recording.pair_slop_ms`")
-    raise RecordingError(f"expected stereo pairs with stamps at most {config.pair_slop_ms:g} ms apart in {path}, found none ({_counts(names, left, right)}, "
-                         f"nearest {_nearest_ms(left, right)} ms apart); raise `-o recording.pair_slop_ms`, or record synchronised cameras")
+    raise RecordingError(f"expected stereo pairs with stamps at most {config.pair_slop_ms:g} ms apart in {path}, "
+                         f"found none ({_counts(names, left, right)}, nearest {_nearest_ms(left, right)} ms apart); "
+                         "raise `-o recording.pair_slop_ms`, or record synchronised cameras")
 
 
 def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
@@ -197,7 +201,8 @@ def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
     try:
         message = deserialize(data, camera.type)
     except ValueError as error:
-        raise RecordingError(f"expected an image on {camera.image} at stamp {header_stamp(data)} ns, found one that cannot be decoded: {error}") from error
+        raise RecordingError(f"expected an image on {camera.image} at stamp {header_stamp(data)} ns, "
+                             f"found one that cannot be decoded: {error}") from error
     return int(message.height), int(message.width)
 
 
@@ -225,7 +230,7 @@ def _nearest_ms(left: TopicIndex, right: TopicIndex) -> str:
     return f"{np.abs(among[nearest(left.stamp_ns, among)] - left.stamp_ns).min() / 1e6:.1f}"
 
 
-def _fingerprint(name: str, path: Path, camera: StereoCamera, readers: list[ImageReader], index: PairIndex) -> str:
+def _fingerprint(name: str, path: Path, camera: StereoCamera, readers: tuple[ImageReader, ImageReader], index: PairIndex) -> str:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     sizes = [(file.name, file.stat().st_size) for file in files if file.suffix in (".mcap", ".db3")]
     lenses = [replace(reader, path=Path()) for reader in readers]

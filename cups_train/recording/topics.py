@@ -21,6 +21,7 @@ class CameraTopics:
     image: str
     type: str
     calibration: Calibration | None
+    reason: str = ""  # why there is no calibration
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ class StereoTopics:
 def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
     """The pair that the options name, or the only one that fits. Raises RecordingError with the topics and the options."""
     topics = list_topics(path)
-    images = image_topics(path, topics)
+    images = image_topics(topics)
     _check_named(path, topics, config)
     if len(images) < 2:
-        raise RecordingError(f"expected a left and a right image topic in {path}, found {'one camera, ' + images[0].name if images else 'no image topic'} "
-                             f"({listing(topics)}); {OPTIONS}")
+        found = f"one camera, {images[0].name}" if images else "no image topic"
+        raise RecordingError(f"expected a left and a right image topic in {path}, found {found} ({listing(topics)}); {OPTIONS}")
     lefts = [config.left] if config.left else [topic.name for topic in images if topic.name != config.right]
     rights = [config.right] if config.right else [topic.name for topic in images if topic.name != config.left]
-    cameras = {name: _camera(path, topics, name, config.left_info if name == config.left else config.right_info if name == config.right else "",
-                             needed=name in (config.left, config.right)) for name in dict.fromkeys(lefts + rights)}
+    infos = {config.left: config.left_info, config.right: config.right_info}
+    cameras = {name: _camera(path, topics, name, infos.get(name, ""), name in infos) for name in dict.fromkeys(lefts + rights)}
     if config.left and config.right:
         return StereoTopics(cameras[config.left], cameras[config.right])
     return _only_pair(path, topics, [cameras[name] for name in lefts], [cameras[name] for name in rights])
@@ -51,14 +52,14 @@ def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
 def choose_camera(path: Path, config: RecordingConfig) -> CameraTopics:
     """The image topic that `--left` names, or the only one; its calibration is None where the recording has none."""
     topics = list_topics(path)
-    images = image_topics(path, topics)
+    images = image_topics(topics)
     _check_named(path, topics, config)
     if not config.left and len(images) != 1:
         raise RecordingError(f"expected one image topic in {path}, found {len(images)} ({listing(topics)}); `--left` names the one to read")
     return _camera(path, topics, config.left or images[0].name, config.left_info, needed=bool(config.left_info))
 
 
-def image_topics(path: Path, topics: tuple[Topic, ...]) -> list[Topic]:
+def image_topics(topics: tuple[Topic, ...]) -> list[Topic]:
     """Topics with images, raw or compressed, depth maps left out."""
     return [topic for topic in topics if topic.type in (IMAGE, COMPRESSED) and topic.count
             and not re.search(r"(compressed_?depth|theora|(^|[/_])depth([/_]|$)|disparity)", topic.name, re.IGNORECASE)]
@@ -71,13 +72,15 @@ def listing(topics: tuple[Topic, ...]) -> str:
 
 def _check_named(path: Path, topics: tuple[Topic, ...], config: RecordingConfig) -> None:
     there = {topic.name: topic for topic in topics}
-    for option, kinds in (("left", (IMAGE, COMPRESSED)), ("right", (IMAGE, COMPRESSED)), ("left_info", (CAMERA_INFO,)), ("right_info", (CAMERA_INFO,))):
+    for option in ("left", "right", "left_info", "right_info"):
+        kinds = (CAMERA_INFO,) if option.endswith("info") else (IMAGE, COMPRESSED)
         name = getattr(config, option)
         flag = "--" + option.replace("_", "-")
         if name and name not in there:
             raise RecordingError(f"expected the topic {name} in {path}, found none of that name ({listing(topics)}); `{flag}` names it")
         if name and there[name].type not in kinds:
-            raise RecordingError(f"expected {' or '.join(kinds)} on {name}, found {there[name].type}; `{flag}` names another topic ({listing(topics)})")
+            raise RecordingError(f"expected {' or '.join(kinds)} on {name}, found {there[name].type}; "
+                                 f"`{flag}` names another topic ({listing(topics)})")
         if name and not there[name].count:
             raise RecordingError(f"expected messages on {name} in {path}, found none; `{flag}` names another topic ({listing(topics)})")
     if config.left and config.left == config.right:
@@ -88,16 +91,16 @@ def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed
     kind = next(topic.type for topic in topics if topic.name == image)
     name = info or find_info(path, topics, image)
     if not name:
+        reason = f"expected a camera_info of {image} in {path}, found none that belongs to it ({listing(topics)}); {OPTIONS}"
         if needed:
-            raise RecordingError(f"expected a camera_info of {image} in {path}, found none that belongs to it ({listing(topics)}); "
-                                 "`--left-info` and `--right-info` name them")
-        return CameraTopics(image, kind, None)
+            raise RecordingError(reason)
+        return CameraTopics(image, kind, None, reason)
     try:
         return CameraTopics(image, kind, read_calibration(path, name))
-    except RecordingError:
+    except RecordingError as error:
         if needed:
             raise
-        return CameraTopics(image, kind, None)  # an uncalibrated camera is no candidate
+        return CameraTopics(image, kind, None, str(error))  # an uncalibrated camera is no candidate
 
 
 def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
@@ -125,9 +128,14 @@ def _frame_id(path: Path, topic: str, kind: str) -> str:
 
 
 def _only_pair(path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics], rights: list[CameraTopics]) -> StereoTopics:
-    if not any(camera.calibration for camera in lefts + rights):
-        raise RecordingError(f"expected camera_info with a calibration beside the image topics of {path}, found none ({listing(topics)}); {OPTIONS}")
+    cameras = list(dict.fromkeys(lefts + rights))
+    if not any(camera.calibration for camera in cameras):
+        reasons = {camera.reason for camera in cameras}
+        raise RecordingError(reasons.pop() if len(reasons) == 1 else f"expected camera_info with a calibration beside the image topics of {path}, "
+                             f"found none ({listing(topics)}); {OPTIONS}")
     pairs = [StereoTopics(left, right) for left in lefts for right in rights if _fits(left, right)]
+    if not pairs and len(cameras) == 2:
+        pairs = [_two_cameras(*cameras)]
     alike = [pair for pair in pairs if _shape(pair.left) == _shape(pair.right)]
     pairs = alike or pairs
     if len(pairs) == 1:
@@ -135,6 +143,16 @@ def _only_pair(path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics],
         return pairs[0]
     found = "; ".join(f"{pair.left.image} + {pair.right.image}" for pair in pairs) if pairs else "none"
     raise RecordingError(f"expected one stereo pair with camera_info in {path}, found {found} ({listing(topics)}); {OPTIONS}")
+
+
+def _two_cameras(first: CameraTopics, second: CameraTopics) -> StereoTopics:
+    """The only two cameras, though they do not fit well: what is wrong with them is told when the pair is opened."""
+    for camera in (first, second):
+        if camera.calibration is None:
+            raise RecordingError(camera.reason)
+    assert first.calibration is not None and second.calibration is not None
+    swapped = baseline(first.calibration, second.calibration) < 0
+    return StereoTopics(second, first) if swapped else StereoTopics(first, second)
 
 
 def _shape(camera: CameraTopics) -> tuple[str, str]:

@@ -12,15 +12,15 @@ FEWEST = 20  # corners, below it nothing is measured
 
 def track_corners(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(N, 4) float32 px: x, y in `first` and x, y in `second`, both (H, W, 3) uint8 RGB. Pyramidal Lucas-Kanade, checked backwards."""
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
-    corners = cv2.goodFeaturesToTrack(grey[0], CORNERS, 0.01, 8)
+    here, there = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second))
+    corners = cv2.goodFeaturesToTrack(here, CORNERS, 0.01, 8)
     if corners is None:
         return np.empty((0, 4), np.float32)
     corners = corners.reshape(-1, 1, 2).astype(np.float32)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(*grey, corners, None, winSize=WINDOW, maxLevel=5)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(*grey[::-1], moved, None, winSize=WINDOW, maxLevel=5)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(here, there, corners, None, winSize=WINDOW, maxLevel=5)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(there, here, moved, None, winSize=WINDOW, maxLevel=5)
     good = (found.ravel() == 1) & (returned.ravel() == 1) & (np.linalg.norm(back - corners, axis=-1).ravel() < BACK_PX)
-    return np.hstack([corners.reshape(-1, 2), moved.reshape(-1, 2)])[good]
+    return np.asarray(np.hstack([corners.reshape(-1, 2), moved.reshape(-1, 2)])[good])
 
 
 def row_offset(left: np.ndarray, right: np.ndarray) -> tuple[float, float, float] | None:
