@@ -1,0 +1,99 @@
+"""Counts and latencies of a running node, and what they say: no ROS."""
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+WINDOW_S = 10.0  # rate and latency are of this long
+OK, WARN, ERROR = "ok", "warn", "error"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images since the node became active: received = answered + dropped + malformed + failed + unasked + those in work."""
+
+    received: int = 0
+    answered: int = 0
+    dropped: int = 0  # a newer image came before their turn
+    malformed: int = 0  # not decodable
+    failed: int = 0  # the model raised an error
+    unasked: int = 0  # nobody subscribed to an answer
+    lost: int = 0  # told by the transport; not part of `received`
+
+
+@dataclass(frozen=True)
+class Report:
+    """The state of the node at one time. Latency is from arrival of an image to its answer, by the monotonic clock."""
+
+    level: str
+    summary: str
+    rate_hz: float
+    p50_ms: float | None
+    p99_ms: float | None
+    counts: Counts
+    last_error: str
+
+
+@dataclass
+class Health:
+    """Thread-safe counters; times are seconds of the monotonic clock."""
+
+    stale_after_s: float
+    counts: Counts = field(default_factory=Counts)
+    last_error: str = ""
+    _errors: int = 0
+    _reported_errors: int = 0
+    _last_image: float | None = None
+    _answers: deque[tuple[float, float]] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def image(self, now: float) -> None:
+        """An image arrived."""
+        with self._lock:
+            self._last_image = now
+            self.counts = replace(self.counts, received=self.counts.received + 1)
+
+    def count(self, name: str, number: int = 1, error: str = "") -> None:
+        """Add to one of the counts, with the error that caused it."""
+        with self._lock:
+            self.counts = replace(self.counts, **{name: getattr(self.counts, name) + number})
+            if error:
+                self.last_error = error
+                self._errors += 1
+
+    def error(self, text: str) -> None:
+        """Note an error that belongs to no image."""
+        with self._lock:
+            self.last_error = text
+            self._errors += 1
+
+    def answer(self, now: float, latency_s: float) -> None:
+        """An image was answered."""
+        with self._lock:
+            self.counts = replace(self.counts, answered=self.counts.answered + 1)
+            self._answers.append((now, latency_s))
+
+    def report(self, now: float, state: str, started: float) -> Report:
+        """What to tell at `now`; `state` is the node's, `started` the time since when it has been in it."""
+        with self._lock:
+            while self._answers and self._answers[0][0] < now - WINDOW_S:
+                self._answers.popleft()
+            latencies = np.array([latency for _, latency in self._answers]) * 1e3
+            span = min(WINDOW_S, max(now - started, 1e-3))
+            new_errors, self._reported_errors = self._errors - self._reported_errors, self._errors
+            p50, p99 = (float(v) for v in np.percentile(latencies, (50, 99))) if latencies.size else (None, None)
+            level, summary = self._judge(now, state, started, new_errors)
+            return Report(level, summary, latencies.size / span, p50, p99, self.counts, self.last_error)
+
+    def _judge(self, now: float, state: str, started: float, new_errors: int) -> tuple[str, str]:
+        if new_errors:
+            return ERROR, f"{new_errors} new errors, the last one: {self.last_error}"
+        if state != "active":
+            return WARN, f"node is {state}" + (f"; last error: {self.last_error}" if self.last_error else "")
+        silent = now - max(started, self._last_image if self._last_image is not None else started)
+        if silent > self.stale_after_s:
+            return WARN, f"no image for {silent:.1f} s"
+        return OK, "running"

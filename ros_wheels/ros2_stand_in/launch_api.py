@@ -1,0 +1,276 @@
+"""The names of `launch` and `launch_ros` that our launch files use, with the meaning they have there."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import types
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import yaml
+
+from ros2_stand_in.packages import package_prefix
+
+
+class LaunchError(Exception):
+    """The launch file or its arguments are wrong: one sentence."""
+
+
+class LaunchContext:
+    """Arguments, started processes, event handlers and events of one launch."""
+
+    def __init__(self, arguments: dict[str, str]) -> None:
+        self.launch_configurations = arguments
+        self.environment = dict(os.environ)
+        self.handlers: list[OnStateTransition] = []
+        self.processes: list[tuple[str, subprocess.Popen]] = []
+        self.events: Queue[ChangeState] = Queue()
+
+    def perform_substitution(self, value: Any) -> str:
+        return text(value, self)
+
+
+def text(value: Any, context: LaunchContext) -> str:
+    """A string, a substitution or a list of both -> its text."""
+    if isinstance(value, (list, tuple)):
+        return "".join(text(item, context) for item in value)
+    return value.perform(context) if hasattr(value, "perform") else str(value)
+
+
+class LaunchConfiguration:
+    def __init__(self, variable_name: Any, default: Any = None) -> None:
+        self.name, self.default = variable_name, default
+
+    def perform(self, context: LaunchContext) -> str:
+        value = context.launch_configurations.get(text(self.name, context), self.default)
+        if value is None:
+            raise LaunchError(f"launch configuration '{self.name}' does not exist")
+        return text(value, context)
+
+
+class EnvironmentVariable:
+    def __init__(self, name: Any, *, default_value: Any = None) -> None:
+        self.name, self.default = name, default_value
+
+    def perform(self, context: LaunchContext) -> str:
+        value = context.environment.get(text(self.name, context), self.default)
+        if value is None:
+            raise LaunchError(f"environment variable '{self.name}' does not exist")
+        return text(value, context)
+
+
+class PathJoinSubstitution:
+    def __init__(self, substitutions: list) -> None:
+        self.parts = substitutions
+
+    def perform(self, context: LaunchContext) -> str:
+        return os.path.join(*[text(part, context) for part in self.parts])
+
+
+class FindPackageShare:
+    def __init__(self, package: Any) -> None:
+        self.package = package
+
+    def perform(self, context: LaunchContext) -> str:
+        name = text(self.package, context)
+        return os.path.join(package_prefix(name), "share", name)
+
+
+class IfCondition:
+    wanted = True
+
+    def __init__(self, predicate: Any) -> None:
+        self.predicate = predicate
+
+    def evaluate(self, context: LaunchContext) -> bool:
+        return (text(self.predicate, context).strip().lower() in ("true", "1")) is self.wanted
+
+
+class UnlessCondition(IfCondition):
+    wanted = False
+
+
+class Action:
+    def __init__(self, *, condition: IfCondition | None = None, **_: Any) -> None:
+        self.condition = condition
+
+    def visit(self, context: LaunchContext) -> None:
+        if self.condition is None or self.condition.evaluate(context):
+            self.execute(context)
+
+    def execute(self, context: LaunchContext) -> None:
+        raise NotImplementedError
+
+
+class DeclareLaunchArgument(Action):
+    def __init__(self, name: str, *, default_value: Any = None, description: str = "", choices: list[str] | None = None, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.name, self.default, self.description, self.choices = name, default_value, description, choices
+
+    def execute(self, context: LaunchContext) -> None:
+        given = context.launch_configurations
+        if self.name not in given:
+            if self.default is None:
+                raise LaunchError(f"launch argument {self.name}:= is required ({self.description})")
+            given[self.name] = text(self.default, context)
+        if self.choices and given[self.name] not in self.choices:
+            raise LaunchError(f"launch argument {self.name}:={given[self.name]}: expected one of {self.choices}")
+
+
+class SetEnvironmentVariable(Action):
+    def __init__(self, name: Any, value: Any, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.name, self.value = name, value
+
+    def execute(self, context: LaunchContext) -> None:
+        context.environment[text(self.name, context)] = text(self.value, context)
+
+
+class OpaqueFunction(Action):
+    def __init__(self, *, function: Any, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.function = function
+
+    def execute(self, context: LaunchContext) -> None:
+        for action in self.function(context) or ():
+            action.visit(context)
+
+
+class ExecuteProcess(Action):
+    def __init__(self, *, cmd: list | None = None, output: Any = None, name: Any = None, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.cmd, self.name = cmd or [], name
+
+    def command(self, context: LaunchContext) -> list[str]:
+        return [text(word, context) for word in self.cmd]
+
+    def execute(self, context: LaunchContext) -> None:
+        command = self.command(context)
+        label = f"{Path(command[0]).name}-{len(context.processes) + 1}"
+        # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=context.environment,
+                                   start_new_session=True)
+        context.processes.append((label, process))
+        print(f"[INFO] [{label}]: process started with pid [{process.pid}]", flush=True)
+        threading.Thread(target=_pass_on, args=(label, process), daemon=True).start()
+
+
+def _pass_on(label: str, process: subprocess.Popen) -> None:
+    for line in process.stdout:
+        print(f"[{label}] {line}", end="", flush=True)
+
+
+class ParameterValue:
+    def __init__(self, value: Any, *, value_type: type | None = None) -> None:
+        self.value, self.value_type = value, value_type
+
+    def evaluate(self, context: LaunchContext) -> Any:
+        written = text(self.value, context)
+        return yaml.safe_load(written) if self.value_type is None else self.value_type(written)
+
+
+class Node(ExecuteProcess):
+    def __init__(self, *, package: Any, executable: Any, name: Any = None, namespace: Any = "", parameters: Any = (),
+                 remappings: Any = (), arguments: Any = (), **rest: Any) -> None:
+        super().__init__(name=name, **rest)
+        self.package, self.executable, self.namespace = package, executable, namespace
+        self.parameters, self.remappings, self.arguments = parameters, remappings, arguments
+
+    def full_name(self, context: LaunchContext) -> str:
+        parts = (text(self.namespace, context).strip("/"), text(self.name, context))
+        return "/" + "/".join(part for part in parts if part)
+
+    def command(self, context: LaunchContext) -> list[str]:
+        package = text(self.package, context)
+        command = [os.path.join(package_prefix(package), "lib", package, text(self.executable, context))]
+        command += [*(text(word, context) for word in self.arguments), "--ros-args"]
+        if self.name:
+            command += ["-r", "__node:=" + text(self.name, context)]
+        namespace = text(self.namespace, context).strip("/")
+        if namespace:
+            command += ["-r", "__ns:=/" + namespace]
+        for item in self.parameters:
+            command += ["--params-file", self._file(item, context) if isinstance(item, dict) else text(item, context)]
+        for source, target in self.remappings:
+            command += ["-r", f"{text(source, context)}:={text(target, context)}"]
+        return command
+
+    def _file(self, values: dict[str, Any], context: LaunchContext) -> str:
+        plain = {name: value.evaluate(context) if isinstance(value, ParameterValue) else
+                 yaml.safe_load(value.perform(context)) if hasattr(value, "perform") else value for name, value in values.items()}
+        with tempfile.NamedTemporaryFile("w", prefix="launch_params_", suffix=".yaml", delete=False) as file:
+            yaml.safe_dump({self.full_name(context) if self.name else "/**": {"ros__parameters": plain}}, file)
+        return file.name
+
+
+class LifecycleNode(Node):
+    pass
+
+
+class ChangeState:
+    def __init__(self, *, lifecycle_node_matcher: LifecycleNode, transition_id: int) -> None:
+        self.node, self.transition_id = lifecycle_node_matcher, transition_id
+
+
+class EmitEvent(Action):
+    def __init__(self, *, event: ChangeState, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.event = event
+
+    def execute(self, context: LaunchContext) -> None:
+        context.events.put(self.event)
+
+
+class OnStateTransition:
+    def __init__(self, *, target_lifecycle_node: LifecycleNode, goal_state: str, entities: list[Action], start_state: str | None = None) -> None:
+        self.node, self.goal, self.start, self.entities = target_lifecycle_node, goal_state, start_state, entities
+
+    def fits(self, start: str, goal: str) -> bool:
+        return goal == self.goal and self.start in (None, start)
+
+
+class RegisterEventHandler(Action):
+    def __init__(self, event_handler: OnStateTransition, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.event_handler = event_handler
+
+    def execute(self, context: LaunchContext) -> None:
+        context.handlers.append(self.event_handler)
+
+
+class LaunchDescription:
+    def __init__(self, initial_entities: Any = ()) -> None:
+        self.entities = list(initial_entities)
+
+
+def install() -> None:
+    """Make the names importable as `launch` and `launch_ros`."""
+    modules = {
+        "launch": (LaunchContext, LaunchDescription),
+        "launch.action": (Action,),
+        "launch.actions": (DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable),
+        "launch.conditions": (IfCondition, UnlessCondition),
+        "launch.events": (),
+        "launch.substitutions": (EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution),
+        "launch_ros": (),
+        "launch_ros.actions": (LifecycleNode, Node),
+        "launch_ros.event_handlers": (OnStateTransition,),
+        "launch_ros.events": (),
+        "launch_ros.events.lifecycle": (ChangeState,),
+        "launch_ros.parameter_descriptions": (ParameterValue,),
+        "launch_ros.substitutions": (FindPackageShare,),
+    }
+    for name, members in modules.items():
+        module = types.ModuleType(name)
+        module.__path__ = []
+        module.__dict__.update({member.__name__: member for member in members})
+        sys.modules[name] = module
+    sys.modules["launch.events"].matches_action = lambda action: action
+
+
+STOP_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
