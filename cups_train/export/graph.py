@@ -1,0 +1,71 @@
+"""The whole network as one static ONNX graph."""
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from cups_train.errors import ModelError
+from cups_train.network import PanopticNetwork
+from cups_train.network.boxes import STRIDES, pyramid_anchors
+
+OPSET = 18
+INPUT = "image"
+OUTPUTS = ("boxes", "scores", "class_id", "masks", "semantic")
+FORBIDDEN = {"NonZero", "If", "Loop", "Scan", "NonMaxSuppression", "RoiAlign", "Compress", "Unique"}  # shapes or paths that depend on data
+
+
+class ExportGraph(nn.Module):
+    """(1, H, W, 3) uint8 RGB -> boxes (N, 4), scores (N,), class_id (N,), masks (N, 28, 28), semantic (H, W)."""
+
+    def __init__(self, network: PanopticNetwork) -> None:
+        super().__init__()
+        self.network = network.eval()
+        spec = network.spec
+        sizes = [(-(-spec.height // stride), -(-spec.width // stride)) for stride in STRIDES]
+        for number, anchors in enumerate(pyramid_anchors(sizes, spec.anchor_size)):
+            self.register_buffer(f"anchors_{number}", anchors, persistent=False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        anchors = tuple(getattr(self, f"anchors_{number}") for number in range(len(STRIDES)))
+        raw = self.network.infer(image.permute(0, 3, 1, 2).float() / 255, anchors)
+        return tuple(tensor[0] for tensor in raw)
+
+
+def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any]) -> None:
+    """Export to `path` with the card's facts in the graph's metadata. Raises ModelError where the graph is not static."""
+    graph = ExportGraph(network.cpu())
+    example = torch.zeros(1, network.spec.height, network.spec.width, 3, dtype=torch.uint8)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(graph, (example,), dynamo=True, opset_version=OPSET, external_data=False, input_names=[INPUT],
+                                        output_names=list(OUTPUTS), verbose=False)
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+    model = program.model_proto
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+    check_static(model)
+    onnx.save(model, path)
+
+
+def check_static(model: onnx.ModelProto) -> None:
+    """Raises ModelError where an operator or a dimension depends on data."""
+    operators = {node.op_type for node in model.graph.node} | {node.op_type for function in model.functions for node in function.node}
+    values = (*model.graph.input, *model.graph.output, *model.graph.value_info)
+    dynamic = [v.name for v in values if any(not d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)]
+    if operators & FORBIDDEN or dynamic:
+        raise ModelError(f"expected a static graph from the exporter, found operators {sorted(operators & FORBIDDEN)} and dynamic shapes {dynamic[:5]}; "
+                         "use the versions of torch and onnxscript that cups pins")

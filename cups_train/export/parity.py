@@ -1,0 +1,87 @@
+"""Does ONNX Runtime answer as torch does?"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from cups_ros.model import load_model
+from cups_ros.types import RawOutput
+from cups_train.errors import ModelError
+from cups_train.network import PanopticNetwork
+
+BOX_LIMIT = 0.05  # px
+SCORE_LIMIT = 1e-3
+MASK_LIMIT = 1e-2
+SEMANTIC_LIMIT = 1e-3  # share of pixels
+LOW_SCORE = 0.05  # rows below are never drawn
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest differences over all inputs; instances are those from a score of 0.05 on."""
+
+    inputs: int
+    instances: int  # seen by torch, over all inputs
+    unmatched: int  # instances of one side without a partner on the other
+    box: float  # px
+    score: float
+    mask: float
+    semantic: float  # share of pixels with another class, worst input
+
+    def require(self) -> None:
+        """Raises ModelError where the difference is more than rounding."""
+        if (self.unmatched > max(1, self.instances // 50) or self.box > BOX_LIMIT or self.score > SCORE_LIMIT or self.mask > MASK_LIMIT
+                or self.semantic > SEMANTIC_LIMIT):
+            raise ModelError(f"expected the same answers from ONNX Runtime and torch, found differences {asdict(self)}; "
+                             "use the versions of torch, onnxscript and onnxruntime that cups pins")
+
+
+def compare(network: PanopticNetwork, folder: Path, images: list[np.ndarray]) -> Parity:
+    """Run both on images (H, W, 3) uint8 of the network's input size."""
+    model = load_model(folder, providers=("CPUExecutionProvider",))
+    found = []
+    for image in images:
+        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+        found.append(difference(network.infer(tensor).raw_output(0), model.raw(image)))
+    counts = [sum(getattr(f, name) for f in found) for name in ("inputs", "instances", "unmatched")]
+    return Parity(*counts, *(max(getattr(f, name) for f in found) for name in ("box", "score", "mask", "semantic")))
+
+
+def difference(first: RawOutput, second: RawOutput) -> Parity:
+    """Compare two answers to one image. Rows are paired by class and place, so two rows of equal score may change places."""
+    rows, others = (np.flatnonzero(raw.scores >= LOW_SCORE) for raw in (first, second))
+    free, worst, unmatched = set(others.tolist()), [0.0, 0.0, 0.0], 0
+    for row in rows.tolist():
+        gaps = {other: float(np.abs(first.boxes[row] - second.boxes[other]).max()) for other in free if first.class_id[row] == second.class_id[other]}
+        partner = min(gaps, key=gaps.__getitem__, default=None)
+        if partner is None or gaps[partner] > 1:
+            unmatched += not _at_the_limit(first.scores[row])
+            continue
+        free.discard(partner)
+        worst = [max(worst[0], gaps[partner]), max(worst[1], float(abs(first.scores[row] - second.scores[partner]))),
+                 max(worst[2], float(np.abs(first.masks[row] - second.masks[partner]).max()))]
+    unmatched += sum(not _at_the_limit(second.scores[other]) for other in free)
+    return Parity(1, len(rows), unmatched, *worst, float((first.semantic != second.semantic).mean()))
+
+
+def test_images(height: int, width: int, count: int = 4, seed: int = 7) -> list[np.ndarray]:
+    """Images with structure at several scales: smooth noise with bright and dark shapes. (height, width, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for number in range(count):
+        coarse = rng.integers(0, 256, (4 << number, 8 << number, 3), np.uint8)
+        image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        for _ in range(8):
+            x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
+            corner = (x + int(rng.integers(8, width // 3)), y + int(rng.integers(8, height // 3)))
+            cv2.rectangle(image, (x, y), corner, [int(v) for v in rng.integers(0, 256, 3)], -1)
+        images.append(image)
+    return images
+
+
+def _at_the_limit(score: float) -> bool:
+    return abs(float(score) - LOW_SCORE) < SCORE_LIMIT

@@ -1,0 +1,58 @@
+"""Stage `export`: a checkpoint becomes a model folder, checked before it appears."""
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from cups_train.config import ExportConfig
+from cups_train.errors import ModelError
+from cups_train.export.card import make_card
+from cups_train.export.graph import write_graph
+from cups_train.export.parity import compare, test_images
+from cups_train.export.tensorrt import build_engine
+from cups_train.files import sha256, write_json
+from cups_train.network import load_checkpoint, read_checkpoint_metadata
+
+logger = logging.getLogger(__name__)
+
+
+def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str) -> None:
+    """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with torch.
+
+    An older model folder in `out` is replaced; anything else there is refused with ModelError.
+    """
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "model.json").is_file())):
+        raise ModelError(f"expected a model folder or nothing in {out}, found something else; choose another --out")
+    spec, facts = read_checkpoint_metadata(checkpoint)
+    network = load_checkpoint(checkpoint)
+    beside = out.with_name(f".{os.getpid()}.{out.name}")
+    beside.mkdir(parents=True)
+    try:
+        card = make_card(spec, config, run_name, facts)
+        described = {key: card[key] for key in ("format", "name", "input", "classes", "thresholds", "weights", "training", "version")}
+        write_graph(network, beside / "model.onnx", described)
+        card["sha256"] = sha256(beside / "model.onnx")
+        write_json(beside / "model.json", card)
+        parity = compare(network, beside, test_images(spec.height, spec.width))
+        parity.require()
+        card["parity"] = asdict(parity)
+        if "tensorrt" in config.formats:
+            card["engine"] = build_engine(beside / "model.onnx", beside / "model.plan")
+        write_json(beside / "model.json", card)
+        _replace(beside, out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    logger.info("model in %s: %s", out, card["parity"])
+
+
+def _replace(beside: Path, out: Path) -> None:
+    if out.exists():
+        old = out.with_name(f".{os.getpid()}.old.{out.name}")
+        out.rename(old)
+        beside.rename(out)
+        shutil.rmtree(old)
+    else:
+        beside.rename(out)
