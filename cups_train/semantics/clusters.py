@@ -1,0 +1,114 @@
+"""k-means over sampled cells, and classes of cells by their nearest centre."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BLOCK = 1 << 15  # rows whose distances are held at once
+STARTS = 2
+ITERATIONS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Standardises channels and gives each group its share of the variance."""
+
+    mean: np.ndarray  # (C,) float32
+    scale: np.ndarray  # (C,) float32
+
+    @classmethod
+    def fit(cls, rows: np.ndarray, groups: tuple[tuple[str, int, float], ...]) -> Scaler:
+        """rows: (N, C); groups: (name, channels, variance of the whole group) in the order of the channels."""
+        weights = np.concatenate([np.full(channels, np.sqrt(variance / channels)) for _, channels, variance in groups])
+        return cls(rows.mean(0).astype(np.float32), (weights / np.maximum(rows.std(0), 1e-6)).astype(np.float32))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        return ((rows - self.mean) * self.scale).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Centres in scaled channels; class k + 1 is row k."""
+
+    scaler: Scaler
+    centres: np.ndarray  # (K, C) float32
+    spread: float  # mean squared distance of a sample to its centre
+
+    def log_probability(self, channels: np.ndarray) -> np.ndarray:
+        """(C, h, w) -> (K, h, w) float32: log softmax of -distance^2 / spread."""
+        rows = self.scaler(channels.reshape(len(channels), -1).T)
+        logits = -squared_distances(rows, self.centres) / self.spread
+        logits -= logits.max(1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(1, keepdims=True))
+        return np.ascontiguousarray(logits.T).reshape(-1, *channels.shape[1:])
+
+
+def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(N, C), (K, C) -> (N, K) float32."""
+    distances = rows @ centres.T
+    distances *= -2
+    distances += (rows * rows).sum(1)[:, None]
+    distances += (centres * centres).sum(1)
+    return np.maximum(distances, 0, out=distances)
+
+
+def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) index of the nearest centre and squared distance to it, in blocks of bounded memory."""
+    index, distance = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), BLOCK):
+        part = squared_distances(rows[start:start + BLOCK], centres)
+        index[start:start + BLOCK] = part.argmin(1)
+        distance[start:start + BLOCK] = part.min(1)
+    return index, distance
+
+
+def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Centres (K, C), largest cluster first, and the mean squared distance: the better of two k-means++ starts with Lloyd's steps.
+
+    Empty clusters restart at the rows that are furthest from their centre.
+    """
+    if len(rows) < count:
+        raise ValueError(f"expected at least {count} samples for {count} clusters, found {len(rows)}")
+    best: tuple[float, np.ndarray] | None = None
+    for _ in range(STARTS):
+        centres = _spread_start(rows, count, rng)
+        previous = np.inf
+        for _ in range(ITERATIONS):
+            index, distance = nearest(rows, centres)
+            centres = _means(rows, index, distance, centres)
+            if previous - float(distance.mean()) < 1e-4 * float(distance.mean()):
+                break
+            previous = float(distance.mean())
+        index, distance = nearest(rows, centres)
+        if best is None or distance.mean() < best[0]:
+            best = float(distance.mean()), centres[np.argsort(-np.bincount(index, minlength=count), kind="stable")]
+    assert best is not None
+    return best[1], best[0]
+
+
+def _spread_start(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """k-means++ on a subset: each further centre is drawn in proportion to the squared distance to those before."""
+    subset = rows[rng.permutation(len(rows))[:max(20 * count, 5000)]]
+    centres = np.empty((count, rows.shape[1]), np.float32)
+    centres[0] = subset[rng.integers(len(subset))]
+    distance = squared_distances(subset, centres[:1])[:, 0]
+    for k in range(1, count):
+        total = float(distance.sum(dtype=np.float64))
+        chosen = np.searchsorted(np.cumsum(distance, dtype=np.float64), rng.random() * total) if total > 0 else rng.integers(len(subset))
+        centres[k] = subset[min(int(chosen), len(subset) - 1)]
+        distance = np.minimum(distance, squared_distances(subset, centres[k:k + 1])[:, 0])
+    return centres
+
+
+def _means(rows: np.ndarray, index: np.ndarray, distance: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    counts = np.bincount(index, minlength=len(centres))
+    order = np.argsort(index, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    filled = np.flatnonzero(counts)
+    updated = centres.copy()
+    updated[filled] = np.add.reduceat(rows[order], starts[filled], axis=0) / counts[filled, None]
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        updated[empty] = rows[np.argsort(-distance, kind="stable")[:len(empty)]]
+    return updated

@@ -1,0 +1,82 @@
+"""The small encoder: strides 4 to 32 with a top-down path, dense features at 1/4, heads for shape and classes."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+WIDTHS = (48, 80, 128, 160)  # channels at strides 4, 8, 16, 32
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What is needed to build an encoder again."""
+
+    channels: int  # of the dense features
+    classes: int  # K
+    shape: int  # shape channels that are regressed
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
+
+
+class EncoderOutput(NamedTuple):
+    features: Tensor  # (B, channels, h/4, w/4)
+    shape: Tensor  # (B, shape, h/4, w/4) standardised shape channels
+    logits: Tensor  # (B, K, h/4, w/4)
+
+
+class Encoder(nn.Module):
+    """Images (B, 3, h, w) 0..1 and rows (B, 1, h, w) in -1..1, h and w multiples of 32 -> EncoderOutput."""
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.stem = nn.Sequential(_convolution(4, 24, 2), _convolution(24, WIDTHS[0], 2))
+        inputs = (WIDTHS[0], *WIDTHS[:-1])
+        self.stages = nn.ModuleList(nn.Sequential(_Block(a, b, 1 if i == 0 else 2), *([_Block(b, b, 1)] if i < 3 else []))
+                                    for i, (a, b) in enumerate(zip(inputs, WIDTHS, strict=True)))
+        self.lateral = nn.ModuleList(nn.Conv2d(width, spec.channels, 1) for width in WIDTHS)
+        self.merge = nn.ModuleList(_convolution(spec.channels, spec.channels, 1) for _ in WIDTHS[:-1])
+        self.to_shape = nn.Conv2d(spec.channels, spec.shape, 1)
+        self.to_contrast = nn.Sequential(nn.Conv2d(spec.channels, spec.channels, 1), nn.ReLU(), nn.Conv2d(spec.channels, 32, 1))
+        self.to_classes = nn.Sequential(_convolution(spec.channels, spec.channels, 1), nn.Conv2d(spec.channels, spec.classes, 1))
+        self.register_buffer("image_mean", torch.tensor([0.45, 0.45, 0.45]).view(1, 3, 1, 1))
+        self.register_buffer("image_scale", torch.tensor([0.25, 0.25, 0.25]).view(1, 3, 1, 1))
+
+    def features(self, images: Tensor, rows: Tensor) -> Tensor:
+        x = self.stem(torch.cat([(images - self.image_mean) / self.image_scale, rows], 1))
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        x = self.lateral[-1](levels[-1])
+        for level in (2, 1, 0):
+            x = functional.interpolate(x, size=levels[level].shape[-2:], mode="nearest")
+            x = self.merge[level](x + self.lateral[level](levels[level]))
+        return x
+
+    def forward(self, images: Tensor, rows: Tensor) -> EncoderOutput:
+        features = self.features(images, rows)
+        return EncoderOutput(features, self.to_shape(features), self.to_classes(features))
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions beside a short cut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = _convolution(inputs, outputs, stride)
+        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
+        same = stride == 1 and inputs == outputs
+        self.short = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.second(self.first(x)) + self.short(x))

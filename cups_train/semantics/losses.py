@@ -1,0 +1,35 @@
+"""Losses of the encoder."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def contrast(here: Tensor, there: Tensor, temperature: float = 0.1) -> Tensor:
+    """InfoNCE both ways: row i of `here` (n, c) and row i of `there` (n, c) show the same point, all other rows are negatives."""
+    a, b = functional.normalize(here, dim=1), functional.normalize(there, dim=1)
+    logits = a @ b.T / temperature
+    target = torch.arange(len(a), device=a.device)
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+
+def at_points(features: Tensor, points: Tensor) -> Tensor:
+    """Bilinear samples of (c, h, w) at (n, 2) cells (x, y): (n, c)."""
+    height, width = features.shape[-2:]
+    grid = (points + 0.5) / points.new_tensor([width, height]) * 2 - 1
+    return functional.grid_sample(features[None], grid[None, None], align_corners=False, padding_mode="border")[0, :, 0].T
+
+
+def shape_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Smooth L1 over standardised shape channels; NaN targets do not count."""
+    known = torch.isfinite(target)
+    error = functional.smooth_l1_loss(predicted, torch.where(known, target, predicted.detach()), reduction="sum")
+    return error / known.sum().clamp(min=1)
+
+
+def class_weights(counts: Tensor) -> Tensor:
+    """1 / sqrt(frequency) of (K,) pixel counts, mean 1 over the pixels; classes never seen weigh as the rarest."""
+    frequency = counts.clamp(min=counts[counts > 0].min()) / counts.sum()
+    weights = frequency.rsqrt()
+    return weights / (weights * frequency).sum()

@@ -1,0 +1,127 @@
+"""The trained classifier: one image, with or without disparity, to a map of pseudo classes."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from cups_train.device import torch_device
+from cups_train.errors import ModelError
+from cups_train.files import write_atomically
+from cups_train.semantics.channels import CELL, image_channels, resize, working_size
+from cups_train.semantics.clusters import Clusters, Scaler
+from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.semantics.refine import refine
+from cups_train.semantics.shape import scene_shape
+from cups_train.semantics.windows import blend, starts, whole_weight
+from cups_train.types import StereoCamera
+
+FILE = "encoder.safetensors"
+ZOOM = 1.5  # of the windows against the whole image
+MONOCULAR_WEIGHT = 0.3  # of the whole image where depth is unknown
+EVIDENCE = 0.0  # weight of the clusters' log-probabilities where there is disparity
+FINEST = 2.0  # largest height of the refined map, in working heights
+WINDOWS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticModel:
+    """Encoder and clusters of one run. Class ids are 1..K."""
+
+    encoder: Encoder
+    clusters: Clusters
+    shape_scaler: Scaler
+    height: int  # working height, px
+    windows: bool = True
+    smooth: bool = True
+
+    @property
+    def classes(self) -> int:
+        return self.encoder.spec.classes
+
+    def classify(self, image: np.ndarray, disparity: np.ndarray | None = None, camera: StereoCamera | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of any size -> (H, W) uint8, ids 1..K.
+
+        disparity: (H, W) float32 px, 0 = infinitely far, NaN = unknown, used together with its camera; without them one image is enough.
+        """
+        height, width = image.shape[:2]
+        h, w = working_size(height, width, self.height)
+        working = resize(image, h, w)
+        log_probability = self._log_probabilities(working[None])[0]
+        filled = None
+        if disparity is not None and camera is not None:
+            shape, filled = scene_shape(disparity, camera, (h // CELL, w // CELL), np.random.default_rng(0))
+            if EVIDENCE:
+                log_probability += EVIDENCE * self.clusters.log_probability(np.concatenate([image_channels(working), shape]))
+        if self.windows:
+            depth_scale = camera.scaled(h // CELL, w // CELL).depth_scale if camera is not None else 1.0
+            log_probability = self._with_windows(image, log_probability, filled, depth_scale)
+        finest = max(1.0, height / (FINEST * self.height))
+        guide = resize(image, round(height / finest), round(width / finest))
+        ids = refine(np.exp(log_probability), guide, self.smooth)
+        return ids if ids.shape == (height, width) else cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
+
+    def _with_windows(self, image: np.ndarray, whole: np.ndarray, disparity: np.ndarray | None, depth_scale: float) -> np.ndarray:
+        """Mix with windows of a larger picture: they see far things better, the whole sees near ones."""
+        height, width = working_size(image.shape[0], image.shape[1], round(self.height * ZOOM))
+        size = working_size(2, 3, self.height)
+        size = min(height, size[0]), min(width, size[1])
+        large = resize(image, height, width)
+        places = [(y, x) for y in starts(height, size[0], size[0] // 2) for x in starts(width, size[1], size[1] * 3 // 4)]
+        places = [(y // CELL * CELL, x // CELL * CELL) for y, x in places]
+        rows = np.linspace(-1, 1, height, dtype=np.float32)
+        windows = np.stack([large[y:y + size[0], x:x + size[1]] for y, x in places])
+        parts = self._log_probabilities(windows, np.stack([rows[y:y + size[0]] for y, _ in places]))
+        cells = height // CELL, width // CELL
+        fine = blend(parts, [(y // CELL, x // CELL) for y, x in places], *cells)
+        coarse = np.stack([cv2.resize(plane, cells[::-1]) for plane in whole])
+        weight = MONOCULAR_WEIGHT if disparity is None else cv2.resize(whole_weight(disparity, depth_scale), cells[::-1])
+        return coarse * weight + fine * (1 - weight)
+
+    def _log_probabilities(self, images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """(N, h, w, 3) uint8, rows (N, h) -1..1 -> (N, K, h/4, w/4) float32."""
+        count, height, width = images.shape[:3]
+        rows = np.broadcast_to(np.linspace(-1, 1, height, dtype=np.float32), (count, height)) if rows is None else rows
+        device = next(self.encoder.parameters()).device
+        parts = []
+        with torch.inference_mode():
+            for i in range(0, count, WINDOWS_AT_ONCE):
+                pixels = torch.from_numpy(np.ascontiguousarray(images[i:i + WINDOWS_AT_ONCE].transpose(0, 3, 1, 2))).to(device).float() / 255
+                row = torch.from_numpy(rows[i:i + WINDOWS_AT_ONCE].copy()).to(device)[:, None, :, None].expand(-1, 1, -1, width)
+                logits = self.encoder(pixels.contiguous(memory_format=torch.channels_last), row).logits
+                parts.append(torch.log_softmax(logits, 1).cpu().numpy())
+        return np.concatenate(parts)
+
+
+def save(model: SemanticModel, folder: Path, more: dict[str, object]) -> None:
+    """FOLDER/encoder.safetensors; its metadata hold what is needed to build the model again, and `more`."""
+    tensors = {f"encoder.{name}": value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}
+    tensors["clusters.centres"] = torch.from_numpy(np.ascontiguousarray(model.clusters.centres))
+    for name, scaler in (("clusters", model.clusters.scaler), ("shape", model.shape_scaler)):
+        tensors |= {f"{name}.mean": torch.from_numpy(scaler.mean), f"{name}.scale": torch.from_numpy(scaler.scale)}
+    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "spread": model.clusters.spread,
+            "windows": model.windows, "smooth": model.smooth, **more}
+    write_atomically(folder / FILE, lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(card)}))
+
+
+def load(folder: Path, device: str) -> SemanticModel:
+    """Read FOLDER/encoder.safetensors. Raises ModelError."""
+    path = folder / FILE
+    try:
+        with safe_open(path, "pt", device="cpu") as file:
+            card = json.loads((file.metadata() or {})["cups"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        encoder = Encoder(EncoderSpec(**card["spec"]))
+        encoder.load_state_dict({name.removeprefix("encoder."): value for name, value in tensors.items() if name.startswith("encoder.")})
+        scaler, shape_scaler = (Scaler(tensors[f"{name}.mean"].numpy(), tensors[f"{name}.scale"].numpy()) for name in ("clusters", "shape"))
+        clusters = Clusters(scaler, tensors["clusters.centres"].numpy(), float(card["spread"]))
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        raise ModelError(f"expected an encoder written by `cups-train pseudo-label` in {path}, found {error}; run that command again") from error
+    encoder.eval().to(torch_device(device), memory_format=torch.channels_last)
+    return SemanticModel(encoder, clusters, shape_scaler, int(card["height"]), bool(card["windows"]), bool(card["smooth"]))

@@ -1,0 +1,62 @@
+"""Class maps of every frame of a recording."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cups_ros.colors import palette
+from cups_train.config import SemanticsConfig
+from cups_train.device import torch_device
+from cups_train.files import write_image
+from cups_train.geometry.stereo import disparity
+from cups_train.parallel import map_frames
+from cups_train.progress import progress
+from cups_train.recording import Recording
+from cups_train.semantics.channels import resize, working_size
+from cups_train.semantics.model import SemanticModel, load
+from cups_train.semantics.prepared import MAX_DISPARITY
+from cups_train.types import StereoFrame
+
+OVERLAYS = 4  # pictures of a recording
+
+
+def run(recording: Recording, model_folder: Path, out: Path, config: SemanticsConfig, workers: int, device: str) -> None:
+    """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a few."""
+    keys = [stamp.key for stamp in recording.stamps if not (out / f"{stamp.key}.png").exists()]
+    shown = {recording.stamps[i].key for i in np.linspace(0, len(recording.stamps) - 1, OVERLAYS).round().astype(int)}
+    on_gpu = torch_device(device).type == "cuda"
+    workers = 1 if on_gpu else min(workers, len(keys))
+    load_here = partial(_model, model_folder, device, config.windows, config.smooth, workers > 1)
+    write = partial(_write_frame, load_here, recording, out, shown)
+    done = len(recording.stamps) - len(keys)
+    for _ in progress(map_frames(write, keys, workers), f"classes {recording.name}", len(recording.stamps), done):
+        pass
+
+
+def classify_frame(model: SemanticModel, frame: StereoFrame) -> np.ndarray:
+    """(H, W) uint8 class ids of the left image, with the disparity found at working size."""
+    h, w = working_size(frame.left.shape[0], frame.left.shape[1], model.height)
+    found, ok = disparity(resize(frame.left, h, w), resize(frame.right, h, w), MAX_DISPARITY)
+    return model.classify(frame.left, np.where(ok, found, np.nan).astype(np.float32), frame.camera.scaled(h, w))
+
+
+def _write_frame(load_here: Callable[[], SemanticModel], recording: Recording, out: Path, shown: set[str], key: str) -> None:
+    frame, model = recording.stereo(key), load_here()
+    ids = classify_frame(model, frame)
+    if key in shown:
+        colours = np.array([(0, 0, 0), *palette(model.classes)], np.uint8)
+        write_image(out / "overlays" / f"{key}.jpg", frame.left // 2 + colours[ids] // 2)
+    write_image(out / f"{key}.png", ids)
+
+
+@lru_cache(maxsize=1)
+def _model(folder: Path, device: str, windows: bool, smooth: bool, alone: bool) -> SemanticModel:
+    """Loaded once a process; `alone`: among other workers, so that one thread is enough."""
+    if alone:
+        torch.set_num_threads(1)
+    model = load(folder, device)
+    return SemanticModel(model.encoder, model.clusters, model.shape_scaler, model.height, windows, smooth)

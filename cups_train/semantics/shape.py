@@ -1,0 +1,69 @@
+"""Channels of the scene's shape on the grid of cells, from disparity and the ground plane."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from cups_train.geometry.ground import Ground, find_ground
+from cups_train.geometry.stereo import fill_disparity
+from cups_train.types import StereoCamera
+
+SHAPE = 8  # height, clipped height, sqrt inverse depth, normal (up, |side|, forward), roughness, far flag
+SHAPE_GROUPS = (("shape", SHAPE, 1.5),)  # name, channels, variance of the group
+FAR = 80.0  # m: beyond, shape is noise
+TALLEST = 12.0  # m
+CLIP = 2.6  # m
+LEVEL = Ground(np.array([0.0, 1.0, 0.0]), 1.5)
+
+
+def cell_disparity(disparity: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(H, W) float32 px, 0 = infinitely far, NaN = unknown -> (height, width) in px of the small grid; cells without a known pixel stay NaN."""
+    known = np.isfinite(disparity).astype(np.float32)
+    size = (width, height)
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(np.where(known > 0, disparity, 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    scale = width / disparity.shape[1]
+    return np.where(share > 0.25, total / np.maximum(share, 1e-6) * scale, np.nan).astype(np.float32)
+
+
+def scene_shape(disparity: np.ndarray, camera: StereoCamera, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Shape channels (8, h, w) and filled disparity (h, w), px of the small grid, on a grid of `size`.
+
+    disparity: (H, W) px of the camera's image, 0 = infinitely far, NaN = unknown.
+    Where no ground is seen, a level camera at a car's height stands in.
+    """
+    cells = cell_disparity(disparity, *size)
+    known = np.isfinite(cells)
+    small = camera.scaled(*size)
+    filled = fill_disparity(np.where(known, cells, 0).astype(np.float32), known)
+    ground = find_ground(small, filled, known & (filled > 0), rng) or LEVEL
+    return shape_channels(filled, small, ground), filled
+
+
+def shape_channels(disparity: np.ndarray, camera: StereoCamera, ground: Ground) -> np.ndarray:
+    """(h, w) filled disparity [px of the grid] and the camera at the grid's size -> (8, h, w) float32."""
+    height, width = disparity.shape
+    u = (np.arange(width, dtype=np.float32)[None] - camera.cx) / camera.fx
+    v = (np.arange(height, dtype=np.float32)[:, None] - camera.cy) / camera.fy
+    near = np.maximum(disparity, camera.depth_scale / FAR).astype(np.float32)
+    above = np.clip(ground.height_over(camera, near), -2, TALLEST)
+    up, side, forward = _normals(near, u, v, camera, ground.normal)
+    mean = cv2.blur(near, (5, 5))
+    rough = np.sqrt(np.maximum(cv2.blur(near * near, (5, 5)) - mean * mean, 0)) / mean
+    far = disparity < camera.depth_scale / FAR
+    channels = (above, np.clip(above, 0, CLIP), np.sqrt(near / camera.depth_scale), up, side, forward, np.log(rough + 1e-3), far)
+    return np.stack([np.asarray(channel, np.float32) for channel in channels])
+
+
+def _normals(disparity: np.ndarray, u: np.ndarray, v: np.ndarray, camera: StereoCamera, ground: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Unit normals as (along the ground's normal, |sideways|, |forward|); u, v: rays of the cells.
+
+    A plane n X = h has disparity f b n r / h on the ray r = (u, v, 1), so that n is parallel to (d'u, d'v, d - u d'u - v d'v).
+    """
+    smooth = cv2.GaussianBlur(disparity, (0, 0), 1.0)
+    nx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8) * camera.fx
+    ny = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8) * camera.fy
+    nz = smooth - u * nx - v * ny
+    length = np.maximum(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-6)
+    up = (nx * ground[0] + ny * ground[1] + nz * ground[2]) / length
+    return up, np.abs(nx) / length, np.abs(nz) / length
