@@ -1,0 +1,83 @@
+"""Objects that move, in one pair of frames."""
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from cups_train.config import MotionConfig
+from cups_train.geometry.ground import find_ground
+from cups_train.geometry.se3 import inverse
+from cups_train.motion.ego import estimate_ego
+from cups_train.motion.evidence import Evidence, gather, scales_of
+from cups_train.motion.grow import grow
+from cups_train.motion.merge import merge
+from cups_train.motion.picture import grey_test, snap
+from cups_train.motion.propose import Proposal, propose
+from cups_train.motion.reject import score, why_not
+from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoFrame
+
+Images = tuple[np.ndarray, np.ndarray]
+
+
+def generator(seed: int, key: str, stream: int = 0) -> np.random.Generator:
+    """Random numbers of one frame: the same in any order of the frames and on any number of workers."""
+    return np.random.default_rng([seed, zlib.crc32(key.encode()), stream])
+
+
+def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seed: int, step_s: float, images: Images | None = None) -> MotionResult:
+    """Instances of everything that moves against the static scene.
+
+    `images`: left images (RGB uint8) at t and t+1; they sharpen outlines and refute false motion. None where flow and disparity are exact.
+    """
+    rng = generator(seed, now.key)
+    camera = now.camera
+    ego = estimate_ego(flow, camera, rng)
+    if ego is None:
+        return _nothing(now, flow, None, "no rigid motion explains enough of the picture")
+    ground = find_ground(camera, flow.disparity, flow.disparity_ok, rng)
+    evidence = gather(flow, camera, ego, ground, scales_of(flow, camera, step_s, config.max_depth, config.min_area))
+    proposals = merge(evidence, propose(evidence, rng), rng) if config.residual else []
+    camera_pose = inverse(ego.motion)
+    if not proposals:
+        return _nothing(now, flow, camera_pose, "nothing moves against the static scene")
+    kept, reasons = [], []
+    for proposal, mask in zip(proposals, grow(evidence, proposals), strict=True):
+        reason = why_not(evidence, proposal, mask)
+        if reason is None and images is not None and not grey_test(evidence, proposal, mask, images):
+            reason = "the grey values do not move"
+        if reason is None:
+            kept.append((proposal, mask))
+        else:
+            reasons.append(reason)
+    if not kept:
+        return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted(set(reasons)))}")
+    return _result(now, evidence, kept, images)
+
+
+def _result(now: StereoFrame, evidence: Evidence, kept: list[tuple[Proposal, np.ndarray]], images: Images | None) -> MotionResult:
+    """Draw the objects, nearest last."""
+    kept = sorted(kept, key=lambda pair: pair[0].centre[2], reverse=True)
+    taken = np.zeros(evidence.chi.shape, np.uint16)
+    for k, (_, mask) in enumerate(kept, 1):
+        taken[mask] = k
+    if images is not None:
+        for k, (_, mask) in enumerate(kept, 1):
+            cut = snap(mask, images[0], (taken == 0) | (taken == k), evidence.scales.unit)
+            taken[taken == k] = 0
+            taken[cut & (taken == 0)] = k
+    instances = np.zeros_like(taken)
+    objects: list[MovingObject] = []
+    for k, (proposal, mask) in enumerate(kept, 1):
+        visible = taken == k
+        if not visible.any():
+            continue
+        number = len(objects) + 1
+        instances[visible] = number
+        x, y, z = (float(c) for c in proposal.centre)
+        objects.append(MovingObject(number, None, score(evidence, proposal, mask), int(visible.sum()), proposal.own, (x, y, z), proposal.source))
+    return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), None)
+
+
+def _nothing(now: StereoFrame, flow: SceneFlow, ego: np.ndarray | None, reason: str) -> MotionResult:
+    return MotionResult(now.key, now.stamp_ns, np.zeros(flow.disparity.shape, np.uint16), ego, (), reason)

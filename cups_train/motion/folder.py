@@ -1,0 +1,61 @@
+"""The motion folder on disk: instances/KEY.png, motion.json, and frames/ while a run is under way."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cups_train.errors import ResultError
+from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.types import MotionResult, MovingObject
+
+
+def frame_json(result: MotionResult) -> dict[str, Any]:
+    """One entry of `frames` in motion.json."""
+    return {"key": result.key, "stamp_ns": result.stamp_ns, "ego": None if result.ego is None else result.ego.tolist(),
+            "objects": [{"id": o.id, "track_id": o.track_id, "score": round(o.score, 4), "pixels": o.pixels, "transform": o.transform.tolist(),
+                         "centroid_m": list(o.centroid_m), "source": o.source} for o in result.objects],
+            "reason": result.reason}
+
+
+def result_from(row: dict[str, Any], instances: np.ndarray) -> MotionResult:
+    """The inverse of `frame_json`."""
+    objects = tuple(MovingObject(o["id"], o["track_id"], o["score"], o["pixels"], np.array(o["transform"]), tuple(o["centroid_m"]), o["source"])
+                    for o in row["objects"])
+    ego = None if row["ego"] is None else np.array(row["ego"])
+    return MotionResult(row["key"], row["stamp_ns"], instances, ego, objects, row["reason"])
+
+
+def write_frame(folder: Path, result: MotionResult) -> None:
+    """instances/KEY.png and frames/KEY.json: the JSON comes last and marks the frame as done."""
+    write_image(folder / "instances" / f"{result.key}.png", result.instances)
+    write_json(folder / "frames" / f"{result.key}.json", frame_json(result))
+
+
+def read_frame(folder: Path, key: str) -> MotionResult | None:
+    """A finished frame of a run under way, or None."""
+    path = folder / "frames" / f"{key}.json"
+    return result_from(read_json(path), read_image(folder / "instances" / f"{key}.png")) if path.exists() else None
+
+
+class MotionFolder(dict[str, MotionResult]):
+    """Results by key; the instance maps are read when they are asked for."""
+
+    def __init__(self, folder: Path, rows: list[dict[str, Any]]) -> None:
+        empty = np.zeros((0, 0), np.uint16)
+        super().__init__((row["key"], result_from(row, empty)) for row in rows)
+        self.folder = folder
+
+    def instances(self, key: str) -> np.ndarray:
+        """(H, W) uint16 map of a frame, 0 = none."""
+        return read_image(self.folder / "instances" / f"{key}.png")
+
+
+def read_motion(folder: Path) -> MotionFolder:
+    """A finished motion folder: results by key without their maps, which `.instances(key)` reads. Raises ResultError."""
+    content = read_json(folder / "motion.json")
+    try:
+        return MotionFolder(folder, content["frames"])
+    except (KeyError, TypeError) as error:
+        raise ResultError(f"expected frames with key, ego, objects and reason in {folder / 'motion.json'}, found none of that form ({error})") from error

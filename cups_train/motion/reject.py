@@ -1,0 +1,76 @@
+"""Which grown proposals are objects that move."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from cups_train.motion.evidence import Evidence
+from cups_train.motion.propose import Proposal
+
+MAX_FOOT = 0.8  # m over the ground that the lowest part may lie
+MAX_HEIGHT = 4.6  # m over the ground
+SIGMAS = 3.0  # a displacement must be this many standard deviations
+
+
+def surface(evidence: Evidence, mask: np.ndarray) -> float:
+    """Visible surface [m2], as if it faced the camera: sum of depth^2 / (fx fy)."""
+    disparity = evidence.flow.disparity[mask & (evidence.flow.disparity > 0)]
+    if not len(disparity):
+        return 0.0
+    share = mask.sum() / len(disparity)
+    depth = np.minimum(evidence.camera.depth_scale / disparity, 1.5 * evidence.camera.depth_scale / np.median(disparity))
+    return float((depth**2).sum() * share / (evidence.camera.fx * evidence.camera.fy))
+
+
+def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | None:
+    """The rule that rejects a proposal, or None where it is an object."""
+    scales = evidence.scales
+    if mask.sum() < scales.min_pixels:
+        return "too few pixels"
+    if cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3).max() < 3 * np.sqrt(scales.unit):
+        return "too thin"
+    if surface(evidence, mask) < scales.min_area:
+        return "too small a surface"
+    if evidence.camera.depth_scale / max(float(np.median(evidence.flow.disparity[proposal.mask])), 1e-6) > scales.max_depth:
+        return "too far"
+    deviation = float(np.sqrt(max(np.linalg.eigvalsh(proposal.covariance[3:, 3:])[-1], 0)))
+    if np.linalg.norm(proposal.shift) < max(scales.min_shift, SIGMAS * deviation):
+        return "hardly moves"
+    return _off_the_ground(evidence, mask) or _not_better(evidence, proposal, mask)
+
+
+def score(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> float:
+    """Share of the measured pixels that follow the object's motion and not the static scene's, in [0, 1]."""
+    box = (slice(None), slice(None))
+    chi, static = evidence.chi_of(proposal.own, box)[mask], evidence.chi[mask]
+    known = ~np.isnan(static)
+    return float(((chi < 0.5 * static) & (static > 8))[known].mean()) if known.any() else 0.0
+
+
+def _not_better(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | None:
+    return "the static scene explains it" if score(evidence, proposal, mask) < (0.4 if evidence.scales.rough else 0.3) else None
+
+
+def _off_the_ground(evidence: Evidence, mask: np.ndarray) -> str | None:
+    """Things that drive or walk stand on the ground, unless something nearer hides their feet."""
+    height = evidence.height[mask & evidence.flow.disparity_ok]
+    height = height[~np.isnan(height)]
+    if len(height) < 10:
+        return None
+    if np.quantile(height, 0.95) > MAX_HEIGHT:
+        return "too high over the ground"
+    if np.quantile(height, 0.02) > MAX_FOOT and not _foot_hidden(evidence, mask):
+        return "no foot on the ground"
+    return None
+
+
+def _foot_hidden(evidence: Evidence, mask: np.ndarray) -> bool:
+    """Is what lies right below the mask nearer than the mask (or outside the picture)?"""
+    columns = np.flatnonzero(mask.any(0))
+    bottom = mask.shape[0] - 1 - mask[::-1, columns].argmax(0)
+    reach = max(4, round(6 * evidence.scales.unit))
+    rows = bottom + reach
+    outside = rows >= mask.shape[0]
+    below = evidence.flow.disparity[np.minimum(rows, mask.shape[0] - 1), columns]
+    mine = np.median(evidence.flow.disparity[mask & evidence.flow.disparity_ok])
+    return bool((outside | (below > 1.1 * mine + evidence.scales.link_px)).mean() > 0.4)

@@ -1,0 +1,181 @@
+"""Stage 1a: a motion folder from a recording."""
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from cups_train.config import MotionConfig
+from cups_train.errors import ResultError
+from cups_train.files import read_json, write_image, write_json
+from cups_train.geometry.given import given_flow, has_given
+from cups_train.geometry.optical_flow import optical_flow
+from cups_train.geometry.scene_flow import join_flow
+from cups_train.geometry.se3 import inverse
+from cups_train.geometry.stereo import disparity_with_error
+from cups_train.motion.find import find_moving_objects
+from cups_train.motion.folder import frame_json, read_frame, write_frame
+from cups_train.motion.tracks import track
+from cups_train.parallel import map_frames
+from cups_train.progress import progress
+from cups_train.types import MotionResult, SceneFlow, StereoFrame
+
+CHUNK = 4  # frames in a row for one worker: their disparities are computed once
+OVERLAYS = 12
+NO_PARTNER = "no frame before or after it within the time step"
+
+
+class Stamp(Protocol):
+    """What is needed of an entry of `recording.stamps`."""
+
+    key: str
+    stamp_ns: int
+    follows: bool
+
+
+class Recording(Protocol):
+    """What is needed of a recording."""
+
+    name: str
+    stamps: tuple[Any, ...]
+    step_ns: int
+    fingerprint: str
+
+    def stereo(self, key: str) -> StereoFrame: ...
+    def left(self, key: str) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """One frame and its partner."""
+
+    key: str
+    partner: str | None  # t+1, or t-1 where `backwards`
+    backwards: bool
+
+
+def run(recording: Recording, out: Path, config: MotionConfig, seed: int, workers: int, given: Path | None = None) -> None:
+    """Write instances/KEY.png for every frame, motion.json last, and a few overlays.
+
+    A stopped run goes on where it stopped; other settings start it anew. `given`: truth folder whose flow and disparity replace the estimates.
+    Raises ResultError where `given` does not fit the recording.
+    """
+    settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json"), "seed": seed, "given": None if given is None else str(given)}
+    if _is_done(out, settings):
+        return
+    _begin(out, settings)
+    tasks = _tasks(recording, given)
+    waiting = [task for task in tasks if not (out / "frames" / f"{task.key}.json").exists()]
+    chunks = [waiting[i:i + CHUNK] for i in range(0, len(waiting), CHUNK)]
+    work = partial(_work, recording=recording, out=out, config=config, seed=seed, given=given)
+    done = len(tasks) - len(waiting)
+    for _ in progress(_flat(map_frames(work, chunks, workers)), f"motion {recording.name}", total=len(tasks), done=done):
+        pass
+    _finish(recording, out, settings)
+
+
+def _flat(parts: Iterator[list[str]]) -> Iterator[str]:
+    for part in parts:
+        yield from part
+
+
+def _is_done(out: Path, settings: dict[str, Any]) -> bool:
+    return (out / "motion.json").exists() and read_json(out / "motion.json").get("settings") == settings
+
+
+def _begin(out: Path, settings: dict[str, Any]) -> None:
+    """Keep what an earlier run with the same settings has finished, nothing else."""
+    path = out / "frames" / "settings.json"
+    if not path.exists() or read_json(path) != settings:
+        for name in ("frames", "instances", "overlays"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / "motion.json").unlink(missing_ok=True)
+        write_json(path, settings)
+
+
+def _tasks(recording: Recording, given: Path | None) -> list[Task]:
+    stamps = recording.stamps
+    if given is not None:
+        has = [has_given(given, s.key) for s in stamps]
+        if not any(has):
+            raise ResultError(f"expected KEY_flow.png, KEY_disp.png and KEY_disp_next.png in {given}, found no flow of any frame: "
+                              f"--given must name the truth of {recording.name}")
+        return [Task(s.key, s.key if flow else None, False) for s, flow in zip(stamps, has, strict=True)]
+    tasks = []
+    for i, stamp in enumerate(stamps):
+        if stamp.follows:
+            tasks.append(Task(stamp.key, stamps[i + 1].key, False))
+        else:
+            tasks.append(Task(stamp.key, stamps[i - 1].key if i and stamps[i - 1].follows else None, True))
+    return tasks
+
+
+def _work(tasks: list[Task], recording: Recording, out: Path, config: MotionConfig, seed: int, given: Path | None) -> list[str]:
+    """Frames in a row in one process; disparities are kept from one to the next."""
+    known: dict[str, tuple[StereoFrame, tuple[np.ndarray, np.ndarray]]] = {}
+
+    def seen(key: str) -> tuple[StereoFrame, tuple[np.ndarray, np.ndarray]]:
+        if key not in known:
+            frame = recording.stereo(key)
+            known[key] = frame, disparity_with_error(frame.left, frame.right, config.max_disparity)
+        return known[key]
+
+    for task in tasks:
+        if task.partner is None:
+            now = recording.stereo(task.key)
+            reason = "no flow is given for it" if given is not None else NO_PARTNER
+            write_frame(out, MotionResult(now.key, now.stamp_ns, np.zeros(now.left.shape[:2], np.uint16), None, (), reason))
+            continue
+        if given is not None:
+            now = recording.stereo(task.key)
+            result = find_moving_objects(given_flow(given, task.key, now.left.shape[:2]), now, config, seed, recording.step_ns / 1e9)
+        else:
+            (now, near), (after, then) = seen(task.key), seen(task.partner)
+            flow: SceneFlow = join_flow(optical_flow(now.left, after.left), near, then)
+            step_s = abs(after.stamp_ns - now.stamp_ns) / 1e9 or recording.step_ns / 1e9
+            result = find_moving_objects(flow, now, config, seed, step_s, (now.left, after.left))
+        write_frame(out, _turned(result) if task.backwards else result)
+        for key in [k for k in known if k not in (task.key, task.partner)]:
+            del known[key]
+    return [task.key for task in tasks]
+
+
+def _turned(result: MotionResult) -> MotionResult:
+    """Found from t to t-1: the objects move the other way, and where the camera goes next is unknown."""
+    objects = tuple(replace(o, transform=inverse(o.transform)) for o in result.objects)
+    return replace(result, ego=None, objects=objects)
+
+
+def _finish(recording: Recording, out: Path, settings: dict[str, Any]) -> None:
+    """The cheap pass in order: track ids, overlays, motion.json; then the per-frame files go."""
+    results = [result for stamp in recording.stamps if (result := read_frame(out, stamp.key)) is not None]
+    results = track(results, [bool(stamp.follows) for stamp in recording.stamps])
+    for i in sorted(set(np.linspace(0, len(results) - 1, min(OVERLAYS, len(results))).round().astype(int))) if results else []:
+        write_image(out / "overlays" / f"{results[i].key}.jpg", overlay(recording.left(results[i].key), results[i]))
+    write_json(out / "motion.json", {"frames": [frame_json(result) for result in results], "settings": settings})
+    shutil.rmtree(out / "frames", ignore_errors=True)
+
+
+def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with the objects in colour, outlined, with their track ids."""
+    out = image.copy()
+    for item in result.objects:
+        mask = result.instances == item.id
+        color = _color(item.track_id or item.id)
+        out[mask] = (0.5 * out[mask] + 0.5 * np.array(color)).astype(np.uint8)
+        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(out, outline, -1, color, 1)
+        v, u = np.nonzero(mask)
+        cv2.putText(out, str(item.track_id or item.id), (int(u.mean()), int(v.mean())), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1)
+    return out
+
+
+def _color(number: int) -> tuple[int, int, int]:
+    hue = np.uint8([[[number * 47 % 180, 220, 255]]])
+    return tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])  # type: ignore[return-value]

@@ -1,0 +1,68 @@
+"""Track ids: objects of one frame carried to the next by their own and the camera's motion."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from cups_train.geometry.se3 import apply, inverse
+from cups_train.types import MotionResult, MovingObject
+
+MAX_DISTANCE = 1.5  # m, between the carried and the found centroid
+MAX_DEPTH_SHARE = 0.06  # more at depth: share of the distance
+MAX_AGE = 2  # frames that an object may be missing
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    id: int
+    centre: np.ndarray  # (3,) m, carried to the current frame
+    transform: np.ndarray  # (4, 4), own motion of its last object
+    age: int  # frames since it was seen
+
+
+def track(results: list[MotionResult], follows: list[bool]) -> list[MotionResult]:
+    """The same results with track ids from 1 on. `follows[i]`: frame i + 1 is the t+1 of frame i."""
+    out, tracks, number = [], [], 0
+    for i, result in enumerate(results):
+        if i and not follows[i - 1]:
+            tracks = []
+        pairs = _assign(tracks, result.objects)
+        objects, live = [], []
+        for j, found in enumerate(result.objects):
+            if j in pairs:
+                ident = tracks[pairs[j]].id
+            else:
+                number += 1
+                ident = number
+            objects.append(replace(found, track_id=ident))
+            live.append(_Track(ident, np.array(found.centroid_m), found.transform, 0))
+        seen = set(pairs.values())
+        live += [replace(t, age=t.age + 1) for k, t in enumerate(tracks) if k not in seen and t.age < MAX_AGE]
+        tracks = [_carry(t, result.ego) for t in live]
+        out.append(replace(result, objects=tuple(objects)))
+    return out
+
+
+def _carry(item: _Track, ego: np.ndarray | None) -> _Track:
+    """To the next frame: own motion first, then into the frame of the moved camera."""
+    centre = apply(item.transform, item.centre)
+    if ego is None:
+        return replace(item, centre=centre)
+    to_next = inverse(ego)
+    return replace(item, centre=apply(to_next, centre), transform=to_next @ item.transform @ ego)
+
+
+def _assign(tracks: list[_Track], objects: tuple[MovingObject, ...]) -> dict[int, int]:
+    """{index of the object: index of the track}."""
+    if not tracks or not objects:
+        return {}
+    carried, found = np.stack([t.centre for t in tracks]), np.array([o.centroid_m for o in objects])
+    difference = found[:, None] - carried[None]
+    depth = found[:, None, 2]
+    along = difference[..., 2] * MAX_DISTANCE / np.maximum(MAX_DISTANCE, 2 * MAX_DEPTH_SHARE * depth)
+    distance = np.sqrt(difference[..., 0] ** 2 + difference[..., 1] ** 2 + along**2)
+    rows, columns = linear_sum_assignment(np.minimum(distance, 10 * MAX_DISTANCE))
+    return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distance[r, c] < MAX_DISTANCE}
+
