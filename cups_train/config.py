@@ -144,6 +144,17 @@ class ExportConfig(Section):
     stuff_area: float = Field(4096 / (1024 * 2048), ge=0, le=1, description="smallest stuff segment, share of the image")
 
 
+class RenderConfig(Section):
+    """The procedural street."""
+
+    scene: Literal["drive", "junction", "turn", "standstill", "static"] = Field("drive", description="what happens; `static`: the camera drives, nothing else moves")
+    height: int = Field(256, ge=64, le=1080, description="image height [px]")
+    width: int = Field(512, ge=128, le=1920, description="image width [px]")
+    focal: float = Field(0.0, ge=0, le=4, description="focal length, share of the image width; 0: by the seed, 0.95 to 1.15")
+    camera_height: float = Field(0.0, ge=0, le=4, description="camera above the road [m]; 0: by the seed, 1.25 to 1.6")
+    baseline: float = Field(0.22, gt=0, le=2, description="distance of the two cameras [m]")
+
+
 class Config(Section):
     """All settings of a run; written to its config.yaml as they were in force."""
 
@@ -158,6 +169,7 @@ class Config(Section):
     bootstrap: BootstrapConfig = BootstrapConfig()
     self_train: SelfTrainConfig = SelfTrainConfig()
     export: ExportConfig = ExportConfig()
+    render: RenderConfig = RenderConfig()
 
 
 AnySection = TypeVar("AnySection", bound=Section)

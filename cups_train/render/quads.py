@@ -1,0 +1,131 @@
+"""Planar textured quads, the only primitive of the street, and the solids made of them."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+TWO_SIDED, CUTOUT, GROUND, SHINY = 1, 2, 4, 8  # bits of `Quads.flags`: seen from behind; holes by alpha; takes shadows; reflects the sky
+
+
+@dataclass(frozen=True, eq=False)
+class Quads:
+    """N convex planar quads. Seen from the front their corners are top left, top right, bottom right, bottom left."""
+
+    corners: np.ndarray  # (N, 4, 3) float64 m, in the frame of the quad's part
+    origin: np.ndarray  # (N, 3) float64 m, where the texture's top left lies
+    axes: np.ndarray  # (N, 2, 3) float64 m, the texture's full width and height on the plane
+    repeat: np.ndarray  # (N, 2) float64, how often the texture is laid along `axes`
+    texture: np.ndarray  # (N,) int32
+    tint: np.ndarray  # (N, 3) float32, factor on the texture's RGB
+    category: np.ndarray  # (N,) int32, train id + 1, 0 = void
+    instance: np.ndarray  # (N,) int32, true_id of a thing, else 0
+    part: np.ndarray  # (N,) int32, row of the pose table; 0 never moves
+    flags: np.ndarray  # (N,) int32
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def placed(self, poses: np.ndarray) -> Quads:
+        """In the world: every quad moved by the pose of its part. poses: (P, 4, 4) world_T_part."""
+        pose = poses[self.part]
+        turn, shift = pose[:, :3, :3], pose[:, :3, 3]
+        corners = np.einsum("nij,nkj->nki", turn, self.corners) + shift[:, None]
+        origin = np.einsum("nij,nj->ni", turn, self.origin) + shift
+        return replace(self, corners=corners, origin=origin, axes=np.einsum("nij,nkj->nki", turn, self.axes))
+
+    def moved(self, pose: np.ndarray) -> Quads:
+        """All quads moved by one pose (4, 4)."""
+        turn, shift = pose[:3, :3], pose[:3, 3]
+        return replace(self, corners=self.corners @ turn.T + shift, origin=self.origin @ turn.T + shift, axes=self.axes @ turn.T)
+
+    def of(self, category: int, instance: int = 0, part: int = 0) -> Quads:
+        """The same shapes as another thing."""
+        n = len(self)
+        return replace(self, category=np.full(n, category, np.int32), instance=np.full(n, instance, np.int32), part=np.full(n, part, np.int32))
+
+
+@dataclass(frozen=True)
+class Paint:
+    """How a surface looks."""
+
+    texture: int
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    metres: float | None = None  # side of one texture tile; None: the texture fills the quad once
+    flags: int = 0
+
+
+def join(many: Iterable[Quads]) -> Quads:
+    """All quads in one record; at least one part is expected."""
+    parts = list(many)
+    return Quads(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Quads)))
+
+
+def quad(corners: object, paint: Paint, category: int = 0) -> Quads:
+    """One quad from its four corners (4, 3), or N from (N, 4, 3); the texture stands upright in the smallest rectangle around it."""
+    points = np.asarray(corners, np.float64).reshape(-1, 4, 3)
+    across = points[:, 1] - points[:, 0]
+    thin = np.linalg.norm(across, axis=1) < 1e-6
+    across[thin] = (points[:, 2] - points[:, 3])[thin]
+    down = points[:, 3] - points[:, 0]
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    down -= np.sum(down * across, 1, keepdims=True) * across
+    down /= np.linalg.norm(down, axis=1, keepdims=True)
+    local = np.stack([np.einsum("nki,ni->nk", points - points[:, :1], across), np.einsum("nki,ni->nk", points - points[:, :1], down)], -1)
+    low, high = local.min(1), local.max(1)
+    size = high - low
+    origin = points[:, 0] + low[:, :1] * across + low[:, 1:] * down
+    axes = np.stack([across * size[:, :1], down * size[:, 1:]], 1)
+    n = len(points)
+    repeat = np.ones((n, 2)) if paint.metres is None else size / paint.metres
+    return Quads(points, origin, axes, repeat, np.full(n, paint.texture, np.int32), np.tile(np.float32(paint.tint), (n, 1)),
+                 np.full(n, category, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.full(n, paint.flags, np.int32))
+
+
+def prism(bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: Paint | None = None) -> Quads:
+    """A solid between two rings of n corners, right-handed about the axis from bottom to top; a cap is laid on top where n is 4 or 6.
+
+    With four corners in the order rear right, front right, front left, rear left (x forward, y left) the sides are
+    right, front, left, rear; `paint` may give one each.
+    """
+    n = len(bottom)
+    paints = paint if isinstance(paint, list) else [paint] * n
+    sides = [quad([top[i], top[(i + 1) % n], bottom[(i + 1) % n], bottom[i]], paints[i]) for i in range(n)]
+    if cap is not None and n == 4:
+        sides.append(quad([top[3], top[2], top[1], top[0]], cap))
+    if cap is not None and n == 6:
+        sides += [quad([top[3], top[2], top[1], top[0]], cap), quad([top[0], top[5], top[4], top[3]], cap)]
+    return join(sides)
+
+
+def ring(length: float, width: float, height: float, center: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """Four corners (4, 3) of a level rectangle, in the order `prism` expects."""
+    x, y = center
+    return np.array([[x - length / 2, y - width / 2, height], [x + length / 2, y - width / 2, height],
+                     [x + length / 2, y + width / 2, height], [x - length / 2, y + width / 2, height]])
+
+
+def circle(radius: float, height: float, n: int = 6, center: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """n corners (n, 3) on a level circle."""
+    angle = np.arange(n) * 2 * np.pi / n
+    return np.stack([center[0] + radius * np.cos(angle), center[1] + radius * np.sin(angle), np.full(n, height)], 1)
+
+
+def box(size: tuple[float, float, float], base: tuple[float, float, float], paint: Paint | list[Paint], cap: Paint | None = None) -> Quads:
+    """An upright box (length x, width y, height z) standing on `base`, the middle of its floor; with floor and lid."""
+    low, high = ring(size[0], size[1], base[2], base[:2]), ring(size[0], size[1], base[2] + size[2], base[:2])
+    lid = cap or (paint[0] if isinstance(paint, list) else paint)
+    return join([prism(low, high, paint, lid), quad([low[2], low[3], low[0], low[1]], lid)])
+
+
+def pose(x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> np.ndarray:
+    """world_T_object (4, 4) of something that stands level at (x, y, z) m and looks along yaw rad."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.array([[c, -s, 0, x], [s, c, 0, y], [0, 0, 1, z], [0, 0, 0, 1.0]])
+
+
+def hinge(point: tuple[float, float, float], angle: float) -> np.ndarray:
+    """Pose (4, 4) of a limb that hangs from `point` and swings about the y axis by angle rad, forward positive."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, -s, point[0]], [0, 1, 0, point[1]], [s, 0, c, point[2]], [0, 0, 0, 1.0]])

@@ -1,0 +1,208 @@
+"""Which quad is seen where: a z-buffer over planar quads, on a sample grid twice as fine as the image."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cups_train.render.quads import CUTOUT, TWO_SIDED, Quads
+from cups_train.render.textures import TextureBank
+from cups_train.types import StereoCamera
+
+NEAR = 0.15  # m
+SMALL = 900  # samples of a bounding box up to which quads are drawn together
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A pinhole on the sample grid: sample (2 v, 2 u) is the centre of pixel (v, u)."""
+
+    camera: StereoCamera
+    world_T_camera: np.ndarray  # (4, 4)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return 2 * self.camera.height, 2 * self.camera.width
+
+    @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        c = self.camera
+        return 2 * c.fx, 2 * c.fy, 2 * c.cx, 2 * c.cy
+
+    def local(self, points: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in the camera's frame."""
+        return (points - self.world_T_camera[:3, 3]) @ self.world_T_camera[:3, :3]
+
+    def project(self, local: np.ndarray) -> np.ndarray:
+        """Points in front of the camera (..., 3) to sample coordinates (..., 2) x, y."""
+        fx, fy, cx, cy = self.intrinsics
+        return np.stack([local[..., 0] / local[..., 2] * fx + cx, local[..., 1] / local[..., 2] * fy + cy], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Buffers:
+    """What a view sees."""
+
+    quad: np.ndarray  # (2H, 2W) int32, -1 = sky
+    inverse_depth: np.ndarray  # (2H, 2W) float32 1/m, 0 = sky
+    planes: np.ndarray  # (N, 3, 3) float64: rows give s/Z, t/Z, 1/Z of a quad's plane from (x, y, 1) of a sample
+
+
+def clip_near(polygon: np.ndarray, near: float = NEAR) -> np.ndarray:
+    """A convex polygon (k, 3) in the camera's frame, cut at the near plane; (0, 3) where nothing is left."""
+    kept = []
+    for p, q in zip(polygon, np.roll(polygon, -1, 0), strict=True):
+        if p[2] >= near:
+            kept.append(p)
+        if (p[2] >= near) != (q[2] >= near):
+            kept.append(p + (near - p[2]) / (q[2] - p[2]) * (q - p))
+    return np.array(kept).reshape(-1, 3)
+
+
+def rasterise(view: View, quads: Quads, bank: TextureBank) -> Buffers:
+    """Draw `quads` (already in the world) into empty buffers."""
+    corners = view.local(quads.corners)
+    planes, facing = _planes(view, quads)
+    height, width = view.shape
+    front = corners[..., 2] > NEAR
+    whole = front.all(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        points = view.project(corners)
+    low, high = points.min(1), points.max(1)
+    inside = (low[:, 0] <= width - 1) & (high[:, 0] >= 0) & (low[:, 1] <= height - 1) & (high[:, 1] >= 0)
+    inside &= (np.ceil(low) <= np.floor(high)).all(1)
+    visible = facing & front.any(1) & (inside | ~whole)
+    area = np.prod(np.maximum(high - low, 1), axis=1)
+    small = visible & whole & (area <= SMALL)
+    ids, inverse = np.full((height, width), -1, np.int32), np.zeros((height, width), np.float32)
+    canvas = _Canvas(ids, inverse, planes, quads, bank)
+    big = np.nonzero(visible & ~small)[0]
+    order = np.argsort(np.where(front[big], corners[big, :, 2], NEAR).min(1), kind="stable")
+    for number in big[order]:
+        polygon = points[number] if whole[number] else view.project(clip_near(corners[number]))
+        canvas.draw_big(int(number), polygon)
+    canvas.draw_small(np.nonzero(small)[0], points, low, high)
+    return Buffers(ids, inverse, planes)
+
+
+def _planes(view: View, quads: Quads) -> tuple[np.ndarray, np.ndarray]:
+    """Plane rows of all quads (N, 3, 3) and whether the camera sees their front."""
+    turn = view.world_T_camera[:3, :3]
+    first, second, origin = quads.axes[:, 0] @ turn, quads.axes[:, 1] @ turn, view.local(quads.origin)
+    normal = np.cross(first, second)
+    volume = np.sum(normal * origin, 1)
+    scale = np.linalg.norm(normal, axis=1)
+    two_sided = (quads.flags & TWO_SIDED) > 0
+    facing = np.where(two_sided, np.abs(volume), volume) > 1e-6 * scale
+    rows = np.stack([np.cross(second, origin), np.cross(origin, first), normal], 1)
+    rows /= np.where(np.abs(volume) < 1e-12, 1e-12, volume)[:, None, None]
+    fx, fy, cx, cy = view.intrinsics
+    a, b = rows[..., 0] / fx, rows[..., 1] / fy
+    planes = np.stack([a, b, rows[..., 2] - a * cx - b * cy], -1)
+    planes[:, :2] *= quads.repeat[..., None]
+    return planes, facing
+
+
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    ids: np.ndarray
+    inverse: np.ndarray
+    planes: np.ndarray
+    quads: Quads
+    bank: TextureBank
+
+    def draw_big(self, number: int, polygon: np.ndarray) -> None:
+        """One quad, row by row of its bounding box."""
+        spans = _spans(polygon, self.ids.shape)
+        if spans is None:
+            return
+        y0, left, right = spans
+        x0, x1 = max(0, int(np.ceil(left.min()))), min(self.ids.shape[1] - 1, int(np.floor(right.max())))
+        if x1 < x0:
+            return
+        window = (slice(y0, y0 + len(left)), slice(x0, x1 + 1))
+        x, y = np.arange(x0, x1 + 1), np.arange(y0, y0 + len(left))
+        a, b, c = self.planes[number, 2]
+        value = (a * x + c).astype(np.float32)[None] + (b * y).astype(np.float32)[:, None]
+        mask = value > self.inverse[window]
+        mask &= x >= left[:, None]
+        mask &= x <= right[:, None]
+        if self.quads.flags[number] & CUTOUT:
+            self._cut(number, mask, x, y, value)
+        np.copyto(self.inverse[window], value, where=mask)
+        np.copyto(self.ids[window], number, where=mask)
+
+    def _cut(self, number: int, mask: np.ndarray, x: np.ndarray, y: np.ndarray, value: np.ndarray) -> None:
+        rows, columns = np.nonzero(mask)
+        if not len(rows):
+            return
+        xs, ys, scale = x[columns], y[rows], value[rows, columns]
+        plane, texture = self.planes[number], self.quads.texture[number]
+        s, t = ((p[0] * xs + p[1] * ys + p[2]) / scale for p in plane[:2])
+        texels = np.prod(self.quads.repeat[number]) * 2.0 ** (self.bank.log_width[texture, 0] + self.bank.log_height[texture, 0])
+        step = np.hypot(plane[0, 0], plane[1, 0]) / float(np.median(scale)) * 2.0 ** self.bank.log_width[texture, 0]
+        level = int(np.clip(np.log2(max(step, 1e-6)), 0, np.log2(max(texels, 1)) / 2))
+        mask[rows, columns] = self.bank.alpha(texture, level, s, t) >= 128
+
+    def draw_small(self, numbers: np.ndarray, points: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        """Many small quads at once: every sample of their bounding boxes is tested."""
+        limit = np.array(self.ids.shape)[::-1] - 1
+        first = np.maximum(np.ceil(low[numbers]), 0).astype(np.int64)
+        size = np.minimum(np.floor(high[numbers]), limit).astype(np.int64) - first + 1
+        keep = (size > 0).all(1)
+        numbers, first, size = numbers[keep], first[keep], size[keep]
+        count = size[:, 0] * size[:, 1]
+        which = np.repeat(np.arange(len(numbers)), count)
+        inner = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+        x, y = first[which, 0] + inner % size[which, 0], first[which, 1] + inner // size[which, 0]
+        inside = _inside(points[numbers], which, x, y)
+        which, x, y = which[inside], x[inside], y[inside]
+        number = numbers[which]
+        plane = self.planes[number, 2]
+        value = (plane[:, 0] * x + plane[:, 1] * y + plane[:, 2]).astype(np.float32)
+        keep = value > self.inverse[y, x]
+        keep[keep] = self._solid(number[keep], x[keep], y[keep], value[keep], size[which[keep]])
+        order = np.argsort(value[keep], kind="stable")
+        x, y, value, number = x[keep][order], y[keep][order], value[keep][order], number[keep][order]
+        self.inverse[y, x] = value
+        self.ids[y, x] = number
+
+    def _solid(self, number: np.ndarray, x: np.ndarray, y: np.ndarray, value: np.ndarray, size: np.ndarray) -> np.ndarray:
+        solid = np.ones(len(number), bool)
+        at = np.nonzero(self.quads.flags[number] & CUTOUT)[0]
+        if len(at):
+            plane, texture = self.planes[number[at]], self.quads.texture[number[at]]
+            s, t = ((plane[:, k, 0] * x[at] + plane[:, k, 1] * y[at] + plane[:, k, 2]) / value[at] for k in (0, 1))
+            wide = 2.0 ** self.bank.log_width[texture, 0] * self.quads.repeat[number[at], 0] / size[at].max(1)
+            level = np.clip(np.log2(np.maximum(wide, 1)), 0, 10).astype(np.int32)
+            solid[at] = self.bank.alpha(texture, level, s, t) >= 128
+        return solid
+
+
+def _spans(polygon: np.ndarray, shape: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray] | None:
+    """First row, and the left and right end of every row of a convex polygon (k, 2)."""
+    if len(polygon) < 3:
+        return None
+    y0, y1 = max(0, int(np.ceil(polygon[:, 1].min()))), min(shape[0] - 1, int(np.floor(polygon[:, 1].max())))
+    if y1 < y0:
+        return None
+    rows = np.arange(y0, y1 + 1)[:, None]
+    start, end = polygon, np.roll(polygon, -1, 0)
+    rise = end[:, 1] - start[:, 1]
+    share = (rows - start[:, 1]) / np.where(rise == 0, np.inf, rise)
+    crossing = start[:, 0] + share * (end[:, 0] - start[:, 0])
+    met = (rows >= np.minimum(start[:, 1], end[:, 1])) & (rows <= np.maximum(start[:, 1], end[:, 1])) & (rise != 0)
+    return y0, np.where(met, crossing, np.inf).min(1), np.where(met, crossing, -np.inf).max(1)
+
+
+def _inside(points: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Whether samples lie in the convex quads points[which], of either direction of turn."""
+    after = np.roll(points, -1, 1)
+    a, b = points[..., 1] - after[..., 1], after[..., 0] - points[..., 0]
+    c = -(a * points[..., 0] + b * points[..., 1])
+    turn = np.sign(np.sum(points[..., 0] * after[..., 1] - points[..., 1] * after[..., 0], 1))
+    a, b, c = a * turn[:, None], b * turn[:, None], c * turn[:, None]
+    inside = np.ones(len(which), bool)
+    for k in range(4):
+        inside &= a[which, k] * x + b[which, k] * y + c[which, k] >= -1e-9
+    return inside

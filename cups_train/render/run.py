@@ -1,0 +1,174 @@
+"""The procedural street: a stereo recording and its exact truth."""
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cups_ros.types import Classes, PseudoClass
+from cups_train.config import RenderConfig
+from cups_train.files import write_image, write_json
+from cups_train.progress import progress
+from cups_train.render.actors import STANDING, Actor
+from cups_train.render.quads import Quads, join
+from cups_train.render.raster import View, rasterise
+from cups_train.render.rosbag import stereo_recording
+from cups_train.render.scenes import STEP_S, Scene, make_scene
+from cups_train.render.sensor import expose, stereo_sensors
+from cups_train.render.shade import Shadows, cast_shadow, shade
+from cups_train.render.truth import FrameTruth, Seen, frame_truth, segments
+from cups_train.result_folder import ResultWriter
+from cups_train.types import StereoCamera
+
+FIRST_STAMP_NS = 1_700_000_000_000_000_000
+STEP_NS = 100_000_000
+CITYSCAPES = Classes(tuple(PseudoClass(k, name, isthing, color) for k, (name, isthing, color) in enumerate((
+    ("road", False, (128, 64, 128)), ("sidewalk", False, (244, 35, 232)), ("building", False, (70, 70, 70)), ("wall", False, (102, 102, 156)),
+    ("fence", False, (190, 153, 153)), ("pole", False, (153, 153, 153)), ("traffic light", False, (250, 170, 30)), ("traffic sign", False, (220, 220, 0)),
+    ("vegetation", False, (107, 142, 35)), ("terrain", False, (152, 251, 152)), ("sky", False, (70, 130, 180)), ("person", True, (220, 20, 60)),
+    ("rider", True, (255, 0, 0)), ("car", True, (0, 0, 142)), ("truck", True, (0, 0, 70)), ("bus", True, (0, 60, 100)), ("train", True, (0, 80, 100)),
+    ("motorcycle", True, (0, 0, 230)), ("bicycle", True, (119, 11, 32))), 1)))
+
+
+def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | None = None) -> None:
+    """Write `out`/recording (rosbag2, 10 Hz) and `out`/truth (formats.md section 4); the same arguments give the same bytes.
+
+    Both folders take the place of older ones of these names when they are complete.
+    """
+    config = config or RenderConfig()
+    rng = np.random.default_rng([seed, 1])
+    camera, height_m = _camera(config, rng)
+    scene = make_scene(config.scene, frames, seed, height_m)
+    sensors = stereo_sensors(rng, config.height, config.width)
+    beside = out / ".truth.partial"
+    shutil.rmtree(beside, ignore_errors=True)
+    truth = ResultWriter(beside, CITYSCAPES, {"kind": "truth"}, scored=False)
+    rows = []
+    with stereo_recording(out / "recording", camera) as recording:
+        for moment in progress(_moments(scene, camera, frames), "render", total=frames):
+            key, stamp = f"{moment.number:06d}", FIRST_STAMP_NS + STEP_NS * moment.number
+            noise = np.random.default_rng([seed, 2, moment.number])
+            recording.write(stamp, expose(moment.left, sensors[0], noise), expose(moment.right, sensors[1], noise))
+            moving = {a.true_id: _moves(a, moment.number) for a in scene.actors}
+            truth.write_ids(key, stamp, *segments(moment.truth, moving))
+            _write_geometry(beside, key, moment.truth)
+            rows.append(_frame_row(scene, moment.number, stamp, moving))
+        write_json(beside / "truth.json", {"scene": config.scene, "baseline": camera.baseline, "dt": STEP_S, "W": camera.width, "H": camera.height,
+                                           "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "frames": rows})
+        truth.close()
+        shutil.rmtree(out / "truth", ignore_errors=True)
+        beside.rename(out / "truth")
+
+
+@dataclass(frozen=True, eq=False)
+class _Moment:
+    """One rendered stereo frame."""
+
+    number: int
+    left: np.ndarray  # (H, W, 3) float32 RGB, before the sensor
+    right: np.ndarray  # (H, W, 3) float32 RGB, before the sensor
+    truth: FrameTruth
+
+
+def _camera(config: RenderConfig, rng: np.random.Generator) -> tuple[StereoCamera, float]:
+    """The pair and its height above the road [m]; what the settings leave open comes from the seed."""
+    focal, height_m = rng.uniform(0.95, 1.15), rng.uniform(1.25, 1.6)
+    fx = round((config.focal or focal) * config.width, 3)
+    camera = StereoCamera(config.width, config.height, fx, fx, (config.width - 1) / 2, round(0.46 * config.height, 1), config.baseline)
+    return camera, config.camera_height or float(height_m)
+
+
+def _moments(scene: Scene, camera: StereoCamera, frames: int) -> Any:
+    """Every frame in order; the left view at t+1 is drawn once and used twice."""
+    world = _World(scene)
+    after = world.seen(camera, 0)
+    for number in range(frames):
+        now, quads = after
+        right = View(camera, _beside(scene.camera_poses[number], camera.baseline))
+        hidden = rasterise(right, quads, scene.bank)
+        after = world.seen(camera, number + 1) if number + 1 < frames else (None, None)
+        truth = frame_truth(now, quads, hidden, after[0])
+        shadows = world.shadows(number)
+        images = [shade(view, buffers, quads, scene.light, shadows, scene.bank) for view, buffers in ((now.view, now.buffers), (right, hidden))]
+        yield _Moment(number, images[0], images[1], truth)
+
+
+def _beside(world_T_camera: np.ndarray, baseline: float) -> np.ndarray:
+    """Pose of the right camera."""
+    moved = world_T_camera.copy()
+    moved[:3, 3] += baseline * world_T_camera[:3, 0]
+    return moved
+
+
+class _World:
+    """Standing and moving quads in one record, placed anew for every moment."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        parts, first = [], 1
+        for actor in scene.actors:
+            quads = actor.quads
+            parts.append(Quads(quads.corners, quads.origin, quads.axes, quads.repeat, quads.texture, quads.tint, quads.category, quads.instance,
+                               quads.part + first, quads.flags))
+            first += actor.parts.shape[1]
+        self._moving = join(parts) if parts else None
+        self._standing_shadows = [cast_shadow(points, scene.light.sun) for points in scene.shadow_casters]
+
+    def poses(self, number: int) -> np.ndarray:
+        return np.concatenate([np.eye(4)[None], *(a.parts[number] for a in self._scene.actors)])
+
+    def seen(self, camera: StereoCamera, number: int) -> tuple[Seen, Quads]:
+        view, poses = View(camera, self._scene.camera_poses[number]), self.poses(number)
+        quads = self._scene.standing if self._moving is None else join([self._scene.standing, self._moving.placed(poses)])
+        return Seen(view, rasterise(view, quads, self._scene.bank), poses), quads
+
+    def shadows(self, number: int) -> Shadows:
+        cast, contact = list(self._standing_shadows), []
+        for actor in self._scene.actors:
+            corners = _outline(actor, number)
+            cast.append(cast_shadow(corners, self._scene.light.sun, float(actor.base[number][2, 3])))
+            contact.append(np.column_stack([corners[:4, :2], np.full(4, actor.base[number][2, 3])]))
+        return Shadows(cast, contact)
+
+
+def _outline(actor: Actor, number: int) -> np.ndarray:
+    """Corners (8, 3) of a somewhat smaller box around an actor: floor, then top."""
+    length, width, height = actor.size
+    base = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (0.47 * length, 0.47 * width)
+    top = base * (0.7 if height < 2.5 else 1.0)
+    local = np.concatenate([np.column_stack([base, np.zeros(4)]), np.column_stack([top, np.full(4, 0.97 * height)])])
+    return local @ actor.base[number][:3, :3].T + actor.base[number][:3, 3]
+
+
+def _moves(actor: Actor, number: int) -> bool:
+    return bool(actor.speed[number] > STANDING)
+
+
+def _write_geometry(folder: Path, key: str, truth: FrameTruth) -> None:
+    write_image(folder / f"{key}_depth.png", _sixteen(np.where(truth.depth < 65.535, truth.depth, 0) * 1000))
+    write_image(folder / f"{key}_disp.png", _sixteen(truth.disparity * 256))
+    write_image(folder / f"{key}_vis.png", truth.visible)
+    if truth.flow is not None and truth.flow_valid is not None and truth.disparity_next is not None:
+        write_image(folder / f"{key}_disp_next.png", _sixteen(truth.disparity_next * 256))
+        code = _sixteen(truth.flow * 64 + 32768)
+        write_image(folder / f"{key}_flow.png", np.dstack([code, truth.flow_valid.astype(np.uint16)]))
+
+
+def _sixteen(value: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(value), 0, 65535).astype(np.uint16)
+
+
+def _frame_row(scene: Scene, number: int, stamp: int, moving: dict[int, bool]) -> dict[str, Any]:
+    objects = [{"id": a.true_id, "cls": a.name, "size_lwh": [round(s, 3) for s in a.size], "moving": moving[a.true_id],
+                "speed": round(float(a.speed[number]), 3), "T_world_obj": _matrix(a.base[number]), "T_world_obj_next": _matrix(a.base[number + 1])}
+               for a in scene.actors]
+    return {"frame": number, "T_world_cam": _matrix(scene.camera_poses[number]), "T_world_cam_next": _matrix(scene.camera_poses[number + 1]),
+            "objects": objects, "stamp_ns": stamp}
+
+
+def _matrix(pose: np.ndarray) -> list[list[float]]:
+    return [[round(float(v), 8) for v in row] for row in pose]

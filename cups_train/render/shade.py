@@ -1,0 +1,164 @@
+"""Colours of what a view sees: textures, sun, cast shadows, haze and sky."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cups_train.render.quads import GROUND, SHINY, Quads
+from cups_train.render.raster import Buffers, View, clip_near
+from cups_train.render.textures import TextureBank
+
+LEVEL_OF_DETAIL_BIAS = 0.35  # share of the longer side of a pixel's footprint on the texture
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """The weather of a scene."""
+
+    sun: np.ndarray  # (3,) unit vector in the world, towards the sun
+    sun_strength: float
+    ambient: float
+    haze: float  # 1/m
+    shadow: float  # brightness of ground in the shade, share of that in the sun
+    zenith: np.ndarray  # (3,) RGB 0..255
+    horizon: np.ndarray  # (3,) RGB 0..255
+    cloud_cover: float
+    cloud_texture: int
+
+
+@dataclass(frozen=True, eq=False)
+class Shadows:
+    """Convex polygons on the ground, in the world: (k, 3) m each."""
+
+    cast: list[np.ndarray]
+    contact: list[np.ndarray]
+
+
+def shade(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
+    """The image (H, W, 3) float32 RGB 0..255; edges between quads are averaged over the sample grid with weights 1 2 1."""
+    height, width = buffers.quad.shape
+    needed, edge = _samples(buffers.quad)
+    index = np.nonzero(needed.ravel())[0]
+    color = np.zeros((height * width, 3), np.float32)
+    color[index] = _colors(view, buffers, quads, light, shadows, bank, index)
+    color = color.reshape(height, width, 3)
+    image = np.ascontiguousarray(color[::2, ::2])
+    kernel = np.float32([0.25, 0.5, 0.25])
+    smooth = cv2.sepFilter2D(color, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)[::2, ::2]
+    np.copyto(image, smooth, where=edge[..., None])
+    return image
+
+
+def _samples(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(2H, 2W) samples whose colour is needed, (H, W) pixels with more than one quad in their 3 x 3 samples."""
+    value = quad.astype(np.float32)
+    kernel = np.ones((3, 3), np.uint8)
+    edge = (cv2.dilate(value, kernel) != cv2.erode(value, kernel))[::2, ::2]
+    needed = np.zeros(quad.shape, np.uint8)
+    needed[::2, ::2] = edge
+    needed = cv2.dilate(needed, kernel)
+    needed[::2, ::2] = 1
+    needed[-1] |= needed[-2]
+    needed[:, -1] |= needed[:, -2]
+    return needed, edge
+
+
+def _colors(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank, index: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) float32 of samples by flat index."""
+    width = buffers.quad.shape[1]
+    number = buffers.quad.ravel()[index]
+    x, y = (index % width).astype(np.float64), (index // width).astype(np.float64)
+    color = np.empty((len(index), 3), np.float32)
+    sky = number < 0
+    rays = _rays(view, x, y)
+    color[sky] = _sky(rays[sky], light, bank)
+    solid = ~sky
+    number, x, y, rays = number[solid], x[solid], y[solid], rays[solid]
+    depth = 1 / np.maximum(buffers.inverse_depth.ravel()[index[solid]], 1e-6)
+    s, t, level = _texture_coordinates(buffers.planes, quads.texture, bank, (number, x, y, depth))
+    surface = bank.color(quads.texture[number], level, s, t)
+    surface *= (quads.tint * _sunlight(quads, light)[:, None])[number]
+    ground = (quads.flags[number] & GROUND) > 0
+    surface[ground] *= _shadow_mask(view, light, shadows).ravel()[index[solid][ground]][:, None]
+    shiny = np.nonzero(quads.flags[number] & SHINY)[0]
+    surface[shiny] += 0.16 * _reflected(rays[shiny], quads, number[shiny], light, bank)
+    fade = np.exp(-light.haze * depth).astype(np.float32)[:, None]
+    color[solid] = surface * fade + light.horizon.astype(np.float32) * (1 - fade)
+    return color
+
+
+def _rays(view: View, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Viewing directions in the world (n, 3) float32, of depth 1."""
+    fx, fy, cx, cy = view.intrinsics
+    turn = view.world_T_camera[:3, :3].astype(np.float32)
+    return np.stack([(x - cx) / fx, (y - cy) / fy, np.ones_like(x)], -1).astype(np.float32) @ turn.T
+
+
+def _texture_coordinates(planes: np.ndarray, texture: np.ndarray, bank: TextureBank,
+                         at: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """s, t (whole textures) and mip level of samples: their quads, x, y and depth."""
+    number, x, y, depth = at
+    plane = planes[number]
+    s = (plane[:, 0, 0] * x + plane[:, 0, 1] * y + plane[:, 0, 2]) * depth
+    t = (plane[:, 1, 0] * x + plane[:, 1, 1] * y + plane[:, 1, 2]) * depth
+    which = texture[number]
+    wide, high = (depth * 2.0 * (1 << bank.log_width[which, 0])).astype(np.float32), (depth * 2.0 * (1 << bank.log_height[which, 0])).astype(np.float32)
+    slope = plane[:, :2, :2].astype(np.float32)
+    s32, t32, bend = s.astype(np.float32), t.astype(np.float32), plane[:, 2, :2].astype(np.float32)
+    along = ((slope[:, 0, 0] - s32 * bend[:, 0]) * wide) ** 2 + ((slope[:, 1, 0] - t32 * bend[:, 0]) * high) ** 2
+    down = ((slope[:, 0, 1] - s32 * bend[:, 1]) * wide) ** 2 + ((slope[:, 1, 1] - t32 * bend[:, 1]) * high) ** 2
+    large, little = np.maximum(along, down), np.minimum(along, down)
+    footprint = np.maximum(little, large * LEVEL_OF_DETAIL_BIAS ** 2)
+    level = np.clip(0.5 * np.log2(np.maximum(footprint, 1e-12)) + 0.3, 0, 10).astype(np.int32)
+    return s, t, level
+
+
+def _sunlight(quads: Quads, light: Light) -> np.ndarray:
+    """Brightness of every quad, (N,) float32."""
+    normal = -np.cross(quads.axes[:, 0], quads.axes[:, 1])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    return (light.ambient + light.sun_strength * np.maximum(normal @ light.sun, 0) + 0.06 * normal[:, 2]).astype(np.float32)
+
+
+def _sky(rays: np.ndarray, light: Light, bank: TextureBank) -> np.ndarray:
+    """Gradient and clouds, (n, 3) float32."""
+    up = np.maximum(rays[:, 2] / np.linalg.norm(rays, axis=1), 0.0)
+    color = light.horizon + (light.zenith - light.horizon) * np.minimum(up * 1.9, 1)[:, None] ** 0.7
+    scale = 0.16 / np.maximum(up, 0.05)
+    texture = np.full(len(rays), light.cloud_texture, np.int32)
+    value = bank.color(texture, np.ones(len(rays), np.int32), rays[:, 0] * scale, rays[:, 1] * scale)
+    cloud = np.clip((value - 255 * (1 - light.cloud_cover)) / 90, 0, 1) * np.clip(up * 7, 0, 1)[:, None]
+    return (color + cloud * (238 - color)).astype(np.float32)
+
+
+def _reflected(rays: np.ndarray, quads: Quads, number: np.ndarray, light: Light, bank: TextureBank) -> np.ndarray:
+    """What shiny surfaces mirror: the sky above, grey below."""
+    normal = np.cross(quads.axes[number, 0], quads.axes[number, 1])
+    normal = (normal / np.linalg.norm(normal, axis=1, keepdims=True)).astype(np.float32)
+    mirrored = rays - 2 * np.sum(rays * normal, 1, keepdims=True) * normal
+    color = _sky(mirrored, light, bank)
+    color[mirrored[:, 2] < 0] = 90
+    return color
+
+
+def _shadow_mask(view: View, light: Light, shadows: Shadows) -> np.ndarray:
+    """Brightness factor of ground at every sample, (2H, 2W) float32."""
+    mask, contact = np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.uint8)
+    for canvas, polygons in ((mask, shadows.cast), (contact, shadows.contact)):
+        for polygon in polygons:
+            local = view.local(polygon)
+            if local[:, 2].max() > 0.2:
+                flat = np.clip(view.project(clip_near(local)), -8000, 8000)
+                cv2.fillConvexPoly(canvas, np.round(flat * 8).astype(np.int32), 255, cv2.LINE_8, 3)
+    soft = cv2.blur(mask, (5, 5)).astype(np.float32) * ((1 - light.shadow) / 255)
+    dark = cv2.blur(contact, (9, 7)).astype(np.float32) * (0.5 / 255)
+    return (1 - soft) * (1 - dark)
+
+
+def cast_shadow(points: np.ndarray, sun: np.ndarray, height: float = 0.0) -> np.ndarray:
+    """The convex shadow (k, 3) of points (n, 3) on the level z = height."""
+    flat = points[:, :2] - sun[:2] / sun[2] * np.maximum(points[:, 2:] - height, 0)
+    hull = cv2.convexHull(flat.astype(np.float32))[:, 0]
+    return np.column_stack([hull, np.full(len(hull), height)]).astype(np.float64)
