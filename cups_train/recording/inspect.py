@@ -122,7 +122,7 @@ def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[
         warnings.append(f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o recording.pair_slop_ms`")
     lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
     if lefts.gaps:
-        warnings.append(f"{lefts.gaps} gaps in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: frames before a gap have no t+1")
+        warnings.append(f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: frames before a gap have no t+1")
     if lefts.duplicates or lefts.backwards:
         warnings.append(f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the first counts")
     if rows is None:

@@ -104,20 +104,26 @@ def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed
 
 
 def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
-    """The camera_info topic of an image topic: beside it by name, else the only one with its frame_id; "" where there is none."""
+    """The camera_info topic of an image topic: beside it by name, else the only free one with its frame_id; "" where there is none."""
     infos = [topic.name for topic in topics if topic.type == CAMERA_INFO and topic.count]
+    beside = _info_beside(infos, image)
+    if beside:
+        return beside
+    kind = next(topic.type for topic in topics if topic.name == image)
+    frame = _frame_id(path, image, kind)
+    taken = {_info_beside(infos, topic.name) for topic in image_topics(topics)}  # a pair may share one frame_id
+    same = [name for name in infos if frame and name not in taken and _frame_id(path, name, CAMERA_INFO) == frame]
+    return same[0] if len(same) == 1 else ""
+
+
+def _info_beside(infos: list[str], image: str) -> str:
     parent, _, leaf = TRANSPORT.sub("", image).rpartition("/")
     beside = [name for name in infos if name.rpartition("/")[0] in (parent, f"{parent}/{leaf}")]
     renamed = f"{parent}/{re.sub(r'image(_raw|_rect|_mono|_color)*', 'camera_info', leaf)}"
     for name in (f"{parent}/camera_info", renamed):
         if name in beside:
             return name
-    if len(beside) == 1:
-        return beside[0]
-    kind = next(topic.type for topic in topics if topic.name == image)
-    frame = _frame_id(path, image, kind)
-    same = [name for name in infos if frame and _frame_id(path, name, CAMERA_INFO) == frame]
-    return same[0] if len(same) == 1 else ""
+    return beside[0] if len(beside) == 1 else ""
 
 
 def _frame_id(path: Path, topic: str, kind: str) -> str:
