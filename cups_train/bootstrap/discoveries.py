@@ -1,0 +1,38 @@
+"""Self-enhanced copy-paste: confident predictions that no pseudo label knows are pasted too (CUPS, stage 2)."""
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from cups_ros.fusion import Letterbox, fuse
+from cups_ros.types import Classes, RawOutput, Thresholds
+from cups_train.network import PanopticNetwork
+from cups_train.training.batch import image_batch
+from cups_train.training.copy_paste import PasteSource, new_rows, sources_of
+from cups_train.training.sample import Sample, boxes_of
+
+
+def discovered(network: PanopticNetwork, samples: list[Sample], score: float, threads: ThreadPoolExecutor) -> list[PasteSource]:
+    """Objects that the network finds with more than `score` in clean samples, beside those of the pseudo labels."""
+    if not network.spec.classes.things:
+        return []
+    device = next(network.parameters()).device
+    found = network.infer(image_batch([s.image for s in samples], device))
+    answers = [found.raw_output(row) for row in range(len(samples))]
+    lists = threads.map(lambda pair: new_objects(*pair, network.spec.classes, score), zip(samples, answers, strict=True))
+    return [source for sources in lists for source in sources]
+
+
+def new_objects(sample: Sample, answer: RawOutput, classes: Classes, score: float) -> list[PasteSource]:
+    """The predictions above `score` whose box has an IoU below 0.5 with every pseudo object's."""
+    size = sample.semantic.shape
+    panoptic = fuse(answer, classes, Thresholds(score=score), Letterbox(size, size))
+    things = [s for s in panoptic.segments if s.is_thing]
+    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in (s.bbox for s in things)], np.float32).reshape(-1, 4)
+    fresh = [s for s, new in zip(things, new_rows(boxes, boxes_of(sample.instance, len(sample.thing))), strict=True) if new]
+    instance = np.zeros(size, np.uint16)
+    for number, segment in enumerate(fresh, 1):
+        instance[panoptic.instance_id == segment.instance_id] = number
+    thing = np.array([classes.things.index(s.class_id) for s in fresh], np.int64)
+    return sources_of(Sample(sample.image, sample.semantic, instance, thing))

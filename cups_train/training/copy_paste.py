@@ -1,0 +1,79 @@
+"""Copy-paste of objects, from pseudo labels or from confident predictions (CUPS, stage 2; faults T3, T7, T21 repaired)."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cups_train.training.crop import resize_image, resize_labels
+from cups_train.training.sample import SOME_THING, Sample, boxes_of
+
+SMALLEST_SOURCE = 32 / 640  # shortest side of a source's box, share of the image height
+SCALE = (0.25, 1.5)
+SAME_OBJECT_IOU = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class PasteSource:
+    """An object cut out of an image: a copy, so that pasting cannot change it."""
+
+    image: np.ndarray  # (h, w, 3) uint8 RGB
+    mask: np.ndarray  # (h, w) bool
+    thing: int  # index into classes.things
+
+
+def sources_of(sample: Sample) -> list[PasteSource]:
+    """The instances of a sample that are large enough in both directions."""
+    boxes = boxes_of(sample.instance, len(sample.thing)).astype(int)
+    smallest = SMALLEST_SOURCE * sample.image.shape[0]
+    sources = []
+    for row, (x1, y1, x2, y2) in enumerate(boxes):
+        if min(x2 - x1, y2 - y1) > smallest:
+            window = slice(y1, y2), slice(x1, x2)
+            sources.append(PasteSource(sample.image[window].copy(), sample.instance[window] == row + 1, int(sample.thing[row])))
+    return sources
+
+
+def new_rows(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(N,) bool: the boxes whose IoU with every known box is below 0.5; boxes without area are not new.  boxes, known: (N, 4), (M, 4)."""
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    if not len(known):
+        return area > 0
+    inner = np.minimum(boxes[:, None, 2:], known[None, :, 2:]) - np.maximum(boxes[:, None, :2], known[None, :, :2])
+    overlap = np.prod(np.clip(inner, 0, None), axis=2)
+    union = area[:, None] + np.prod(known[:, 2:] - known[:, :2], axis=1)[None] - overlap
+    iou = overlap / np.maximum(union, 1e-9)
+    return (area > 0) & (iou.max(axis=1) < SAME_OBJECT_IOU)
+
+
+def paste_objects(target: Sample, sources: list[PasteSource], most: int, rng: np.random.Generator) -> Sample:
+    """Paste 1..most sources, drawn with replacement, over a sample; the argument stays as it is.
+
+    What is pasted hides what was there: its pixels leave older instances and become "some thing". Instances that are
+    hidden altogether are left without a pixel (see `without_slivers`).
+    """
+    if not sources or most < 1:
+        return target
+    image, semantic, instance = target.image.copy(), target.semantic.copy(), target.instance.copy()
+    things = list(target.thing)
+    for choice in rng.integers(len(sources), size=int(rng.integers(1, most + 1))):
+        source = sources[choice]
+        pixels, mask = _vary(source, semantic.shape, rng)
+        top, left = (int(rng.integers(room + 1)) for room in np.subtract(semantic.shape, mask.shape))
+        window = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
+        things.append(source.thing)
+        cv2.copyTo(pixels, mask.astype(np.uint8), image[window])
+        semantic[window][mask] = SOME_THING
+        instance[window][mask] = len(things)
+    return Sample(image, semantic, instance, np.array(things, np.int64))
+
+
+def _vary(source: PasteSource, room: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The source at a random scale and side, cut to the target's size from the top left."""
+    scale, flip = rng.uniform(*SCALE), rng.random() < 0.5
+    size = tuple(max(1, round(side * scale)) for side in source.mask.shape)
+    pixels, mask = resize_image(source.image, size), resize_labels(source.mask, size)
+    if flip:
+        pixels, mask = pixels[:, ::-1], mask[:, ::-1]
+    return np.ascontiguousarray(pixels[: room[0], : room[1]]), np.ascontiguousarray(mask[: room[0], : room[1]])

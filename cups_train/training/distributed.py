@@ -1,0 +1,75 @@
+"""One process or many (torchrun): ranks, and a network that averages its gradients over them."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from cups_train.network import LossOptions, PanopticNetwork, Target
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process among all of a training."""
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.world > 1:
+            torch.distributed.barrier()
+
+
+@contextmanager
+def take_place(device: torch.device | str) -> Iterator[Place]:
+    """Join the process group where torchrun started several processes (WORLD_SIZE > 1), else stand alone."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    device = torch.device(device if str(device) != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    if world == 1:
+        yield Place(device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    started = not torch.distributed.is_initialized()
+    if started:
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Place(device, torch.distributed.get_rank(), world)
+    finally:
+        if started:
+            torch.distributed.destroy_process_group()
+
+
+class Losses(nn.Module):
+    """A network whose forward pass is its losses, as DistributedDataParallel needs it; bfloat16 where asked for."""
+
+    def __init__(self, network: PanopticNetwork, bf16: bool) -> None:
+        super().__init__()
+        self.network, self.bf16 = network, bf16
+
+    def forward(self, images: Tensor, targets: list[Target], options: LossOptions) -> dict[str, Tensor]:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.network.losses(images, targets, options)
+
+
+def losses_module(network: PanopticNetwork, place: Place, bf16: bool) -> nn.Module:
+    """The losses of a network at this place. bf16 takes effect on CUDA only; batch norms see all ranks there."""
+    on_cuda = place.device.type == "cuda"
+    if place.world > 1 and on_cuda:
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    module = Losses(network, bf16 and on_cuda)
+    if place.world == 1:
+        return module
+    return DistributedDataParallel(module, [place.device] if on_cuda else None, find_unused_parameters=True)

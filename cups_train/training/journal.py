@@ -1,0 +1,62 @@
+"""The log of a training: train.log for people, metrics.jsonl for programs."""
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from cups_train.files import write_atomically
+
+LINES = 200  # about so many step lines in train.log
+
+
+class Journal:
+    """Writes both files; does nothing where `active` is false (other ranks of a distributed training)."""
+
+    def __init__(self, out: Path, steps: int, active: bool = True) -> None:
+        self.out, self.steps, self.active = out, steps, active
+        self.every = max(1, steps // LINES)
+        self.written_at = time.monotonic()
+        if active:
+            out.mkdir(parents=True, exist_ok=True)
+
+    def start(self, step: int) -> None:
+        """Begin at `step`: drop what an earlier, killed run wrote about later steps (or everything, at step 0)."""
+        self.written_at = time.monotonic()
+        path = self.out / "metrics.jsonl"
+        if not self.active:
+            return
+        if step == 0:
+            (self.out / "train.log").unlink(missing_ok=True)
+        kept = "".join(line for line in _lines(path) if _step_of(line) <= step) if step else ""
+        write_atomically(path, lambda beside: beside.write_text(kept) and None)
+
+    def text(self, line: str) -> None:
+        """A line of train.log."""
+        if self.active:
+            with (self.out / "train.log").open("a") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """What happened in one step; `step` counts from 1. Adds the seconds since the last call."""
+        now = time.monotonic()
+        values = {**values, "seconds": now - self.written_at}
+        self.written_at = now
+        if not self.active:
+            return
+        with (self.out / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n")
+        if step % self.every == 0 or step == self.steps:
+            self.text(f"step {step}/{self.steps}  " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Complete lines only: a killed run may have left half of one."""
+    if path.is_file():
+        with path.open() as file:
+            yield from (line for line in file if line.endswith("\n"))
+
+
+def _step_of(line: str) -> int:
+    return int(json.loads(line)["step"])

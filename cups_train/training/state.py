@@ -1,0 +1,61 @@
+"""Where a training stands: weights as safetensors, the optimiser's tensors beside them, written as one folder and renamed."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cups_train.errors import ModelError
+from cups_train.files import read_json, write_atomically, write_json
+from cups_train.network import PanopticNetwork, load_checkpoint, save_checkpoint
+
+CHECKPOINT = "checkpoint.safetensors"
+STATE = "state"
+OPTIMISER, FACTS = "optimiser.pt", "state.json"
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a training needs to go on."""
+
+    step: int  # steps done
+    networks: dict[str, PanopticNetwork]
+    optimiser: dict[str, Any]  # its state_dict
+
+
+def save_state(out: Path, state: State, identity: dict[str, Any], result: str) -> None:
+    """Write out/state/STEP, then out/checkpoint.safetensors (the network named `result`), then drop older states."""
+    step = state.step
+    folder, beside = out / STATE / f"{step:06d}", out / STATE / f".{os.getpid()}.{step:06d}"
+    shutil.rmtree(beside, ignore_errors=True)
+    for name, network in state.networks.items():
+        save_checkpoint(network, beside / f"{name}.safetensors", step=step, stage=out.name)
+    torch.save(state.optimiser, beside / OPTIMISER)
+    write_json(beside / FACTS, {"step": step, "networks": sorted(state.networks), "identity": identity})
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(beside, folder)
+    write_atomically(out / CHECKPOINT, lambda path: shutil.copyfile(folder / f"{result}.safetensors", path) and None)
+    for other in (out / STATE).iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def load_state(out: Path, identity: dict[str, Any], device: torch.device) -> State | None:
+    """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises ModelError."""
+    for folder in sorted((out / STATE).glob("[0-9]*"), reverse=True):
+        facts = read_json(folder / FACTS)
+        if facts["identity"] != json.loads(json.dumps(identity)):
+            return None
+        try:
+            optimiser = torch.load(folder / OPTIMISER, map_location=device, weights_only=True)
+        except (OSError, RuntimeError, EOFError) as error:
+            raise ModelError(f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
+                             f"delete {out / STATE} to start again") from error
+        networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}
+        return State(int(facts["step"]), networks, optimiser)
+    return None
