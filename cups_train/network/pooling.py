@@ -31,37 +31,38 @@ def pool(levels: tuple[Tensor, ...], boxes: list[Tensor], side: int) -> Tensor:
 
 
 def pool_static(levels: tuple[Tensor, ...], boxes: Tensor, side: int) -> Tensor:
-    """The same with fixed shapes, for boxes inside the image. boxes: (B, N, 4) -> (B * N, C, side, side)."""
-    batch, count = boxes.shape[:2]
-    table, sizes = torch.cat([level.flatten(2) for level in levels[:4]], dim=2), [level.shape[-2:] for level in levels[:4]]
-    total, channels = table.shape[2], table.shape[1]
-    chosen = roi_levels(boxes).reshape(-1)
+    """The same with fixed shapes, for boxes inside the image. boxes: (B, N, 4) -> (B * N, C, side, side).
 
-    def look_up(values: list[float]) -> Tensor:
-        return torch.tensor(values, device=boxes.device)[chosen].reshape(-1, 1)
-
-    starts = [float(sum(h * w for h, w in sizes[:i])) for i in range(4)]
-    start, width, height = look_up(starts), look_up([float(w) for _, w in sizes]), look_up([float(h) for h, _ in sizes])
-    scaled = boxes.reshape(-1, 4) * look_up([1 / stride for stride in STRIDES[:4]]) - 0.5
-    step = (torch.arange(side * SAMPLES, device=boxes.device) + 0.5) / (side * SAMPLES)
-    columns = _neighbours(scaled[:, 0:1] + step * (scaled[:, 2:3] - scaled[:, 0:1]), width)
-    rows = _neighbours(scaled[:, 1:2] + step * (scaled[:, 3:4] - scaled[:, 1:2]), height)
-    first = torch.arange(batch, device=boxes.device).repeat_interleave(count).reshape(-1, 1) * total + start.long()
-    cells = table.transpose(1, 2).reshape(batch * total, channels)
-    pooled = torch.zeros((), device=boxes.device)
-    for row, row_weight in rows:
-        line = first + row * width.long()
-        for column, column_weight in columns:
-            index = (line[:, :, None] + column[:, None, :]).reshape(-1)
-            weight = (row_weight[:, :, None] * column_weight[:, None, :]).reshape(-1, 1)
-            pooled = pooled + cells.index_select(0, index) * weight
-    pooled = pooled.reshape(batch * count, side, SAMPLES, side, SAMPLES, channels).mean(dim=(2, 4))
-    return pooled.permute(0, 3, 1, 2)
+    Bilinear weights are products of a row's and a column's, so each RoI is one gather of the cells beside its sampling points
+    and two small matrix products, which also average the samples of a bin.
+    """
+    sizes = [level.shape[-2:] for level in levels[:4]]
+    table = torch.cat([level.float().flatten(2) for level in levels[:4]], dim=2).transpose(1, 2)
+    return torch.cat([_pool_image(table[row], sizes, boxes[row], side) for row in range(boxes.shape[0])])
 
 
-def _neighbours(position: Tensor, limit: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The two cells beside each position and their weights; positions are held inside 0..limit - 1."""
-    held = torch.minimum(position.clamp(min=0), limit - 1)
-    low = held.floor()
-    high = torch.minimum(low + 1, limit - 1)
-    return (low.long(), 1 - (held - low)), (high.long(), held - low)
+def _pool_image(table: Tensor, sizes: list[torch.Size], boxes: Tensor, side: int) -> Tensor:
+    """table: (cells of P2..P5, C); boxes: (N, 4) -> (N, C, side, side)."""
+    facts = [[sum(h * w for h, w in sizes[:i]), w - 1, h - 1, 1 / STRIDES[i]] for i, (h, w) in enumerate(sizes)]
+    start, last_column, last_row, scale = torch.tensor(facts, device=boxes.device).index_select(0, roi_levels(boxes)).split(1, dim=1)
+    scaled = boxes * scale - 0.5
+    columns, column_weights = _read_points(scaled[:, 0:1], scaled[:, 2:3], last_column, side)
+    rows, row_weights = _read_points(scaled[:, 1:2], scaled[:, 3:4], last_row, side)
+    lines = (start + rows * (last_column + 1)).long()
+    cells = table.index_select(0, (lines[:, :, None] + columns.long()[:, None, :]).flatten())
+    number, points, channels = len(boxes), columns.shape[1], table.shape[1]
+    by_row = torch.bmm(row_weights, cells.reshape(number, points, points * channels))
+    by_column = column_weights[:, None] @ by_row.reshape(number, side, points, channels)
+    return by_column.permute(0, 3, 1, 2)
+
+
+def _read_points(low: Tensor, high: Tensor, last: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Sampling points of intervals low..high (N, 1), held inside 0..last: cells (N, P) and weights (N, side, P) of each bin."""
+    number = side * SAMPLES
+    step = (torch.arange(number, device=low.device) + 0.5) / number
+    position = torch.minimum((low + step * (high - low)).clamp(min=0), last)
+    cell = position.floor()
+    part = position - cell
+    share = torch.eye(side, device=low.device).repeat_interleave(SAMPLES, dim=1) / SAMPLES
+    cells = torch.cat([cell, torch.minimum(cell + 1, last)], dim=1)
+    return cells, torch.cat([share * (1 - part)[:, None], share * part[:, None]], dim=2)
