@@ -115,7 +115,7 @@ def baseline(run_folder: RunFolder, recordings: list[Recording], out: Path, conf
     """Result folders of k-means on colour and position, learned on the run's recordings."""
     from cups_train.semantics import baseline as kmeans
 
-    return kmeans.run(recordings_of(run_folder, config), recordings, out, config.semantics.classes, config.seed)
+    return kmeans.run(recordings_of(run_folder, config), recordings, out, config.semantics.classes, config.seed, run_folder.stage("motion"))
 
 
 def recordings_of(run_folder: RunFolder, config: Config) -> list[Recording]:

@@ -17,6 +17,7 @@ from cups_train.files import sha256, write_json
 from cups_train.network import load_checkpoint, read_checkpoint_metadata
 
 logger = logging.getLogger(__name__)
+JOURNAL = {"inputs.json"}  # what a run folder has written before its stage starts
 
 
 def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str) -> None:
@@ -24,7 +25,7 @@ def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str) -> Non
 
     An older model folder in `out` is replaced; anything else there is refused with ModelError.
     """
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "model.json").is_file())):
+    if out.exists() and not (out.is_dir() and ({p.name for p in out.iterdir()} <= JOURNAL or (out / "model.json").is_file())):
         raise ModelError(f"expected a model folder or nothing in {out}, found something else; choose another --out")
     spec, facts = read_checkpoint_metadata(checkpoint)
     network = load_checkpoint(checkpoint)
