@@ -44,6 +44,7 @@ class Health:
     stale_after_s: float
     counts: Counts = field(default_factory=Counts)
     last_error: str = ""
+    _fault: str = ""
     _errors: int = 0
     _reported_errors: int = 0
     _last_image: float | None = None
@@ -70,6 +71,11 @@ class Health:
             self.last_error = text
             self._errors += 1
 
+    def fault(self, text: str) -> None:
+        """Note what keeps the node from working; it is told until a new Health begins."""
+        with self._lock:
+            self.last_error = self._fault = text
+
     def answer(self, now: float, latency_s: float) -> None:
         """An image was answered."""
         with self._lock:
@@ -89,10 +95,12 @@ class Health:
             return Report(level, summary, latencies.size / span, p50, p99, self.counts, self.last_error)
 
     def _judge(self, now: float, state: str, started: float, new_errors: int) -> tuple[str, str]:
+        if self._fault:
+            return ERROR, self._fault
         if new_errors:
             return ERROR, f"{new_errors} new errors, the last one: {self.last_error}"
         if state != "active":
-            return WARN, f"node is {state}" + (f"; last error: {self.last_error}" if self.last_error else "")
+            return WARN, f"node is {state}"
         silent = now - max(started, self._last_image if self._last_image is not None else started)
         if silent > self.stale_after_s:
             return WARN, f"no image for {silent:.1f} s"

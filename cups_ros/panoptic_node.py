@@ -200,7 +200,7 @@ class PanopticNode(LifecycleNode):
 
     def _refuse(self, text: str) -> TransitionCallbackReturn:
         self._model = None
-        self._health.error(text)
+        self._health.fault(text)
         self.get_logger().error(text)
         return TransitionCallbackReturn.FAILURE
 

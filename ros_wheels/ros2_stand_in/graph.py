@@ -12,6 +12,7 @@ from typing import Any
 from ros2_stand_in.packages import interface
 
 DISCOVERY_S = 10.0
+QUIET_S = 2.0
 LONG_CALL_S = 120.0  # loading a model is part of `configure`
 SHOWN_ITEMS = 16
 
@@ -32,10 +33,15 @@ def open_node() -> Iterator[Any]:
 
 
 def topic_list(show_types: bool) -> int:
-    """Print the topics that are known after a moment of discovery."""
+    """Print the topics that are known once discovery has found nothing new for a while."""
     with open_node() as node:
-        time.sleep(1.5)
-        for name, types in sorted(node.get_topic_names_and_types()):
+        known, since = [], time.monotonic()
+        while time.monotonic() - since < QUIET_S:
+            time.sleep(0.1)
+            found = sorted(node.get_topic_names_and_types())
+            if found != known:
+                known, since = found, time.monotonic()
+        for name, types in known:
             print(f"{name} [{', '.join(types)}]" if show_types else name)
     return 0
 
