@@ -60,7 +60,7 @@ class LabelConfig(Section):
 
     psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the mean share of pixels inside moving objects")
     min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class")
-    thing_vote: float = Field(0.2, ge=0, le=1, description="share of a moving object's pixels from which its thing classes name it, though stuff has more")
+    thing_vote: float = Field(0.2, ge=0, le=1, description="share of a moving object's pixels from which thing classes name it, even against stuff")
     things: tuple[int, ...] = Field((), description="ids of the thing classes; empty: found by motion")
     border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")
     min_moving_frames: float = Field(0.02, ge=0, le=1, description="gate: least share of frames with a moving object")

@@ -1,0 +1,160 @@
+"""Stage 1c: motion and classes of every recording -> labels, and the decision which classes are things."""
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cups_ros.colors import overlay
+from cups_ros.types import Classes, Panoptic
+from cups_train.config import LabelConfig
+from cups_train.errors import GateError, ResultError
+from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.parallel import map_frames
+from cups_train.progress import progress
+from cups_train.pseudo_label import store
+from cups_train.pseudo_label.align import clear_border
+from cups_train.pseudo_label.counts import Counts, count_frame
+from cups_train.pseudo_label.label import label_maps, panoptic_of
+from cups_train.pseudo_label.split import Split, find_split
+from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
+from cups_train.recording import Recording
+from cups_train.result_folder import ResultWriter
+
+logger = logging.getLogger(__name__)
+OVERLAYS = 4  # pictures of a recording
+
+
+@dataclass(frozen=True)
+class FrameInput:
+    """Where one frame's maps are."""
+
+    motion: Path  # the recording's motion folder
+    semantics: Path  # the recording's folder of class maps
+    frame: store.MotionFrame
+
+    def read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W) uint8 class ids 1..K and (H, W) uint16 object ids. Raises ResultError where they do not fit."""
+        path = self.semantics / f"{self.frame.key}.png"
+        class_map, instances = read_image(path), store.read_motion_map(self.motion, self.frame.key)
+        if class_map.ndim != 2 or class_map.shape != instances.shape:
+            raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found {class_map.shape}; "
+                              f"delete both stages' folders to make them again")
+        if class_map.min() < 1 or class_map.max() > k:
+            raise ResultError(f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} (semantics.classes)")
+        return class_map, instances
+
+
+def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Path, config: LabelConfig, k: int, workers: int = 1) -> Classes:
+    """Write the labels of all recordings and out/statistics.json; the pseudo classes with their kinds.
+
+    Reads motion/NAME and semantics/NAME. First all frames are counted and things told from stuff; then every frame is labelled
+    (those that an earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
+    """
+    inputs = {r.name: list(frame_inputs(r, motion / r.name, semantics / r.name)) for r in recordings}
+    everything = [i for frames in inputs.values() for i in frames]
+    counts, digest = Counts.nothing(k), hashlib.sha256(config.model_dump_json().encode())
+    for frame_counts, frame_digest in progress(map_frames(partial(_count, k, config), everything, workers), "count", len(everything)):
+        counts += frame_counts
+        digest.update(frame_digest)
+    split = find_split(counts, config)
+    classes = split.classes()
+    _keep_only_labels_of(out, digest.hexdigest())
+    labelled, area = [], LabelArea.nothing(k)
+    for recording in recordings:
+        frames = _label_recording(recording, inputs[recording.name], out / recording.name, (classes, config), workers)
+        for measured in map_frames(partial(measure_frame, k), frames, workers):
+            area += measured
+        labelled += frames
+    _finish(out, labelled, (area, counts, split), classes, config)
+    return classes
+
+
+def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterator[FrameInput]:
+    """The inputs of every frame of a recording, in order. Raises ResultError where a frame has no motion."""
+    index = store.read_motion_index(motion)
+    for stamp in recording.stamps:
+        if stamp.key not in index:
+            raise ResultError(f"expected frame {stamp.key} of {recording.name} in {motion / 'motion.json'}, found {len(index)} others; "
+                              f"delete the folder to make it again")
+        yield FrameInput(motion, semantics, index[stamp.key])
+
+
+def label_recording(recording: Recording, motion: Path, semantics: Path, classes: Classes,
+                    config: LabelConfig) -> Iterator[tuple[str, int, Panoptic]]:
+    """(key, stamp, label) of every frame of a recording that need not be the one the classes were found on."""
+    for item in frame_inputs(recording, motion, semantics):
+        class_map, instances = item.read(len(classes))
+        maps = label_maps(class_map, instances, item.frame.objects, classes, config)
+        yield item.frame.key, item.frame.stamp_ns, panoptic_of(*maps, classes)
+
+
+def export_results(labels: Path, classes: Classes, recordings: Sequence[Recording], out: Path) -> list[Path]:
+    """Write finished labels as result folders: `out` itself for one recording, out/NAME for several; the folders."""
+    folders = [out if len(recordings) == 1 else out / r.name for r in recordings]
+    for recording, folder in zip(recordings, folders, strict=True):
+        (folder / "panoptic.json").unlink(missing_ok=True)
+        writer = ResultWriter(folder, classes, {"kind": "labels", "recording": recording.name})
+        for frame in progress(store.read_labels(labels / recording.name), f"export {recording.name}"):
+            writer.write(frame.key, frame.stamp_ns, panoptic_of(*frame.maps(), frame.instances, classes))
+        writer.close()
+    return folders
+
+
+def _count(k: int, config: LabelConfig, item: FrameInput) -> tuple[Counts, bytes]:
+    """One frame's counts, and a digest of what its label will be made from."""
+    class_map, instances = item.read(k)
+    digest = hashlib.sha256(class_map.tobytes() + instances.tobytes() + repr([(o.id, o.score, o.track_id) for o in item.frame.objects]).encode())
+    digest.update(f"{item.motion.name}/{item.frame.key}".encode())
+    return count_frame(class_map, clear_border(instances, config.border), k, config.border, config.compat == "reference"), digest.digest()
+
+
+def _keep_only_labels_of(out: Path, digest: str) -> None:
+    """Finished frames are kept where they were made from the same input; labels of another input are removed."""
+    basis = out / "basis.json"
+    if basis.is_file() and read_json(basis) == {"sha256": digest}:
+        return
+    basis.unlink(missing_ok=True)
+    for path in (*out.glob("*/*_class.png"), *out.glob("*/*_instance.png"), *out.glob("*/labels.json"), *out.glob("*/overlays/*.jpg")):
+        path.unlink()
+    write_json(basis, {"sha256": digest})
+
+
+def _label_recording(recording: Recording, inputs: list[FrameInput], folder: Path, how: tuple[Classes, LabelConfig],
+                     workers: int) -> list[store.LabelledFrame]:
+    classes, config = how
+    frames = map_frames(partial(_label, folder, classes, config), inputs, workers)
+    labelled = list(progress(frames, f"labels {recording.name}", len(inputs)))
+    for frame in labelled[:: max(1, -(-len(labelled) // OVERLAYS))]:
+        picture = folder / "overlays" / f"{frame.key}.jpg"
+        if not picture.is_file():
+            write_image(picture, overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes))
+    store.write_labels(folder, recording.name, labelled)
+    return labelled
+
+
+def _label(folder: Path, classes: Classes, config: LabelConfig, item: FrameInput) -> store.LabelledFrame:
+    """Label one frame; the files of a finished one are left as they are."""
+    frame = item.frame
+    class_map, instances = item.read(len(classes))
+    aligned, cleared, rows = label_maps(class_map, instances, frame.objects, classes, config)
+    if not store.is_finished(folder, frame.key):
+        store.write_maps(folder, frame.key, aligned, cleared)
+    reason = None if rows else frame.reason or "all objects lie at the border of the picture"
+    return store.LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
+
+
+def _finish(out: Path, frames: list[store.LabelledFrame], found: tuple[LabelArea, Counts, Split], classes: Classes, config: LabelConfig) -> None:
+    area, counts, split = found
+    result = statistics(frames, area, counts, split, classes)
+    judged: Mapping[str, object] = verdict(result, config)
+    write_json(out / "statistics.json", {**result, "gate": judged})
+    for warning in judged["warnings"]:  # type: ignore[attr-defined]
+        logger.warning(warning)
+    if not judged["passed"]:
+        raise GateError(str(judged["message"]))

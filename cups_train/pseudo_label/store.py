@@ -1,0 +1,114 @@
+"""Labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cups_train.errors import ResultError
+from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.types import MovingObject
+
+
+@dataclass(frozen=True)
+class LabelInstance:
+    """One moving object of a label. Where `class_id` is a stuff class its motion is not believed: no target, its pixels are ignored."""
+
+    id: int  # in the frame's instance map
+    class_id: int
+    score: float  # in [0, 1]
+    track_id: int | None
+    pixels: int
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """One frame's label; the maps are read when asked for."""
+
+    folder: Path
+    key: str
+    stamp_ns: int
+    instances: tuple[LabelInstance, ...]
+    reason: str | None  # why there is no instance
+
+    def maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W) uint8 class ids, 0 = void, and (H, W) uint16 instance ids, 0 = none. Raises ResultError."""
+        return read_maps(self.folder, self.key)
+
+
+@dataclass(frozen=True, eq=False)
+class MotionFrame:
+    """What the motion folder says about one frame."""
+
+    key: str
+    stamp_ns: int
+    objects: tuple[MovingObject, ...]
+    reason: str | None
+
+
+def class_path(folder: Path, key: str) -> Path:
+    return folder / f"{key}_class.png"
+
+
+def instance_path(folder: Path, key: str) -> Path:
+    return folder / f"{key}_instance.png"
+
+
+def is_finished(folder: Path, key: str) -> bool:
+    return class_path(folder, key).is_file() and instance_path(folder, key).is_file()
+
+
+def write_maps(folder: Path, key: str, class_map: np.ndarray, instances: np.ndarray) -> None:
+    """(H, W) class ids and instance ids of one frame; each file is whole or absent."""
+    write_image(class_path(folder, key), class_map.astype(np.uint8))
+    write_image(instance_path(folder, key), instances.astype(np.uint16))
+
+
+def read_maps(folder: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
+    class_map, instances = read_image(class_path(folder, key)), read_image(instance_path(folder, key))
+    if class_map.ndim != 2 or class_map.shape != instances.shape:
+        raise ResultError(f"expected two one-channel maps of one size for frame {key} in {folder}, found {class_map.shape} and {instances.shape}; "
+                          f"delete the folder to make it again")
+    return class_map, instances.astype(np.uint16)
+
+
+def write_labels(folder: Path, name: str, frames: list[LabelledFrame]) -> None:
+    """labels.json of one recording, once all its maps are there."""
+    rows = [{"key": f.key, "stamp_ns": f.stamp_ns, "instances": [asdict(i) for i in f.instances], "reason": f.reason} for f in frames]
+    write_json(folder / "labels.json", {"recording": name, "frames": rows})
+
+
+def read_labels(folder: Path) -> list[LabelledFrame]:
+    """All labelled frames of one recording's folder, in order. Raises ResultError where labels.json is missing or does not fit."""
+    tree = read_json(folder / "labels.json")
+    try:
+        return [LabelledFrame(folder, str(row["key"]), int(row["stamp_ns"]), tuple(LabelInstance(**i) for i in row["instances"]), row["reason"])
+                for row in tree["frames"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultError(f"expected the frames of a labelled recording in {folder / 'labels.json'}, found {type(error).__name__} at {error}; "
+                          f"`cups-train pseudo-label` makes it again") from error
+
+
+def read_motion_index(folder: Path) -> Mapping[str, MotionFrame]:
+    """motion.json of one recording (formats.md section 3), by frame. Raises ResultError."""
+    tree = read_json(folder / "motion.json")
+    try:
+        return {str(row["key"]): MotionFrame(str(row["key"]), int(row["stamp_ns"]), tuple(_object(o) for o in row["objects"]), row["reason"])
+                for row in tree["frames"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultError(f"expected the frames of a motion folder in {folder / 'motion.json'}, found {type(error).__name__} at {error}; "
+                          f"`cups-train motion` makes it again") from error
+
+
+def read_motion_map(folder: Path, key: str) -> np.ndarray:
+    """(H, W) uint16 object ids of one frame."""
+    return read_image(folder / "instances" / f"{key}.png").astype(np.uint16)
+
+
+def _object(row: dict[str, Any]) -> MovingObject:
+    x, y, z = row["centroid_m"]
+    return MovingObject(int(row["id"]), row["track_id"], float(row["score"]), int(row["pixels"]), np.array(row["transform"], float).reshape(4, 4),
+                        (float(x), float(y), float(z)), str(row["source"]))
