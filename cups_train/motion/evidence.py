@@ -50,6 +50,11 @@ class Evidence:
     off_ground: np.ndarray  # (H, W) bool, surely not a part of the ground
     ground: Ground | None
 
+    def chi_at(self, own: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """(N,) chi-square of the pixels of a mask (H, W), row by row, under an object's own motion (4, 4); NaN where unknown."""
+        chi = chi_square(self.camera, self.ego.motion @ own, self.samples.pick(np.flatnonzero(mask.ravel())))
+        return np.where(np.isnan(self.chi[mask]), np.nan, chi)
+
     def chi_of(self, own: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
         """Chi-square of the pixels of a box under an object's own motion (4, 4); NaN where unknown."""
         shape = self.chi[box].shape

@@ -70,13 +70,14 @@ def _result(now: StereoFrame, evidence: Evidence, kept: list[tuple[Proposal, np.
     objects: list[MovingObject] = []
     for k, (proposal, mask) in enumerate(kept, 1):
         visible = taken == k
-        if not visible.any():
+        if visible.sum() < evidence.scales.min_pixels:
             continue
         number = len(objects) + 1
         instances[visible] = number
         x, y, z = (float(c) for c in proposal.centre)
         objects.append(MovingObject(number, None, score(evidence, proposal, mask), int(visible.sum()), proposal.own, (x, y, z), proposal.source))
-    return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), None)
+    reason = None if objects else "all candidates lie hidden behind others"
+    return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), reason)
 
 
 def _nothing(now: StereoFrame, flow: SceneFlow, ego: np.ndarray | None, reason: str) -> MotionResult:

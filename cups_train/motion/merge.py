@@ -11,6 +11,7 @@ from cups_train.motion.propose import EXPLAINED, Proposal, fit_region
 REACH = 3  # px at unit scale, largest gap
 STEP = 0.05  # largest step of depth at the contact, share
 ALIKE = 0.35  # largest difference of the displacements, share of the larger
+JOINT = 0.25  # one motion for both parts must bring the median chi-square of each below this share of the static one
 
 
 def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
@@ -23,7 +24,7 @@ def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
             return proposals
         a, b = proposals[pair[0]], proposals[pair[1]]
         joined = fit_region(evidence, a.mask | b.mask, rng, a.source)
-        if joined is None:
+        if joined is None or not (_alike(evidence, a, b) or evidence.scales.rough and _explains(evidence, joined, (a, b))):
             refused.add(frozenset((id(a), id(b))))
             continue
         proposals = [p for i, p in enumerate(proposals) if i not in pair] + [joined]
@@ -60,7 +61,12 @@ def _contact(evidence: Evidence, a: Proposal, b: Proposal, box: tuple[slice, sli
     da, db = np.median(disparity[near_b]), np.median(disparity[near_a])
     if abs(da - db) > max(2 * evidence.scales.link_px, STEP * max(da, db)):
         return 0
-    return length if _alike(evidence, a, b) else 0
+    return length
+
+
+def _explains(evidence: Evidence, joined: Proposal, parts: tuple[Proposal, Proposal]) -> bool:
+    """Estimated flow errs more than its noise says: against that, the joint motion is held against the static one."""
+    return all(np.nanmedian(evidence.chi_at(joined.own, p.mask)) < JOINT * np.nanmedian(evidence.chi[p.mask]) for p in parts)
 
 
 def _alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
@@ -69,9 +75,7 @@ def _alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
         mine, other = p.shift, apply(q.own, p.centre) - p.centre
         if np.linalg.norm(mine - other) < max(ALIKE * max(np.linalg.norm(mine), np.linalg.norm(other)), evidence.scales.min_shift):
             return True
-        box = _box(p.mask, 0)
-        chi = evidence.chi_of(q.own, box)[p.mask[box]]
-        if np.nanmedian(chi) < EXPLAINED / 2:
+        if np.nanmedian(evidence.chi_at(q.own, p.mask)) < EXPLAINED / 2:
             return True
     return False
 

@@ -45,7 +45,8 @@ def propose(evidence: Evidence, rng: np.random.Generator) -> list[Proposal]:
         proposal = fit_region(evidence, mask, rng, "residual")
         if proposal is None:
             continue
-        follows = mask & ~(evidence.chi_of(proposal.own, (slice(None), slice(None))) > EXPLAINED)
+        follows = mask.copy()
+        follows[mask] = ~(evidence.chi_at(proposal.own, mask) > EXPLAINED)
         rest = mask & ~follows
         if rest.sum() > max(scales.min_pixels, 0.1 * mask.sum()):
             found += [p for part in _sure_parts(rest, links, evidence) if (p := fit_region(evidence, part, rng, "residual")) is not None]

@@ -41,8 +41,7 @@ def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | N
 
 def score(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> float:
     """Share of the measured pixels that follow the object's motion and not the static scene's, in [0, 1]."""
-    box = (slice(None), slice(None))
-    chi, static = evidence.chi_of(proposal.own, box)[mask], evidence.chi[mask]
+    chi, static = evidence.chi_at(proposal.own, mask), evidence.chi[mask]
     known = ~np.isnan(static)
     return float(((chi < 0.5 * static) & (static > 8))[known].mean()) if known.any() else 0.0
 

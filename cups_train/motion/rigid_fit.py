@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cups_train.geometry.camera import rays
-from cups_train.geometry.se3 import apply, rotation, skew, transform
+from cups_train.geometry.se3 import rotation, skew, transform
 from cups_train.types import SceneFlow, StereoCamera
 
 NEAR = 0.05  # q_z below this share of the depth at t counts as behind the camera
@@ -41,7 +41,8 @@ def samples_at(flow: SceneFlow, camera: StereoCamera, where: np.ndarray) -> Samp
     end = flow.flow[where].astype(np.float64)
     target = np.stack([u + end[:, 0], v + end[:, 1], flow.disparity_next[where]], -1)
     sigma = np.repeat(flow.flow_sigma[where].astype(np.float64)[:, None], 3, 1)
-    sigma[:, 2] = np.where(flow.disparity_next_ok[where] & flow.disparity_ok[where], flow.disparity_sigma[where], np.inf)
+    known = flow.disparity_next_ok[where] & flow.disparity_ok[where]
+    sigma[:, 2], target[:, 2] = np.where(known, flow.disparity_sigma[where], np.inf), np.where(known, target[:, 2], 0)
     return Samples(rays(camera, u.astype(np.float64), v.astype(np.float64)), flow.disparity[where].astype(np.float64) / camera.depth_scale,
                    target, sigma, flow.disparity_sigma[where].astype(np.float64))
 
@@ -64,18 +65,31 @@ def predict(camera: StereoCamera, motion: np.ndarray, ray: np.ndarray, inverse_d
 
 def chi_square(camera: StereoCamera, motion: np.ndarray, samples: Samples) -> np.ndarray:
     """(..., N) squared Mahalanobis residual of samples under motions (..., 4, 4): noise of the target plus that of the disparity at t, carried
-    through the prediction (Sherman-Morrison). Infinite for points that end behind the camera."""
-    predicted, slope = predict(camera, motion, samples.rays, samples.inverse_depth)
-    weight = 1 / samples.sigma**2
-    residual = np.where(weight > 0, samples.target - predicted, 0)
-    return np.where(np.isfinite(predicted[..., 0]), _mahalanobis(residual, weight, slope, samples.source_sigma), np.inf)
-
-
-def _mahalanobis(residual: np.ndarray, weight: np.ndarray, slope: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    plain = (weight * residual**2).sum(-1)
-    along = (weight * residual * slope).sum(-1)
-    spread = (weight * slope**2).sum(-1)
-    return plain - along**2 / (1 / np.maximum(sigma, 1e-9) ** 2 + spread)
+    through the prediction (Sherman-Morrison). Infinite for points that end behind the camera. Component by component: it runs on whole images."""
+    m = motion[..., None]  # m[..., i, j, :] is an entry beside an axis for the samples
+    x, y, w, scale = samples.rays[..., 0], samples.rays[..., 1], samples.inverse_depth, camera.depth_scale
+    z = m[..., 2, 0, :] * x + m[..., 2, 1, :] * y + m[..., 2, 2, :] + m[..., 2, 3, :] * w
+    behind = z <= NEAR
+    z = np.where(behind, 1, z)
+    plain: np.ndarray | float = 0.0
+    along: np.ndarray | float = 0.0
+    spread: np.ndarray | float = 0.0
+    for axis, (focal, centre) in enumerate(((camera.fx, camera.cx), (camera.fy, camera.cy), (0.0, 0.0))):
+        if axis < 2:
+            ratio = (m[..., axis, 0, :] * x + m[..., axis, 1, :] * y + m[..., axis, 2, :] + m[..., axis, 3, :] * w) / z
+            predicted = focal * ratio + centre
+            slope = focal / scale * (m[..., axis, 3, :] - ratio * m[..., 2, 3, :]) / z
+        else:
+            predicted = scale * w / z
+            slope = (1 - w * m[..., 2, 3, :] / z) / z
+        weight = 1 / samples.sigma[..., axis] ** 2
+        residual = samples.target[..., axis] - predicted
+        weighted = weight * residual
+        plain = plain + weighted * residual
+        along = along + weighted * slope
+        spread = spread + weight * slope * slope
+    chi = plain - along**2 / (1 / np.maximum(samples.source_sigma, 1e-9) ** 2 + spread)
+    return np.where(behind, np.inf, chi)
 
 
 def fit(camera: StereoCamera, samples: Samples, base: np.ndarray, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:

@@ -66,7 +66,8 @@ def run(recording: Recording, out: Path, config: MotionConfig, seed: int, worker
     A stopped run goes on where it stopped; other settings start it anew. `given`: truth folder whose flow and disparity replace the estimates.
     Raises ResultError where `given` does not fit the recording.
     """
-    settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json"), "seed": seed, "given": None if given is None else str(given)}
+    settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json"), "seed": seed,
+                "given": None if given is None else str(given)}
     if _is_done(out, settings):
         return
     _begin(out, settings)

@@ -45,6 +45,29 @@ def track(results: list[MotionResult], follows: list[bool]) -> list[MotionResult
     return out
 
 
+def keep_supported(results: list[MotionResult], follows: list[bool]) -> list[MotionResult]:
+    """Leave out tracked objects that no neighbouring frame confirms; frames without neighbours keep theirs."""
+    frames: dict[int | None, int] = {}
+    for result in results:
+        for item in result.objects:
+            frames[item.track_id] = frames.get(item.track_id, 0) + 1
+    out = []
+    for i, result in enumerate(results):
+        alone = not (i and follows[i - 1]) and not follows[i]
+        kept = tuple(o for o in result.objects if alone or frames[o.track_id] > 1)
+        out.append(result if len(kept) == len(result.objects) else _without(result, kept))
+    return out
+
+
+def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResult:
+    """Only the kept objects, numbered anew."""
+    table = np.zeros(int(result.instances.max()) + 1, np.uint16)
+    for number, item in enumerate(kept, 1):
+        table[item.id] = number
+    reason = None if kept else f"no neighbouring frame confirms any of its {len(result.objects)} objects"
+    return replace(result, instances=table[result.instances], objects=tuple(replace(o, id=n) for n, o in enumerate(kept, 1)), reason=reason)
+
+
 def _carry(item: _Track, ego: np.ndarray | None) -> _Track:
     """To the next frame: own motion first, then into the frame of the moved camera."""
     centre = apply(item.transform, item.centre)
