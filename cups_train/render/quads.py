@@ -62,41 +62,46 @@ def join(many: Iterable[Quads]) -> Quads:
     return Quads(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Quads)))
 
 
-def quad(corners: object, paint: Paint, category: int = 0) -> Quads:
-    """One quad from its four corners (4, 3), or N from (N, 4, 3); the texture stands upright in the smallest rectangle around it."""
+def quad(corners: object, paint: Paint | list[Paint]) -> Quads:
+    """One quad from its four corners (4, 3), or N from (N, 4, 3) with one paint for all or N of them.
+
+    The texture stands upright in the smallest rectangle around the quad.
+    """
     points = np.asarray(corners, np.float64).reshape(-1, 4, 3)
-    across = points[:, 1] - points[:, 0]
+    n = len(points)
+    paints = paint if isinstance(paint, list) else [paint] * n
+    across, down = points[:, 1] - points[:, 0], points[:, 3] - points[:, 0]
     thin = np.linalg.norm(across, axis=1) < 1e-6
     across[thin] = (points[:, 2] - points[:, 3])[thin]
-    down = points[:, 3] - points[:, 0]
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     down -= np.sum(down * across, 1, keepdims=True) * across
     down /= np.linalg.norm(down, axis=1, keepdims=True)
-    local = np.stack([np.einsum("nki,ni->nk", points - points[:, :1], across), np.einsum("nki,ni->nk", points - points[:, :1], down)], -1)
-    low, high = local.min(1), local.max(1)
-    size = high - low
+    local = np.einsum("nki,nji->nkj", points - points[:, :1], np.stack([across, down], 1))
+    low, size = local.min(1), np.ptp(local, axis=1)
     origin = points[:, 0] + low[:, :1] * across + low[:, 1:] * down
-    axes = np.stack([across * size[:, :1], down * size[:, 1:]], 1)
-    n = len(points)
-    repeat = np.ones((n, 2)) if paint.metres is None else size / paint.metres
-    return Quads(points, origin, axes, repeat, np.full(n, paint.texture, np.int32), np.tile(np.float32(paint.tint), (n, 1)),
-                 np.full(n, category, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.full(n, paint.flags, np.int32))
+    repeat = np.array([(1.0, 1.0) if p.metres is None else s / p.metres for p, s in zip(paints, size, strict=True)])
+    none = np.zeros(n, np.int32)
+    return Quads(points, origin, np.stack([across * size[:, :1], down * size[:, 1:]], 1), repeat, np.array([p.texture for p in paints], np.int32),
+                 np.array([p.tint for p in paints], np.float32), none, none.copy(), none.copy(), np.array([p.flags for p in paints], np.int32))
 
 
-def prism(bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: Paint | None = None) -> Quads:
+def prism(bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: Paint | None = None, floor: bool = False) -> Quads:
     """A solid between two rings of n corners, right-handed about the axis from bottom to top; a cap is laid on top where n is 4 or 6.
 
     With four corners in the order rear right, front right, front left, rear left (x forward, y left) the sides are
     right, front, left, rear; `paint` may give one each.
     """
     n = len(bottom)
-    paints = paint if isinstance(paint, list) else [paint] * n
-    sides = [quad([top[i], top[(i + 1) % n], bottom[(i + 1) % n], bottom[i]], paints[i]) for i in range(n)]
-    if cap is not None and n == 4:
-        sides.append(quad([top[3], top[2], top[1], top[0]], cap))
-    if cap is not None and n == 6:
-        sides += [quad([top[3], top[2], top[1], top[0]], cap), quad([top[0], top[5], top[4], top[3]], cap)]
-    return join(sides)
+    paints = list(paint) if isinstance(paint, list) else [paint] * n
+    faces = [[top[i], top[(i + 1) % n], bottom[(i + 1) % n], bottom[i]] for i in range(n)]
+    if cap is not None:
+        lids = {4: [(3, 2, 1, 0)], 6: [(3, 2, 1, 0), (0, 5, 4, 3)]}[n]
+        faces += [[top[i] for i in lid] for lid in lids]
+        paints += [cap] * len(lids)
+    if cap is not None and floor:
+        faces.append([bottom[i] for i in (2, 3, 0, 1)])
+        paints.append(cap)
+    return quad(faces, paints)
 
 
 def ring(length: float, width: float, height: float, center: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -115,8 +120,7 @@ def circle(radius: float, height: float, n: int = 6, center: tuple[float, float]
 def box(size: tuple[float, float, float], base: tuple[float, float, float], paint: Paint | list[Paint], cap: Paint | None = None) -> Quads:
     """An upright box (length x, width y, height z) standing on `base`, the middle of its floor; with floor and lid."""
     low, high = ring(size[0], size[1], base[2], base[:2]), ring(size[0], size[1], base[2] + size[2], base[:2])
-    lid = cap or (paint[0] if isinstance(paint, list) else paint)
-    return join([prism(low, high, paint, lid), quad([low[2], low[3], low[0], low[1]], lid)])
+    return prism(low, high, paint, cap or (paint[0] if isinstance(paint, list) else paint), floor=True)
 
 
 def pose(x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> np.ndarray:

@@ -48,6 +48,15 @@ class Buffers:
     planes: np.ndarray  # (N, 3, 3) float64: rows give s/Z, t/Z, 1/Z of a quad's plane from (x, y, 1) of a sample
 
 
+def in_sight(view: View, corners: np.ndarray) -> np.ndarray:
+    """False where all corners (N, k, 3) of a polygon in the camera's frame lie beyond one side of the image; (N,) bool."""
+    fx, fy, cx, cy = view.intrinsics
+    height, width = view.shape
+    x, y, z = corners[..., 0] * fx, corners[..., 1] * fy, corners[..., 2]
+    outside = (x < -cx * z).all(1) | (x > (width - 1 - cx) * z).all(1) | (y < -cy * z).all(1) | (y > (height - 1 - cy) * z).all(1)
+    return ~outside
+
+
 def clip_near(polygon: np.ndarray, near: float = NEAR) -> np.ndarray:
     """A convex polygon (k, 3) in the camera's frame, cut at the near plane; (0, 3) where nothing is left."""
     kept = []
@@ -69,18 +78,16 @@ def rasterise(view: View, quads: Quads, bank: TextureBank) -> Buffers:
     with np.errstate(divide="ignore", invalid="ignore"):
         points = view.project(corners)
     low, high = points.min(1), points.max(1)
-    inside = (low[:, 0] <= width - 1) & (high[:, 0] >= 0) & (low[:, 1] <= height - 1) & (high[:, 1] >= 0)
-    inside &= (np.ceil(low) <= np.floor(high)).all(1)
-    visible = facing & front.any(1) & (inside | ~whole)
+    visible = facing & front.any(1) & in_sight(view, corners) & ((np.ceil(low) <= np.floor(high)).all(1) | ~whole)
     area = np.prod(np.maximum(high - low, 1), axis=1)
     small = visible & whole & (area <= SMALL)
     ids, inverse = np.full((height, width), -1, np.int32), np.zeros((height, width), np.float32)
     canvas = _Canvas(ids, inverse, planes, quads, bank)
     big = np.nonzero(visible & ~small)[0]
-    order = np.argsort(np.where(front[big], corners[big, :, 2], NEAR).min(1), kind="stable")
-    for number in big[order]:
-        polygon = points[number] if whole[number] else view.project(clip_near(corners[number]))
-        canvas.draw_big(int(number), polygon)
+    big = big[np.argsort(np.where(front[big], corners[big, :, 2], NEAR).min(1), kind="stable")]
+    polygons = [points[k] if whole[k] else view.project(clip_near(corners[k])) for k in big]
+    for number, spans in zip(big, _spans(polygons, (height, width)), strict=True):
+        canvas.draw_big(int(number), *spans)
     canvas.draw_small(np.nonzero(small)[0], points, low, high)
     return Buffers(ids, inverse, planes)
 
@@ -111,12 +118,10 @@ class _Canvas:
     quads: Quads
     bank: TextureBank
 
-    def draw_big(self, number: int, polygon: np.ndarray) -> None:
-        """One quad, row by row of its bounding box."""
-        spans = _spans(polygon, self.ids.shape)
-        if spans is None:
+    def draw_big(self, number: int, y0: int, left: np.ndarray, right: np.ndarray) -> None:
+        """One quad by its first row and the ends of its rows (n,)."""
+        if not len(left):
             return
-        y0, left, right = spans
         x0, x1 = max(0, int(np.ceil(left.min()))), min(self.ids.shape[1] - 1, int(np.floor(right.max())))
         if x1 < x0:
             return
@@ -125,6 +130,8 @@ class _Canvas:
         a, b, c = self.planes[number, 2]
         value = (a * x + c).astype(np.float32)[None] + (b * y).astype(np.float32)[:, None]
         mask = value > self.inverse[window]
+        if not mask.any():
+            return
         mask &= x >= left[:, None]
         mask &= x <= right[:, None]
         if self.quads.flags[number] & CUTOUT:
@@ -179,20 +186,25 @@ class _Canvas:
         return solid
 
 
-def _spans(polygon: np.ndarray, shape: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray] | None:
-    """First row, and the left and right end of every row of a convex polygon (k, 2)."""
-    if len(polygon) < 3:
-        return None
-    y0, y1 = max(0, int(np.ceil(polygon[:, 1].min()))), min(shape[0] - 1, int(np.floor(polygon[:, 1].max())))
-    if y1 < y0:
-        return None
-    rows = np.arange(y0, y1 + 1)[:, None]
-    start, end = polygon, np.roll(polygon, -1, 0)
-    rise = end[:, 1] - start[:, 1]
-    share = (rows - start[:, 1]) / np.where(rise == 0, np.inf, rise)
-    crossing = start[:, 0] + share * (end[:, 0] - start[:, 0])
-    met = (rows >= np.minimum(start[:, 1], end[:, 1])) & (rows <= np.maximum(start[:, 1], end[:, 1])) & (rise != 0)
-    return y0, np.where(met, crossing, np.inf).min(1), np.where(met, crossing, -np.inf).max(1)
+def _spans(polygons: list[np.ndarray], shape: tuple[int, int]) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """First row, and the left and right end of every row, of convex polygons (k, 2)."""
+    if not polygons:
+        return []
+    size = max(len(p) for p in polygons)
+    start = np.stack([np.concatenate([p, np.repeat(p[-1:], size - len(p), 0)]) for p in polygons])
+    end = np.roll(start, -1, 1)
+    y0 = np.maximum(0, np.ceil(start[..., 1].min(1))).astype(np.int64)
+    count = np.maximum(0, np.minimum(shape[0] - 1, np.floor(start[..., 1].max(1))).astype(np.int64) - y0 + 1)
+    which = np.repeat(np.arange(len(polygons)), count)
+    stop = np.cumsum(count)
+    rows = (np.arange(len(which)) - np.repeat(stop - count, count) + y0[which])[:, None]
+    rise = end[..., 1] - start[..., 1]
+    slope = (end[..., 0] - start[..., 0]) / np.where(rise == 0, np.inf, rise)
+    low, high = np.minimum(start[..., 1], end[..., 1])[which], np.maximum(start[..., 1], end[..., 1])[which]
+    crossing = start[..., 0][which] + (rows - start[..., 1][which]) * slope[which]
+    met = (rows >= low) & (rows <= high) & (rise != 0)[which]
+    left, right = np.where(met, crossing, np.inf).min(1), np.where(met, crossing, -np.inf).max(1)
+    return [(int(y), left[e - n:e], right[e - n:e]) for y, n, e in zip(y0, count, stop, strict=True)]
 
 
 def _inside(points: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

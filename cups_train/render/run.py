@@ -1,6 +1,7 @@
 """The procedural street: a stereo recording and its exact truth."""
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import RenderConfig
-from cups_train.files import write_image, write_json
+from cups_train.files import write_image
 from cups_train.progress import progress
 from cups_train.render.actors import STANDING, Actor
 from cups_train.render.quads import Quads, join
@@ -57,8 +58,9 @@ def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | No
             truth.write_ids(key, stamp, *segments(moment.truth, moving))
             _write_geometry(beside, key, moment.truth)
             rows.append(_frame_row(scene, moment.number, stamp, moving))
-        write_json(beside / "truth.json", {"scene": config.scene, "baseline": camera.baseline, "dt": STEP_S, "W": camera.width, "H": camera.height,
-                                           "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "frames": rows})
+        geometry = {"scene": config.scene, "baseline": camera.baseline, "dt": STEP_S, "W": camera.width, "H": camera.height,
+                    "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "frames": rows}
+        (beside / "truth.json").write_text(json.dumps(geometry) + "\n")
         truth.close()
         shutil.rmtree(out / "truth", ignore_errors=True)
         beside.rename(out / "truth")

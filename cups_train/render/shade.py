@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from cups_train.render.quads import GROUND, SHINY, Quads
-from cups_train.render.raster import Buffers, View, clip_near
+from cups_train.render.raster import Buffers, View, clip_near, in_sight
 from cups_train.render.textures import TextureBank
 
 LEVEL_OF_DETAIL_BIAS = 0.35  # share of the longer side of a pixel's footprint on the texture
@@ -67,50 +67,52 @@ def _samples(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _colors(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank, index: np.ndarray) -> np.ndarray:
     """Colours (n, 3) float32 of samples by flat index."""
-    width = buffers.quad.shape[1]
     number = buffers.quad.ravel()[index]
-    x, y = (index % width).astype(np.float64), (index // width).astype(np.float64)
-    color = np.empty((len(index), 3), np.float32)
     sky = number < 0
-    rays = _rays(view, x, y)
-    color[sky] = _sky(rays[sky], light, bank)
-    solid = ~sky
-    number, x, y, rays = number[solid], x[solid], y[solid], rays[solid]
-    depth = 1 / np.maximum(buffers.inverse_depth.ravel()[index[solid]], 1e-6)
-    s, t, level = _texture_coordinates(buffers.planes, quads.texture, bank, (number, x, y, depth))
+    color = np.empty((len(index), 3), np.float32)
+    color[sky] = _sky(_rays(view, index[sky]), light, bank)
+    solid = np.nonzero(~sky)[0]
+    index, number = index[solid], number[solid]
+    depth = 1 / np.maximum(buffers.inverse_depth.ravel()[index], 1e-6)
+    s, t, level = _texture_coordinates(buffers, quads.texture, bank, (index, number, depth))
     surface = bank.color(quads.texture[number], level, s, t)
     surface *= (quads.tint * _sunlight(quads, light)[:, None])[number]
-    ground = (quads.flags[number] & GROUND) > 0
-    surface[ground] *= _shadow_mask(view, light, shadows).ravel()[index[solid][ground]][:, None]
-    shiny = np.nonzero(quads.flags[number] & SHINY)[0]
-    surface[shiny] += 0.16 * _reflected(rays[shiny], quads, number[shiny], light, bank)
-    fade = np.exp(-light.haze * depth).astype(np.float32)[:, None]
-    color[solid] = surface * fade + light.horizon.astype(np.float32) * (1 - fade)
+    flags = quads.flags[number]
+    ground = np.nonzero(flags & GROUND)[0]
+    surface[ground] *= _shadow_mask(view, light, shadows).ravel()[index[ground]][:, None]
+    shiny = np.nonzero(flags & SHINY)[0]
+    surface[shiny] += 0.16 * _reflected(_rays(view, index[shiny]), quads, number[shiny], light, bank)
+    fade = np.exp(-light.haze * depth)[:, None]
+    surface -= light.horizon.astype(np.float32)
+    surface *= fade
+    surface += light.horizon.astype(np.float32)
+    color[solid] = surface
     return color
 
 
-def _rays(view: View, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Viewing directions in the world (n, 3) float32, of depth 1."""
+def _rays(view: View, index: np.ndarray) -> np.ndarray:
+    """Viewing directions in the world (n, 3) float32, of depth 1, of samples by flat index."""
     fx, fy, cx, cy = view.intrinsics
     turn = view.world_T_camera[:3, :3].astype(np.float32)
-    return np.stack([(x - cx) / fx, (y - cy) / fy, np.ones_like(x)], -1).astype(np.float32) @ turn.T
+    row, column = np.divmod(index.astype(np.int32), np.int32(view.shape[1]))
+    x, y = (column.astype(np.float32) - np.float32(cx)) / np.float32(fx), (row.astype(np.float32) - np.float32(cy)) / np.float32(fy)
+    return np.stack([x * turn[k, 0] + y * turn[k, 1] + turn[k, 2] for k in range(3)], -1)
 
 
-def _texture_coordinates(planes: np.ndarray, texture: np.ndarray, bank: TextureBank,
-                         at: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """s, t (whole textures) and mip level of samples: their quads, x, y and depth."""
-    number, x, y, depth = at
-    plane = planes[number]
-    s = (plane[:, 0, 0] * x + plane[:, 0, 1] * y + plane[:, 0, 2]) * depth
-    t = (plane[:, 1, 0] * x + plane[:, 1, 1] * y + plane[:, 1, 2]) * depth
-    which = texture[number]
-    wide, high = (depth * 2.0 * (1 << bank.log_width[which, 0])).astype(np.float32), (depth * 2.0 * (1 << bank.log_height[which, 0])).astype(np.float32)
-    slope = plane[:, :2, :2].astype(np.float32)
-    s32, t32, bend = s.astype(np.float32), t.astype(np.float32), plane[:, 2, :2].astype(np.float32)
-    along = ((slope[:, 0, 0] - s32 * bend[:, 0]) * wide) ** 2 + ((slope[:, 1, 0] - t32 * bend[:, 0]) * high) ** 2
-    down = ((slope[:, 0, 1] - s32 * bend[:, 1]) * wide) ** 2 + ((slope[:, 1, 1] - t32 * bend[:, 1]) * high) ** 2
-    large, little = np.maximum(along, down), np.minimum(along, down)
-    footprint = np.maximum(little, large * LEVEL_OF_DETAIL_BIAS ** 2)
+def _texture_coordinates(buffers: Buffers, texture: np.ndarray, bank: TextureBank,
+                         at: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """s, t (whole textures) and mip level of samples: their flat index, quad and depth."""
+    index, number, depth = at
+    row, column = np.divmod(index.astype(np.int32), np.int32(buffers.quad.shape[1]))
+    x, y = column.astype(np.float32), row.astype(np.float32)
+    table = buffers.planes.reshape(-1, 9).T.astype(np.float32).copy()
+    sx, sy, s0, tx, ty, t0, zx, zy = (table[k][number] for k in range(8))
+    s, t = (sx * x + sy * y + s0) * depth, (tx * x + ty * y + t0) * depth
+    wide = (2 << bank.log_width[texture, 0]).astype(np.float32)[number] * depth
+    high = (2 << bank.log_height[texture, 0]).astype(np.float32)[number] * depth
+    along = ((sx - s * zx) * wide) ** 2 + ((tx - t * zx) * high) ** 2
+    down = ((sy - s * zy) * wide) ** 2 + ((ty - t * zy) * high) ** 2
+    footprint = np.maximum(np.minimum(along, down), np.maximum(along, down) * np.float32(LEVEL_OF_DETAIL_BIAS ** 2))
     level = np.clip(0.5 * np.log2(np.maximum(footprint, 1e-12)) + 0.3, 0, 10).astype(np.int32)
     return s, t, level
 
@@ -149,7 +151,7 @@ def _shadow_mask(view: View, light: Light, shadows: Shadows) -> np.ndarray:
     for canvas, polygons in ((mask, shadows.cast), (contact, shadows.contact)):
         for polygon in polygons:
             local = view.local(polygon)
-            if local[:, 2].max() > 0.2:
+            if local[:, 2].max() > 0.2 and in_sight(view, local[None])[0]:
                 flat = np.clip(view.project(clip_near(local)), -8000, 8000)
                 cv2.fillConvexPoly(canvas, np.round(flat * 8).astype(np.int32), 255, cv2.LINE_8, 3)
     soft = cv2.blur(mask, (5, 5)).astype(np.float32) * ((1 - light.shadow) / 255)

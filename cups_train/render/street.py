@@ -114,26 +114,22 @@ class Street:
                     self._add(kerb, SIDEWALK)
 
     def _markings(self) -> None:
+        """Lines of the main street, parking bays, zebras, stop lines and the lines of the cross streets."""
         p, white = self.layout, Paint(self.t.paint, metres=2.0, flags=GROUND)
+        lines: list[tuple[float, float, float, float]] = []  # x0, x1, y0, y1
         for low, high in p.blocks:
-            for y in np.arange(low + 7, high - 7, 6.0):
-                self._level((-0.07, 0.07), (float(y), float(y) + 3.0), 0.004, white, ROAD)
-            for side in (-1.0, 1.0):
-                x = sorted((side * p.lane, side * p.kerb))
-                self._level((x[0], x[1]), (low + 6, high - 6), 0.003, Paint(self.t.cobbles, metres=3.0, flags=GROUND), ROAD)
-                for y in np.arange(low + 6, high - 6, 5.6):
-                    self._level((x[0], x[1]), (float(y), float(y) + 0.1), 0.005, white, ROAD)
+            lines += [(-0.07, 0.07, y, y + 3.0) for y in np.arange(low + 7, high - 7, 6.0)]
+            for x0, x1 in ((-p.kerb, -p.lane), (p.lane, p.kerb)):
+                self._level((x0, x1), (low + 6, high - 6), 0.003, Paint(self.t.cobbles, metres=3.0, flags=GROUND), ROAD)
+                lines += [(x0, x1, y, y + 0.1) for y in np.arange(low + 6, high - 6, 5.6)]
         for y in p.junctions:
             for s in (-1.0, 1.0):
-                stripes = np.arange(-p.kerb + 0.4, p.kerb - 0.4, 1.0)
-                middle = y + s * (p.cross + 2.2)
-                for x in stripes:
-                    self._level((float(x), float(x) + 0.5), (middle - 1.5, middle + 1.5), 0.004, white, ROAD)
-                stop = y + s * (p.cross + 5.0)
-                self._level((0.1, p.lane) if s < 0 else (-p.lane, -0.1), (stop - 0.2, stop + 0.2), 0.004, white, ROAD)
-                for x in np.arange(p.kerb + 5, p.arm, 6.0):
-                    low_x = s * float(x) if s > 0 else s * float(x) - 3
-                    self._level((low_x, low_x + 3), (y - 0.07, y + 0.07), 0.004, white, ROAD)
+                zebra, stop = y + s * (p.cross + 2.2), y + s * (p.cross + 5.0)
+                lines += [(x, x + 0.5, zebra - 1.5, zebra + 1.5) for x in np.arange(-p.kerb + 0.4, p.kerb - 0.4, 1.0)]
+                lines.append((0.1, p.lane, stop - 0.2, stop + 0.2) if s < 0 else (-p.lane, -0.1, stop - 0.2, stop + 0.2))
+                lines += [(s * x - 1.5, s * x + 1.5, y - 0.07, y + 0.07) for x in np.arange(p.kerb + 6.5, p.arm, 6.0)]
+        corners = [[(x0, y1, 0.005), (x1, y1, 0.005), (x1, y0, 0.005), (x0, y0, 0.005)] for x0, x1, y0, y1 in lines]
+        self._add(quad(corners, white), ROAD)
 
     def _block(self, side: float, low: float, high: float) -> None:
         """Houses and gardens along the main street, then along both cross streets; trees and lamps at the kerb."""
@@ -244,22 +240,21 @@ class Street:
         """A trunk and a crown of leafy planes."""
         rng, t = self.rng, self.t
         trunk = prism(circle(0.17 * size, 0.0, 6, (x, y)), circle(0.1 * size, 3.6 * size, 6, (x, y)), Paint(t.bark, metres=1.0))
-        crown = []
-        texture = int(rng.choice(t.leaves))
-        for _ in range(16):
-            direction = rng.normal(size=3)
-            direction /= np.linalg.norm(direction)
-            centre = np.array([x, y, 4.4 * size]) + direction * np.array([1.25, 1.25, 1.1]) * size * rng.uniform(0.3, 1.0)
-            normal = direction + rng.normal(0, 0.5, 3)
-            across = np.cross(normal, (0, 0, 1.0))
-            across /= np.linalg.norm(across)
-            up = np.cross(across, normal)
-            up /= np.linalg.norm(up)
-            half = rng.uniform(0.75, 1.25) * size
-            corners = [centre - half * across + half * up, centre + half * across + half * up, centre + half * across - half * up, centre - half * across - half * up]
-            bright = float(0.8 + 0.3 * direction[2] + rng.uniform(-0.08, 0.08))
-            crown.append(quad(corners, Paint(texture, (bright, bright, bright), flags=CUTOUT | TWO_SIDED)))
-        self._add(join([trunk, *crown]), VEGETATION)
+        count = 16
+        direction = rng.normal(size=(count, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        centre = np.array([x, y, 4.4 * size]) + direction * np.array([1.25, 1.25, 1.1]) * size * rng.uniform(0.3, 1.0, (count, 1))
+        normal = direction + rng.normal(0, 0.5, (count, 3))
+        across = np.cross(normal, (0, 0, 1.0))
+        across /= np.linalg.norm(across, axis=1, keepdims=True)
+        up = np.cross(across, normal)
+        up /= np.linalg.norm(up, axis=1, keepdims=True)
+        half = rng.uniform(0.75, 1.25, (count, 1)) * size
+        across, up = across * half, up * half
+        crown = quad(np.stack([centre - across + up, centre + across + up, centre + across - up, centre - across - up], 1),
+                     Paint(int(rng.choice(t.leaves)), flags=CUTOUT | TWO_SIDED))
+        crown.tint[:] = (0.8 + 0.3 * direction[:, 2] + rng.uniform(-0.08, 0.08, count))[:, None]
+        self._add(join([trunk, crown]), VEGETATION)
         self.tall.append(np.concatenate([circle(1.7 * size, z, 8, (x, y)) for z in (3.4 * size, 5.4 * size)]))
 
     def _lamp(self, x: float, y: float, side: float) -> None:

@@ -86,15 +86,15 @@ class TextureBuilder:
 def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, roughness: float = 0.6) -> np.ndarray:
     """Tileable fractal noise (H, W) float32 of mean 0 and deviation 1; `coarsest` cells along the height at first, then twice as many."""
     height, width = size
-    total, weight, cells = np.zeros(size, np.float32), 1.0, coarsest
-    while cells <= height:
-        columns = max(1, cells * width // height)
-        grid = np.pad(rng.standard_normal((cells, columns)).astype(np.float32), 2, mode="wrap")
-        step_y, step_x = height // cells, width // columns
-        wide = cv2.resize(grid, (grid.shape[1] * step_x, grid.shape[0] * step_y), interpolation=cv2.INTER_CUBIC)
-        total += weight * wide[2 * step_y:2 * step_y + height, 2 * step_x:2 * step_x + width]
+    total = rng.standard_normal((coarsest, max(1, coarsest * width // height))).astype(np.float32)
+    weight = 1.0
+    while total.shape[0] < height:
+        padded = np.pad(total, 2, mode="wrap")
+        columns = min(2 * total.shape[1], width) if total.shape[1] * height <= total.shape[0] * width else total.shape[1]
+        wide = cv2.resize(padded, (padded.shape[1] * columns // total.shape[1], 2 * padded.shape[0]), interpolation=cv2.INTER_CUBIC)
+        margin = 2 * columns // total.shape[1]
         weight *= roughness
-        cells *= 2
+        total = wide[4:-4, margin:margin + columns] + weight * rng.standard_normal((2 * total.shape[0], columns)).astype(np.float32)
     return (total - total.mean()) / (total.std() + 1e-6)
 
 
