@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import yaml
 from rosbags.rosbag2 import Reader
+from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.typesys import Stores, get_typestore
 
 from cups_train.errors import RecordingError
+from cups_train.recording.unchunked import read_unchunked
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -85,6 +87,10 @@ def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
     """CDR bytes of the message recorded at `log_ns` whose header stamp is `stamp_ns`: random access by the file's index."""
     with reading(path):
         reader = _reader(path)
+        for file in _unchunked_files(reader):
+            for data in read_unchunked(file, topic, log_ns):
+                if header_stamp(data) == stamp_ns:
+                    return data
         for _, _, data in reader.messages(_connections(reader, [topic]), log_ns, log_ns + 1):
             if header_stamp(data) == stamp_ns:
                 return bytes(data)
@@ -129,6 +135,12 @@ def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:
         raise RecordingError(f"expected a topic {sorted(missing)[0]} in {reader.path}, found {', '.join(sorted(reader.topics)) or 'none'}; "
                              "`--left`, `--right`, `--left-info` and `--right-info` name them")
     return found
+
+
+def _unchunked_files(reader: Reader) -> list[Path]:
+    storages = getattr(reader.storage, "storages", [reader.storage])
+    compressed = reader.compression_mode == "message"
+    return [Path(str(storage.path)) for storage in storages if isinstance(storage, McapReader) and not storage.chunks and not compressed]
 
 
 def _reader(path: Path) -> Reader:
