@@ -93,9 +93,7 @@ def panoptic_from_message(message: PanopticImage) -> Panoptic:
         maps.append(np.ascontiguousarray(rows[:, :row]).view(dtype).astype(dtype.newbyteorder("="), copy=False))
     if maps[0].shape != maps[1].shape:
         raise MessageError(f"class_map is {maps[0].shape}, but instance_map is {maps[1].shape}")
-    segments = tuple(Segment(s.class_id, s.instance_id, s.is_thing, s.score, s.area, tuple(int(v) for v in s.bbox), s.track_id)
-                     for s in message.segments)
-    return Panoptic(maps[0], maps[1], segments)
+    return Panoptic(maps[0], maps[1], tuple(_segment(row) for row in message.segments))
 
 
 def label_info_message(classes: Classes, model: str, header: Header) -> LabelInfo:
@@ -133,6 +131,11 @@ def _to_rgb(pixels: np.ndarray, encoding: str) -> np.ndarray:
         return cv2.cvtColor(np.ascontiguousarray(pixels), _TO_RGB[encoding])
     except cv2.error as error:
         raise MessageError(f"{encoding} image of {width}x{height} pixels cannot be converted: {error.err}") from error
+
+
+def _segment(message: SegmentInfo) -> Segment:
+    x, y, width, height = (int(value) for value in message.bbox)
+    return Segment(message.class_id, message.instance_id, message.is_thing, message.score, message.area, (x, y, width, height), message.track_id)
 
 
 def _segment_message(segment: Segment) -> SegmentInfo:

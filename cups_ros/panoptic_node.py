@@ -4,7 +4,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import rclpy
@@ -27,7 +27,6 @@ from cups_ros.health import ERROR, OK, Health
 from cups_ros.model import Model, load_model
 from cups_ros.msg import LabelInfo, PanopticImage
 from cups_ros.settings import PARAMETERS, Parameter
-from cups_ros.types import Panoptic
 from cups_ros.worker import NewestWorker
 
 try:
@@ -54,7 +53,7 @@ class PanopticNode(LifecycleNode):
         self.add_on_set_parameters_callback(_check_parameters)
         for parameter in PARAMETERS:
             self.declare_parameter(parameter.name, parameter.default, _descriptor(parameter))
-        self._health = Health(self._value("stale_after_s"))
+        self._health = Health(float(self._value("stale_after_s")))
         self._state, self._since = "unconfigured", time.monotonic()
         self._model: Model | None = None
         self._worker: NewestWorker[Frame] | None = None
@@ -67,7 +66,7 @@ class PanopticNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and announce its classes."""
-        self._health = Health(self._value("stale_after_s"))
+        self._health = Health(float(self._value("stale_after_s")))
         folder = str(self._value("model"))
         try:
             if not folder:
@@ -88,8 +87,10 @@ class PanopticNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to listen to images."""
-        alpha = float(self._value("overlay_alpha"))
-        self._worker = NewestWorker(lambda frame: self._answer(frame, alpha))
+        model, alpha = self._model, float(self._value("overlay_alpha"))
+        if model is None:  # configure gives one
+            return TransitionCallbackReturn.ERROR
+        self._worker = NewestWorker(lambda frame: self._answer(frame, model, alpha))
         compressed = self._value("input_transport") == "compressed"
         topic = self.resolve_topic_name("image")
         if compressed and not topic.endswith("/compressed"):
@@ -130,7 +131,7 @@ class PanopticNode(LifecycleNode):
         if self._worker is not None and self._worker.offer(Frame(message, now)):
             self._health.count("dropped")
 
-    def _answer(self, frame: Frame, alpha: float) -> None:
+    def _answer(self, frame: Frame, model: Model, alpha: float) -> None:
         """Answer one image, in the worker's thread."""
         wants_overlay = self._overlay.get_subscription_count() > 0
         if not wants_overlay and self._panoptic.get_subscription_count() == 0:
@@ -138,30 +139,27 @@ class PanopticNode(LifecycleNode):
             return
         try:
             image = messages.rgb_from(frame.message)
-            panoptic = self._model.infer(image)
+            panoptic = model.infer(image)
             self._panoptic.publish(messages.panoptic_message(panoptic, frame.message.header))
             now = time.monotonic()
             self._health.answer(now, now - frame.arrival)
             if wants_overlay:
-                self._publish_overlay(image, panoptic, frame.message.header, alpha)
+                picture = overlay(image, panoptic, model.classes, alpha)
+                self._overlay.publish(messages.image_message(picture, "rgb8", frame.message.header))
         except messages.MessageError as error:
             self._report("malformed", f"malformed image: {error}")
         except Exception as error:  # one bad frame must not end the node
             if self.context.ok():
                 self._report("failed", f"{type(error).__name__}: {error}")
 
-    def _publish_overlay(self, image: np.ndarray, panoptic: Panoptic, header: Header, alpha: float) -> None:
-        picture = overlay(image, panoptic, self._model.classes, alpha)
-        self._overlay.publish(messages.image_message(picture, "rgb8", header))
-
     def _report(self, count: str, text: str) -> None:
         self._health.count(count, error=text)
         self.get_logger().error(text, throttle_duration_sec=REPEATED_LOG_S)
 
-    def _on_lost(self, status: object) -> None:
+    def _on_lost(self, status: Any) -> None:
         self._health.count("lost", status.total_count_change)
 
-    def _on_incompatible_qos(self, status: object) -> None:
+    def _on_incompatible_qos(self, status: Any) -> None:
         text = "a publisher of images offers another QoS than asked for: set image_reliability to best_effort"
         self._health.error(text)
         self.get_logger().warning(text)
@@ -258,9 +256,11 @@ def main(args: list[str] | None = None) -> int:
 
 def _descriptor(parameter: Parameter) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=parameter.text, additional_constraints=", ".join(parameter.choices))
-    if parameter.low is not None and isinstance(parameter.default, int):
+    if parameter.low is None or parameter.high is None:
+        return descriptor
+    if isinstance(parameter.default, int):
         descriptor.integer_range = [IntegerRange(from_value=int(parameter.low), to_value=int(parameter.high))]
-    elif parameter.low is not None:
+    else:
         descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.low, to_value=parameter.high)]
     return descriptor
 

@@ -33,7 +33,7 @@ def info(path: str) -> int:
             print(f"Duration: {reader.duration / 1e9:.3f}s\nMessages: {reader.message_count}")
             for connection in sorted(reader.connections, key=lambda c: c.topic):
                 print(f"Topic: {connection.topic} | Type: {connection.msgtype} | Count: {connection.msgcount}")
-    except ReaderError as error:
+    except (ReaderError, OSError) as error:
         print(f"cannot read {path}: {error}")
         return 1
     return 0
@@ -44,7 +44,7 @@ def play(path: str, playback: Playback) -> int:
     try:
         with Reader(Path(path)) as reader, open_node() as node:
             _play(node, reader, playback)
-    except ReaderError as error:
+    except (ReaderError, OSError) as error:
         print(f"cannot read {path}: {error}")
         return 1
     return 0

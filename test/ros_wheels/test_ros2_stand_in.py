@@ -1,0 +1,118 @@
+"""The stand-in for `ros2`: arguments, the launch subset, playing a recording to a subscriber."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "ros_wheels"))
+
+from ros2_stand_in import launch_api as api  # noqa: E402
+from ros2_stand_in.__main__ import main  # noqa: E402
+from ros2_stand_in.launch import launch  # noqa: E402
+
+
+def test_arguments_defaults_choices_and_conditions() -> None:
+    context = api.LaunchContext({"given": "b"})
+    api.DeclareLaunchArgument("given", default_value="a", choices=["a", "b"]).visit(context)
+    api.DeclareLaunchArgument("other", default_value=[api.LaunchConfiguration("given"), "/x"]).visit(context)
+    assert api.text(api.LaunchConfiguration("other"), context) == "b/x"
+    api.SetEnvironmentVariable("NAME", "1", condition=api.UnlessCondition("true")).visit(context)
+    assert "NAME" not in context.environment
+    with pytest.raises(api.LaunchError, match="needed:= is required"):
+        api.DeclareLaunchArgument("needed").visit(context)
+    with pytest.raises(api.LaunchError, match="expected one of"):
+        api.DeclareLaunchArgument("given", choices=["a"]).visit(context)
+
+
+def test_node_command_keeps_strings_and_the_order_of_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = tmp_path / "share/ament_index/resource_index/packages/cups_ros"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    node = api.LifecycleNode(package="cups_ros", executable="panoptic_node", name="n", namespace="front", remappings=[("image", "/camera")],
+                             parameters=["first.yaml", {"model": api.ParameterValue("123", value_type=str), "depth": 2}])
+    command = node.command(api.LaunchContext({}))
+    assert command[:6] == [f"{tmp_path}/lib/cups_ros/panoptic_node", "--ros-args", "-r", "__node:=n", "-r", "__ns:=/front"]
+    assert command[6:9] == ["--params-file", "first.yaml", "--params-file"] and command[-2:] == ["-r", "image:=/camera"]
+    assert Path(command[9]).read_text() == "/front/n:\n  ros__parameters:\n    depth: 2\n    model: '123'\n"
+
+
+def test_handler_fires_only_on_its_transition() -> None:
+    handler = api.OnStateTransition(target_lifecycle_node=None, start_state="configuring", goal_state="inactive", entities=[])
+    assert handler.fits("configuring", "inactive")
+    assert not handler.fits("deactivating", "inactive") and not handler.fits("configuring", "unconfigured")
+
+
+def test_wrong_names_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "no_such_package", "x.launch.py"]) == 1
+    assert "package 'no_such_package' not found" in capsys.readouterr().out
+    assert main(["bag", "info", "/no/such/recording"]) == 1
+    assert "cannot read /no/such/recording" in capsys.readouterr().out
+
+
+def test_show_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert launch([str(ROOT / "launch/panoptic.launch.py")], show_arguments=True) == 0
+    shown = capsys.readouterr().out
+    for name in ("model", "image", "transport", "params_file", "autostart", "namespace", "dds_profile"):
+        assert f"\n    {name}:\n" in shown
+
+
+def test_a_recording_is_played_to_a_late_subscriber(tmp_path: Path) -> None:
+    count = 30
+    write_recording(tmp_path / "bag", count)
+    domain = str(30 + (os.getpid() + 17) % 70)
+    environment = {**os.environ, "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "PYTHONPATH": str(ROOT / "ros_wheels")}
+    player = subprocess.Popen([sys.executable, "-m", "ros2_stand_in", "bag", "play", str(tmp_path / "bag"), "--rate", "2", "--wait", "60"],
+                              env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert receive(int(domain), count) == list(range(count))
+        assert player.communicate(timeout=30)[0].strip() == f"published {count} messages"
+    finally:
+        player.kill()
+
+
+def write_recording(path: Path, count: int) -> None:
+    """`count` small images 50 ms apart, their number in the stamp."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = store.types
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/image", "sensor_msgs/msg/Image", typestore=store)
+        for number in range(count):
+            header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](number, 0), "camera")
+            message = types["sensor_msgs/msg/Image"](header, 1, 2, "mono8", 0, 2, np.zeros(2, np.uint8))
+            writer.write(connection, number * 50_000_000, store.serialize_cdr(message, connection.msgtype))
+
+
+def receive(domain: int, count: int) -> list[int]:
+    """The numbers of the images that a best-effort subscriber gets."""
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import Image
+
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    context = Context()
+    rclpy.init(args=[], context=context, domain_id=domain)
+    node = rclpy.create_node("receiver", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    numbers: list[int] = []
+    node.create_subscription(Image, "/image", lambda message: numbers.append(message.header.stamp.sec),
+                             QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT))
+    end = time.monotonic() + 60
+    while len(numbers) < count and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)
+    executor.remove_node(node)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    return numbers
