@@ -11,22 +11,27 @@ POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 NEAR_OBJECT = 0.1  # an anchor from this IoU on belongs to the surroundings of a labelled object
 
 
-def certain_background(boxes: Tensor, target: Target, share: float) -> Tensor:
-    """(N,) bool: boxes of which more than `share` of the area is supervised as stuff: no object without label can fill them."""
-    return share_inside(boxes, (target.semantic > 0) & (target.semantic != IGNORE)) > share
+def explained(boxes: Tensor, target: Target, share: float) -> Tensor:
+    """(N,) bool: boxes of which more than `share` of the area is stuff-supervised or inside a labelled object.
+
+    No object without label can fill such a box; where its IoU with the labelled ones is low, it is certainly background.
+    """
+    known = (target.semantic > 0) & (target.semantic != IGNORE)
+    return share_inside(boxes, known | target.masks.any(dim=0)) > share
 
 
 def anchor_labels(anchors: Tensor, target: Target, options: LossOptions) -> tuple[Tensor, Tensor]:
     """Labels (A,) in {1, 0, -1} and matched object (A,): IoU >= 0.7 or an object's best anchor positive, < 0.3 negative.
 
-    With `drop_rpn` the plain rule would leave no negative at all, so an anchor below 0.3 stays negative where it is known
-    to hold no object of its own: beside a labelled object (0.1 <= IoU < 0.3: badly placed), or on stuff-supervised pixels
-    for more than `background_share` of its area. All others (thing pixels without an instance, unlabelled areas) are ignored.
+    With `drop_rpn` an anchor below 0.3 stays negative only where it is known to hold no object of its own, else it is ignored:
+    beside a labelled object (0.1 <= IoU < 0.3: badly placed), or where all but 1 - `background_share` of its area is explained
+    (`explained`). So thing pixels without an instance and unlabelled areas teach nothing, and roads, walls and sky still
+    teach "background": without them the network would have no negatives and call everything an object.
     """
     labels = torch.full((len(anchors),), NEGATIVE, device=anchors.device)
     best, index = best_iou(anchors, target.boxes)
     if options.drop_rpn:
-        known = (best >= NEAR_OBJECT) | certain_background(anchors, target, options.background_share)
+        known = (best >= NEAR_OBJECT) | explained(anchors, target, options.background_share)
         labels[~known] = IGNORED
     labels[best >= 0.3] = IGNORED
     if len(target.boxes):

@@ -103,7 +103,7 @@ class LossOptions:
     rpn_samples: int = 256  # anchors sampled, per image
     drop_iou: float | None = 0.4  # DropLoss: RoIs whose best IoU is not above are not punished; None switches it off
     drop_rpn: bool = False  # leave anchors out that may lie on an object without label (rpn.anchor_labels)
-    background_share: float = 0.9  # share of stuff-supervised pixels from which an area is certainly background
-    known_background: bool = False  # DropLoss still punishes RoIs that are certainly background
+    background_share: float = 0.9  # a box holds no undiscovered object where more of it is stuff or labelled object
+    known_background: bool = False  # DropLoss still punishes RoIs that hold no undiscovered object
     semantic_weight: float = 0.5
     generator: torch.Generator | None = None  # of the sampling; None: torch's own

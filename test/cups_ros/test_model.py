@@ -1,0 +1,110 @@
+"""A tiny hand-made graph stands for the network: one instance over the bright left half, stuff class 2 elsewhere."""
+import hashlib
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from cups_ros.model import ModelError, load_model
+
+HEIGHT, WIDTH = 32, 64
+CLASSES = [{"id": 1, "name": "car", "isthing": 1, "color": [1, 2, 3]}, {"id": 2, "name": "road", "isthing": 0, "color": [4, 5, 6]}]
+
+
+def constant(name, array):
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
+
+
+def write_graph(path, width=WIDTH):
+    """Score = mean of the input / 255; everything else is constant."""
+    nodes = [constant("boxes", np.array([[0, 0, width / 2, HEIGHT], [0, 0, 0, 0]], np.float32)),
+             constant("class_id", np.array([1, 0], np.int32)), constant("masks", np.ones((2, 28, 28), np.float32)),
+             constant("semantic", np.full((HEIGHT, width), 2, np.int32)), constant("weight", np.array([1 / 255, 0], np.float32)),
+             helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT),
+             helper.make_node("ReduceMean", ["real"], ["mean"], keepdims=0), helper.make_node("Mul", ["mean", "weight"], ["scores"])]
+    shapes = {"boxes": [2, 4], "scores": [2], "class_id": [2], "masks": [2, 28, 28], "semantic": [HEIGHT, width]}
+    kinds = {name: TensorProto.INT32 if name in ("class_id", "semantic") else TensorProto.FLOAT for name in shapes}
+    outputs = [helper.make_tensor_value_info(name, kinds[name], shape) for name, shape in shapes.items()]
+    entry = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, HEIGHT, width, 3])
+    model = helper.make_model(helper.make_graph(nodes, "tiny", [entry], outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, path)
+    return [{"name": n, "shape": s, "dtype": "int32" if n in ("class_id", "semantic") else "float32", "meaning": ""} for n, s in shapes.items()]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    outputs = write_graph(tmp_path / "model.onnx")
+    card = {"format": 1, "name": "tiny", "input": {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"},
+            "outputs": outputs, "classes": CLASSES, "thresholds": {"score": 0.5, "overlap": 0.5, "stuff_area": 0.002}, "precision": "fp32", "opset": 18,
+            "sha256": hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest(), "weights": []}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    return tmp_path
+
+
+def change(folder, **changes):
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**card, **changes}))
+
+
+def test_an_image_of_another_size_comes_back_at_its_size(folder):
+    model = load_model(folder)
+    assert (model.name, model.input_size, model.classes.things) == ("tiny", (HEIGHT, WIDTH), (1,))
+    assert model.engine.startswith("onnxruntime ") and model.thresholds.stuff_area == 0.002
+    panoptic = model.infer(np.full((64, 128, 3), 200, np.uint8))
+    assert (panoptic.class_id[:, :62] == 1).all() and (panoptic.class_id[:, 66:] == 2).all() and panoptic.instance_id[0, 0] == 1
+    assert [segment.class_id for segment in panoptic.segments] == [1, 2]
+    assert panoptic.segments[0].score == pytest.approx(200 / 255, abs=1e-3)
+
+
+def test_an_instance_below_the_score_is_not_drawn(folder):
+    assert [s.class_id for s in load_model(folder).infer(np.full((HEIGHT, WIDTH, 3), 100, np.uint8)).segments] == [2]
+
+
+def test_raw_outputs_need_the_input_size(folder):
+    model = load_model(folder)
+    assert model.raw(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).masks.shape == (2, 28, 28)
+    with pytest.raises(ValueError, match="expected uint8"):
+        model.raw(np.zeros((HEIGHT, WIDTH + 1, 3), np.uint8))
+    with pytest.raises(ValueError, match="expected a uint8 image"):
+        model.infer(np.zeros((4, 4), np.uint8))
+
+
+@pytest.mark.parametrize(("changes", "text"), [
+    ({"format": 2}, "format 1"), ({"sha256": "0"}, "sha256 differs"), ({"classes": [{**CLASSES[0], "id": 3}]}, "class ids"),
+    ({"thresholds": {"height": 1}}, "unknown thresholds"), ({"outputs": []}, "no 'scores'"), ({"classes": None}, "complete model card"),
+    ({"input": {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NCHW", "dtype": "uint8", "color": "rgb"}}, "NHWC"),
+    ({"input": {"name": "other", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"}}, "image, other"),
+    ({"input": {"name": "image", "height": HEIGHT, "width": 96, "layout": "NHWC", "dtype": "uint8", "color": "rgb"}}, "belong to the input")])
+def test_cards_that_do_not_fit_are_refused(folder, changes, text):
+    change(folder, **changes)
+    with pytest.raises(ModelError, match=text):
+        load_model(folder)
+
+
+def test_a_graph_of_another_size_is_refused(folder):
+    write_graph(folder / "model.onnx", width=96)
+    change(folder, sha256=hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest())
+    with pytest.raises(ModelError, match="difference in"):
+        load_model(folder)
+
+
+def test_missing_and_damaged_files_are_refused(folder, tmp_path_factory):
+    with pytest.raises(ModelError, match="with a card"):
+        load_model(tmp_path_factory.mktemp("empty"))
+    (folder / "model.onnx").write_bytes(b"nonsense")
+    change(folder, sha256=hashlib.sha256(b"nonsense").hexdigest())
+    with pytest.raises(ModelError, match="refuses"):
+        load_model(folder)
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ModelError, match="found none"):
+        load_model(folder)
+    (folder / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="damaged"):
+        load_model(folder)
+
+
+def test_providers_that_are_not_there_are_named(folder):
+    with pytest.raises(ModelError, match="NoSuchProvider"):
+        load_model(folder, providers=("NoSuchProvider",))
