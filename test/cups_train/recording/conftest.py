@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 HEIGHT, WIDTH, DISPARITY = 48, 64, 8
@@ -77,9 +77,12 @@ class Bags:
             rows += [Row(topic, IMAGE, log, self.raw(self.pair(i)[side], time)) for i, (time, log) in enumerate(zip(times, logs, strict=True))]
         return rows
 
-    def write(self, rows: list[Row], name: str = "drive", storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
+    def write(self, rows: list[Row], name: str = "drive", storage: StoragePlugin = StoragePlugin.MCAP,
+              compression: CompressionMode = CompressionMode.NONE) -> Path:
         path = self.folder / name
-        with Writer(path, version=9, storage_plugin=storage) as writer:
+        writer = Writer(path, version=9, storage_plugin=storage)
+        writer.set_compression(compression, CompressionFormat.ZSTD)
+        with writer:
             known: dict[str, Any] = {}
             for row in sorted(rows, key=lambda row: row.log_ns):
                 if row.topic not in known:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from cups_train.config import RecordingConfig
 from cups_train.parallel import map_frames
@@ -157,3 +157,24 @@ def test_compressed_and_named_like_image_transport(bags):
             row = replace(row, topic=row.topic + "/compressed", type="sensor_msgs/msg/CompressedImage", message=message)
         rows.append(row)
     _check(bags, open_recording(bags.write(rows), PLAIN), range(3))
+
+
+def test_recording_split_into_files(bags):
+    """rosbag2 splits long recordings: one metadata.yaml, several files."""
+    rows = bags.stereo(bags.steady(6))
+    border = bags.start + 3 * bags.step
+    first = bags.write([row for row in rows if row.log_ns < border], "one")
+    second = bags.write([row for row in rows if row.log_ns >= border], "two")
+    (second / "two.mcap").rename(first / "two.mcap")
+    tree = yaml.safe_load((first / "metadata.yaml").read_text())
+    tree["rosbag2_bagfile_information"]["relative_file_paths"] = ["one.mcap", "two.mcap"]
+    (first / "metadata.yaml").write_text(yaml.safe_dump(tree))
+    opened = open_recording(first, PLAIN)
+    assert [stamp.follows for stamp in opened.stamps] == [True] * 5 + [False]
+    _check(bags, opened, range(6))
+
+
+@pytest.mark.parametrize("mode", [CompressionMode.MESSAGE, CompressionMode.STORAGE])
+def test_zstd(bags, mode):
+    opened = open_recording(bags.write(bags.stereo(bags.steady(3)), compression=mode), PLAIN)
+    _check(bags, opened, range(3))
