@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from cups_train.motion.grow import grow
 from cups_train.motion.merge import merge
 from cups_train.motion.picture import grey_test, snap
 from cups_train.motion.propose import Proposal, propose
-from cups_train.motion.reject import score, why_not
+from cups_train.motion.reject import plausible, score, why_not
 from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoFrame
 
 Images = tuple[np.ndarray, np.ndarray]
@@ -37,12 +38,13 @@ def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig,
         return _nothing(now, flow, None, "no rigid motion explains enough of the picture")
     ground = find_ground(camera, flow.disparity, flow.disparity_ok, rng)
     evidence = gather(flow, camera, ego, ground, scales_of(flow, camera, step_s, config.max_depth, config.min_area))
-    proposals = merge(evidence, propose(evidence, rng), rng) if config.residual else []
+    proposals = _grown(evidence, merge(evidence, propose(evidence, rng), rng), rng) if config.residual else []
     camera_pose = inverse(ego.motion)
     if not proposals:
         return _nothing(now, flow, camera_pose, "nothing moves against the static scene")
     kept, reasons = [], []
-    for proposal, mask in zip(proposals, grow(evidence, proposals), strict=True):
+    for proposal in proposals:
+        mask = proposal.mask
         reason = why_not(evidence, proposal, mask)
         if reason is None and images is not None and not grey_test(evidence, proposal, mask, images):
             reason = "the grey values do not move"
@@ -53,6 +55,13 @@ def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig,
     if not kept:
         return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted(set(reasons)))}")
     return _result(now, evidence, kept, images)
+
+
+def _grown(evidence: Evidence, cores: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
+    """Whole objects from moving cores; cores of one object often touch only when they have grown."""
+    cores = [core for core in cores if plausible(evidence, core)]
+    grown = [replace(core, mask=mask) for core, mask in zip(cores, grow(evidence, cores), strict=True)]
+    return merge(evidence, grown, rng)
 
 
 def _result(now: StereoFrame, evidence: Evidence, kept: list[tuple[Proposal, np.ndarray]], images: Images | None) -> MotionResult:

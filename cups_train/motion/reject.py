@@ -9,6 +9,7 @@ from cups_train.motion.propose import Proposal
 
 MAX_FOOT = 0.8  # m over the ground that the lowest part may lie
 MAX_HEIGHT = 4.6  # m over the ground
+MAX_SPEED = 60.0  # m/s
 SIGMAS = 3.0  # a displacement must be this many standard deviations
 
 
@@ -20,6 +21,15 @@ def surface(evidence: Evidence, mask: np.ndarray) -> float:
     share = mask.sum() / len(disparity)
     depth = np.minimum(evidence.camera.depth_scale / disparity, 1.5 * evidence.camera.depth_scale / np.median(disparity))
     return float((depth**2).sum() * share / (evidence.camera.fx * evidence.camera.fy))
+
+
+def plausible(evidence: Evidence, core: Proposal) -> bool:
+    """Could a core be a part of an object at all? Cheap tests that spare its growth."""
+    if np.linalg.norm(core.shift) > MAX_SPEED * evidence.scales.step_s:
+        return False
+    height = evidence.height[core.mask & evidence.flow.disparity_ok]
+    height = height[~np.isnan(height)]
+    return not len(height) or bool(np.median(height) < MAX_HEIGHT)
 
 
 def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | None:
