@@ -23,14 +23,13 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
     samples = evidence.samples.pick(index)
     ends = [predict(evidence.camera, motion, samples.rays, samples.inverse_depth)[0][:, :2]
             for motion in (evidence.ego.motion, evidence.ego.motion @ proposal.own)]
-    ends.append(samples.target[:, :2])
     error, seen = [], np.ones(len(index), bool)
     for end in ends:
         fetched, inside = _fetch(grey[1], end)
         seen &= inside
         error.append(np.abs(fetched - grey[0][where]))
-    static, rigid, measured = (e[seen].mean() if seen.any() else 0.0 for e in error)
-    return bool(static > WORSE * min(rigid, measured) + OFFSET)
+    static, rigid = (e[seen].mean() if seen.any() else 0.0 for e in error)
+    return bool(static > WORSE * rigid + OFFSET)
 
 
 def _fetch(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

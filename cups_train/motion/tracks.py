@@ -11,6 +11,7 @@ from cups_train.types import MotionResult, MovingObject
 
 MAX_DISTANCE = 1.5  # m, between the carried and the found centroid
 MAX_DEPTH_SHARE = 0.06  # more at depth: share of the distance
+SHIFT_SHARE = 0.6  # largest difference of two displacements that confirm each other, share of the larger
 MAX_AGE = 2  # frames that an object may be missing
 
 
@@ -46,17 +47,20 @@ def track(results: list[MotionResult], follows: list[bool]) -> list[MotionResult
 
 
 def keep_supported(results: list[MotionResult], follows: list[bool]) -> list[MotionResult]:
-    """Leave out tracked objects that no neighbouring frame confirms; frames without neighbours keep theirs."""
-    frames: dict[int | None, int] = {}
-    for result in results:
-        for item in result.objects:
-            frames[item.track_id] = frames.get(item.track_id, 0) + 1
+    """Leave out tracked objects whose motion no neighbouring frame of their track confirms; frames without neighbours keep theirs."""
     out = []
     for i, result in enumerate(results):
-        alone = not (i and follows[i - 1]) and not follows[i]
-        kept = tuple(o for o in result.objects if alone or frames[o.track_id] > 1)
+        near = [j for j in (i - 2, i - 1, i + 1, i + 2) if 0 <= j < len(results) and all(follows[min(i, j):max(i, j)])]
+        others = [o for j in near for o in results[j].objects]
+        kept = tuple(o for o in result.objects if not near or any(o.track_id == p.track_id and _agree(o, p) for p in others))
         out.append(result if len(kept) == len(result.objects) else _without(result, kept))
     return out
+
+
+def _agree(a: MovingObject, b: MovingObject) -> bool:
+    """Do two objects of one track move alike? Turns of the camera in between are small against the allowed difference."""
+    p, q = (apply(o.transform, np.array(o.centroid_m)) - o.centroid_m for o in (a, b))
+    return bool(np.linalg.norm(p - q) < SHIFT_SHARE * max(np.linalg.norm(p), np.linalg.norm(q)))
 
 
 def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResult:
