@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from ros2_stand_in import bag, graph, launch
+from ros2_stand_in import bag, graph, launch, record
 from ros2_stand_in.packages import PackageNotFound, package_prefix
 
 
@@ -27,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_processes(verbs)
     _add_topic(verbs.add_parser("topic", help="list, hz, echo").add_subparsers(required=True))
     _add_lifecycle(verbs.add_parser("lifecycle", help="get, set").add_subparsers(required=True))
-    _add_bag(verbs.add_parser("bag", help="info, play").add_subparsers(required=True))
+    _add_bag(verbs.add_parser("bag", help="info, play, record").add_subparsers(required=True))
     return parser
 
 
@@ -82,6 +84,16 @@ def _add_bag(verbs: argparse._SubParsersAction) -> None:
     play.add_argument("--topics", nargs="+", default=None, help="play only these")
     play.add_argument("--wait", type=float, default=5.0, help="longest wait for a subscriber [s]; 0: none")
     play.set_defaults(call=lambda args: bag.play(args.path, bag.Playback(args.rate, args.delay, args.loop, args.wait, args.topics)))
+    keep = verbs.add_parser("record", help="write topics to a recording until Ctrl-C")
+    keep.add_argument("topics", nargs="*")
+    keep.add_argument("-a", "--all", action="store_true", help="every topic")
+    keep.add_argument("-o", "--output", type=Path, default=None, help="folder of the recording")
+    keep.add_argument("-s", "--storage", choices=("mcap", "sqlite3"), default="mcap")
+    keep.set_defaults(call=lambda args: record.record(args.topics, args.all, args.output or _dated(), args.storage))
+
+
+def _dated() -> Path:
+    return Path(time.strftime("rosbag2_%Y_%m_%d-%H_%M_%S"))
 
 
 def _run(args: argparse.Namespace) -> int:
