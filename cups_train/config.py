@@ -59,7 +59,7 @@ class LabelConfig(Section):
     """Stage 1c: alignment, thing/stuff split, quality gate."""
 
     psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the mean share of pixels inside moving objects")
-    min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class")
+    min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class; of few objects one in fifty, at least two")
     thing_vote: float = Field(0.2, ge=0, le=1, description="share of a moving object's pixels from which thing classes name it, even against stuff")
     things: tuple[int, ...] = Field((), description="ids of the thing classes; empty: found by motion")
     border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")

@@ -18,11 +18,11 @@ def clear_border(instances: np.ndarray, share: float) -> np.ndarray:
     Half-seen objects have no trustworthy disparity at the left border and leave the picture at both.
     """
     border = border_width(instances.shape[1], share)
-    cleared = instances.copy()
+    cleared: np.ndarray = instances.copy()
     if border:
         cleared[:, :border] = 0
         cleared[:, -border:] = 0
-    for object_id in np.unique(cleared[cleared > 0]).tolist():
+    for object_id in np.flatnonzero(np.bincount(cleared[cleared > 0])).tolist():
         mask = cleared == object_id
         if min(np.count_nonzero(mask.any(axis=0)), np.count_nonzero(mask.any(axis=1))) < SHORTEST_SIDE and (mask != (instances == object_id)).any():
             cleared[mask] = 0
@@ -31,9 +31,12 @@ def clear_border(instances: np.ndarray, share: float) -> np.ndarray:
 
 def count_votes(class_map: np.ndarray, instances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of every class in every object: ids (N,), ascending, and votes (N, K + 1); column 0 is void."""
-    ids, dense = np.unique(instances, return_inverse=True)
-    votes = np.bincount(dense.ravel() * (k + 1) + class_map.ravel(), minlength=len(ids) * (k + 1)).reshape(len(ids), k + 1)
-    return ids[ids > 0].astype(np.int64), votes[ids > 0]
+    inside = instances > 0
+    objects, classes = instances[inside].astype(np.int64), class_map[inside]
+    ids = np.flatnonzero(np.bincount(objects))
+    row = np.zeros(int(objects.max(initial=0)) + 1, np.int64)
+    row[ids] = np.arange(len(ids))
+    return ids, np.bincount(row[objects] * (k + 1) + classes, minlength=len(ids) * (k + 1)).reshape(len(ids), k + 1)
 
 
 def majority(votes: np.ndarray, compat: bool = False) -> np.ndarray:

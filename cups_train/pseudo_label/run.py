@@ -28,6 +28,7 @@ from cups_train.result_folder import ResultWriter
 
 logger = logging.getLogger(__name__)
 OVERLAYS = 4  # pictures of a recording
+FRAMES_A_WORKER = 32  # fewer are done before a process has started
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Pat
     """
     inputs = {r.name: list(frame_inputs(r, motion / r.name, semantics / r.name)) for r in recordings}
     everything = [i for frames in inputs.values() for i in frames]
+    workers = min(workers, 1 + len(everything) // FRAMES_A_WORKER)
     counts, digest = Counts.nothing(k), hashlib.sha256(config.model_dump_json().encode())
     for frame_counts, frame_digest in progress(map_frames(partial(_count, k, config), everything, workers), "count", len(everything)):
         counts += frame_counts
@@ -65,13 +67,15 @@ def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Pat
     split = find_split(counts, config)
     classes = split.classes()
     _keep_only_labels_of(out, digest.hexdigest())
-    labelled, area = [], LabelArea.nothing(k)
+    area = LabelArea.nothing(k)
+    labelled: dict[str, list[store.LabelledFrame]] = {r.name: [] for r in recordings}
+    for frame, measured in progress(map_frames(partial(_label, out, classes, config), everything, workers), "labels", len(everything)):
+        labelled[frame.folder.name].append(frame)
+        area += measured
     for recording in recordings:
-        frames = _label_recording(recording, inputs[recording.name], out / recording.name, (classes, config), workers)
-        for measured in map_frames(partial(measure_frame, k), frames, workers):
-            area += measured
-        labelled += frames
-    _finish(out, labelled, (area, counts, split), classes, config)
+        _write_pictures(recording, out / recording.name, labelled[recording.name], classes)
+        store.write_labels(out / recording.name, recording.name, labelled[recording.name])
+    _finish(out, [f for frames in labelled.values() for f in frames], (area, counts, split), classes, config)
     return classes
 
 
@@ -125,28 +129,24 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
     write_json(basis, {"sha256": digest})
 
 
-def _label_recording(recording: Recording, inputs: list[FrameInput], folder: Path, how: tuple[Classes, LabelConfig],
-                     workers: int) -> list[store.LabelledFrame]:
-    classes, config = how
-    frames = map_frames(partial(_label, folder, classes, config), inputs, workers)
-    labelled = list(progress(frames, f"labels {recording.name}", len(inputs)))
-    for frame in labelled[:: max(1, -(-len(labelled) // OVERLAYS))]:
+def _write_pictures(recording: Recording, folder: Path, frames: list[store.LabelledFrame], classes: Classes) -> None:
+    """folder/overlays/KEY.jpg of a few frames."""
+    for frame in frames[:: max(1, -(-len(frames) // OVERLAYS))]:
         picture = folder / "overlays" / f"{frame.key}.jpg"
         if not picture.is_file():
             write_image(picture, overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes))
-    store.write_labels(folder, recording.name, labelled)
-    return labelled
 
 
-def _label(folder: Path, classes: Classes, config: LabelConfig, item: FrameInput) -> store.LabelledFrame:
-    """Label one frame; the files of a finished one are left as they are."""
-    frame = item.frame
+def _label(out: Path, classes: Classes, config: LabelConfig, item: FrameInput) -> tuple[store.LabelledFrame, LabelArea]:
+    """Label one frame and measure it from its files; those of a finished frame are left as they are."""
+    frame, folder = item.frame, out / item.motion.name
     class_map, instances = item.read(len(classes))
     aligned, cleared, rows = label_maps(class_map, instances, frame.objects, classes, config)
     if not store.is_finished(folder, frame.key):
         store.write_maps(folder, frame.key, aligned, cleared)
     reason = None if rows else frame.reason or "all objects lie at the border of the picture"
-    return store.LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
+    labelled = store.LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
+    return labelled, measure_frame(len(classes), labelled)
 
 
 def _finish(out: Path, frames: list[store.LabelledFrame], found: tuple[LabelArea, Counts, Split], classes: Classes, config: LabelConfig) -> None:

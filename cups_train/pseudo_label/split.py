@@ -68,7 +68,7 @@ def find_split(counts: Counts, config: LabelConfig) -> Split:
         return _published(counts, n_in / (n_all + 1e-6), config)
     ratio = n_in / np.maximum(n_all, 1)
     mean = float(n_in.sum() / max(n_all.sum(), 1))
-    supported = (counts.n_found[1:] >= config.min_instances) & (n_all >= LEAST_AREA * n_all.sum()) & (n_in > 0)
+    supported = (counts.n_found[1:] >= _fewest(config.min_instances, counts.instances)) & (n_all >= LEAST_AREA * n_all.sum()) & (n_in > 0)
     if config.things:
         if max(config.things) > k or min(config.things) < 1:
             raise CupsError(f"expected class ids of 1 to {k} in labels.things, found {sorted(config.things)}")
@@ -77,6 +77,11 @@ def find_split(counts: Counts, config: LabelConfig) -> Split:
     chosen, too_many = _within_area(chosen, ratio, n_all)
     notes = "; ".join(n for n in (note, too_many) if n)
     return _split(counts, ratio, mean, supported, (chosen, rule, notes or None))
+
+
+def _fewest(min_instances: int, instances: int) -> int:
+    """Objects that must hold a class: in short recordings fewer than asked for, one in fifty but at least two."""
+    return min(min_instances, max(2, -(-instances // 50)))
 
 
 def _by_lift(ratio: np.ndarray, mean: float, supported: np.ndarray, psi: float) -> tuple[np.ndarray, str, str | None]:
