@@ -30,6 +30,5 @@ def shape_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 def class_weights(counts: Tensor) -> Tensor:
     """1 / sqrt(frequency) of (K,) pixel counts, mean 1 over the pixels; classes never seen weigh as the rarest."""
-    frequency = counts.clamp(min=counts[counts > 0].min()) / counts.sum()
-    weights = frequency.rsqrt()
-    return weights / (weights * frequency).sum()
+    weights = counts.clamp(min=counts[counts > 0].min()).rsqrt()
+    return weights * counts.sum() / (weights * counts).sum()

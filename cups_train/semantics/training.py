@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 FRAMES = 600  # most frames that are kept on disk, about 2 MB each at 256 x 512
 SAMPLES = 60_000  # most cells that are clustered
 SHEET_FRAMES = 24
+WORTH_PROCESSES = 32  # frames
 
 
 def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, device: str) -> None:
@@ -42,7 +43,8 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     sources = choose_frames(recordings, FRAMES, state)
     if not sources:
         raise CupsError("expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING")
-    frames = list(progress(prepare_all(sources, config.height, seed, os.cpu_count() or 1), "channels", len(sources)))
+    workers = (os.cpu_count() or 1) if len(sources) >= WORTH_PROCESSES else 1
+    frames = list(progress(prepare_all(sources, config.height, seed, workers), "channels", len(sources)))
     clusters, shape_scaler = cluster_frames(frames, config.classes, seed)
     counts = assign_frames(frames, clusters)
     encoder = _new_encoder(config, seed, device)
