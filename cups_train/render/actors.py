@@ -11,6 +11,8 @@ from cups_train.render.quads import Quads, join, pose
 from cups_train.render.vehicles import VehicleTextures, bicycle, bus, car, motorcycle, truck
 
 TRAIN_ID = {"person": 11, "rider": 12, "car": 13, "truck": 14, "bus": 15, "motorcycle": 17, "bicycle": 18}
+COLORS = ((1.05, 1.05, 1.06), (0.2, 0.2, 0.22), (0.55, 0.57, 0.6), (0.72, 0.16, 0.14), (0.16, 0.24, 0.48), (0.16, 0.32, 0.22), (0.4, 0.52, 0.66),
+          (0.62, 0.5, 0.35), (0.32, 0.33, 0.35), (0.85, 0.86, 0.85))  # of cars
 STANDING = 0.1  # m/s up to which a thing counts as standing
 STEP_S = 0.1
 
@@ -73,8 +75,7 @@ class Cast:
 
     def _vehicle(self, kind: str) -> tuple[tuple[float, float, float], Callable[[np.random.Generator], Quads]]:
         rng, t = self.rng, self.textures
-        colors = [(1.05, 1.05, 1.06), (0.2, 0.2, 0.22), (0.55, 0.57, 0.6), (0.8, 0.14, 0.12), (0.14, 0.25, 0.6), (0.16, 0.32, 0.22), (0.36, 0.52, 0.7), (0.62, 0.5, 0.35)]
-        tint = colors[int(rng.integers(len(colors)))]
+        tint = COLORS[int(rng.integers(len(COLORS)))]
         if kind == "bus":
             size = (11.5, 2.5, 3.0)
             return size, lambda _: bus(t, [(1.0, 0.75, 0.15), (0.85, 0.16, 0.14), (0.3, 0.5, 0.8)][int(rng.integers(3))], size)
@@ -105,7 +106,7 @@ class Cast:
             return False
         height = float(self.rng.uniform(1.6, 1.85))
         tint = tuple(float(c) for c in self.rng.uniform(0.1, 0.9, 3))
-        machine = motorcycle(self.textures, tint) if motor else bicycle(self.textures)  # type: ignore[arg-type]
+        machine = motorcycle(self.textures, tint) if motor else bicycle(self.textures)
         name, size = ("motorcycle", (2.1, 0.7, 1.1)) if motor else ("bicycle", (1.75, 0.56, 1.05))
         phase = np.zeros(len(track.yaw)) if motor else self.rng.uniform(0, 6.3) + _travelled(track) * 1.15
         local = np.stack([riding(height, float(p), 0.82 if motor else 0.95) for p in phase])

@@ -4,7 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_train.render.textures import bricks, letter, noise
+from cups_train.render.textures import bricks, letter, noise, rgb
 
 SIZE = 512  # px, side of a front
 FRONT_WIDTH, FRONT_HEIGHT = 12.0, 14.0  # m, what one front texture stands for
@@ -40,7 +40,7 @@ def front(rng: np.random.Generator) -> np.ndarray:
 
 def _wall(rng: np.random.Generator) -> np.ndarray:
     colors = [(196, 178, 140), (178, 122, 96), (205, 200, 188), (150, 158, 150), (192, 158, 112), (168, 150, 160), (142, 128, 118), (205, 186, 132)]
-    color = np.float32(colors[int(rng.integers(len(colors)))]) * np.float32(rng.uniform(0.85, 1.05))
+    color = rgb(colors[int(rng.integers(len(colors)))]) * rng.uniform(0.85, 1.05)
     if rng.random() < 0.35:
         tone = [(150, 74, 56), (138, 88, 66), (120, 70, 60)][int(rng.integers(3))]
         return np.ascontiguousarray(np.tile(bricks(rng, tone, 32, 256), (2, 2, 1)), np.float32)
@@ -58,7 +58,7 @@ def _window(image: np.ndarray, rng: np.random.Generator, at: tuple[int, int, int
     x, y, w, h = at
     image[y - 5:y, x - 4:x + w + 4] = image[y - 5:y, x - 4:x + w + 4] * 0.4 + 110
     image[y:y + h, x:x + w] = frame
-    pane = np.linspace(rng.uniform(70, 130), rng.uniform(28, 50), h - 6, dtype=np.float32)[:, None, None] * np.float32([0.88, 0.98, 1.06])
+    pane = np.linspace(rng.uniform(70, 130), rng.uniform(28, 50), h - 6, dtype=np.float32)[:, None, None] * rgb([0.88, 0.98, 1.06])
     image[y + 3:y + h - 3, x + 3:x + w - 3] = pane
     if rng.random() < 0.55:
         drawn, tone = int(rng.integers(2, max(3, w // 3))), rng.uniform(130, 215)
@@ -80,7 +80,7 @@ def _shutters(image: np.ndarray, at: tuple[int, int, int, int], frame: tuple[flo
     wide = max(5, w // 3)
     for left in (x - wide - 1, x + w + 1):
         if 0 <= left and left + wide < SIZE:
-            image[y:y + h, left:left + wide] = np.float32(frame) * 0.7
+            image[y:y + h, left:left + wide] = rgb(frame) * 0.7
             image[y:y + h:4, left:left + wide] *= 0.7
 
 
@@ -89,7 +89,7 @@ def _ground_floor(image: np.ndarray, rng: np.random.Generator, top: int, columns
     image[top + 5:top + 8] *= 0.6
     shop = rng.random() < 0.6
     if rng.random() < 0.5 or shop:
-        image[top + 8:] = image[top + 8:] * 0.55 + np.float32(rng.uniform(30, 95, 3))
+        image[top + 8:] = image[top + 8:] * 0.55 + rgb(rng.uniform(30, 95, 3))
         image[top + 8::14] *= 0.85
     door = int(rng.integers(columns))
     step = SIZE / columns
@@ -109,7 +109,7 @@ def _ground_floor(image: np.ndarray, rng: np.random.Generator, top: int, columns
 def _door(image: np.ndarray, rng: np.random.Generator, left: int, top: int, wide: int) -> None:
     half = min(wide, 60) // 2
     middle = left + wide // 2
-    color = np.float32(rng.choice([[92, 58, 40], [52, 70, 60], [66, 66, 74], [120, 40, 36]]))
+    color = rgb(rng.choice([[92, 58, 40], [52, 70, 60], [66, 66, 74], [120, 40, 36]]))
     image[top + 40:, middle - half - 4:middle + half + 4] = 188
     image[top + 44:, middle - half:middle + half] = color
     image[top + 46:top + 58, middle - half + 3:middle + half - 3] = (70, 80, 88)
@@ -121,7 +121,7 @@ def _door(image: np.ndarray, rng: np.random.Generator, left: int, top: int, wide
 def _display(image: np.ndarray, rng: np.random.Generator, at: tuple[int, int, int, int]) -> None:
     x, y, w, h = at
     image[y - 3:y + h + 3, x - 3:x + w + 3] = (58, 54, 50)
-    image[y:y + h, x:x + w] = np.linspace(100, 62, h, dtype=np.float32)[:, None, None] * np.float32([0.95, 1.0, 1.03])
+    image[y:y + h, x:x + w] = np.linspace(100, 62, h, dtype=np.float32)[:, None, None] * rgb([0.95, 1.0, 1.03])
     for _ in range(int(rng.integers(4, 10))):
         px, py = x + int(rng.integers(2, max(3, w - 12))), y + int(rng.integers(h // 3, max(h // 3 + 1, h - 14)))
         image[py:min(py + int(rng.integers(6, 22)), y + h), px:min(px + int(rng.integers(5, 18)), x + w)] = rng.uniform(40, 225, 3)
@@ -129,7 +129,7 @@ def _display(image: np.ndarray, rng: np.random.Generator, at: tuple[int, int, in
 
 
 def _name(image: np.ndarray, rng: np.random.Generator, top: int) -> None:
-    color = np.float32(rng.uniform(20, 190, 3))
+    color = rgb(rng.uniform(20, 190, 3))
     image[top:top + 26, 10:-10] = color
     ink = (245, 240, 228) if color.mean() < 125 else (30, 28, 34)
     for x in range(24, SIZE - 90, int(rng.integers(130, 220))):

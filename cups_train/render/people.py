@@ -10,6 +10,13 @@ from cups_train.render.quads import Paint, Quads, box, circle, hinge, join, pris
 PARTS = 7  # body, two thighs, two shanks, two arms
 
 
+COATS = ((1.3, 0.25, 0.22), (0.25, 0.35, 0.9), (0.2, 0.55, 0.3), (1.5, 1.45, 1.35), (0.22, 0.22, 0.24), (1.3, 1.0, 0.3), (0.75, 0.65, 0.5),
+         (0.6, 0.3, 0.6))
+TROUSERS = ((0.25, 0.3, 0.5), (0.2, 0.2, 0.22), (0.7, 0.62, 0.5), (0.45, 0.45, 0.47), (0.4, 0.28, 0.2))
+SKINS = ((1.5, 1.15, 0.95), (1.2, 0.85, 0.65), (0.7, 0.45, 0.32))
+HAIRS = ((0.25, 0.17, 0.1), (0.1, 0.1, 0.1), (0.8, 0.6, 0.3), (0.75, 0.75, 0.75))
+
+
 @dataclass(frozen=True)
 class Clothes:
     """Textures and colours of one person."""
@@ -23,11 +30,7 @@ class Clothes:
 
 
 def random_clothes(rng: np.random.Generator, cloth: int, skin_texture: int) -> Clothes:
-    palette = [(1.3, 0.25, 0.22), (0.25, 0.35, 0.9), (0.2, 0.55, 0.3), (1.5, 1.45, 1.35), (0.22, 0.22, 0.24), (1.3, 1.0, 0.3), (0.75, 0.65, 0.5), (0.6, 0.3, 0.6)]
-    legs = [(0.25, 0.3, 0.5), (0.2, 0.2, 0.22), (0.7, 0.62, 0.5), (0.45, 0.45, 0.47), (0.4, 0.28, 0.2)]
-    skins = [(1.5, 1.15, 0.95), (1.2, 0.85, 0.65), (0.7, 0.45, 0.32)]
-    hairs = [(0.25, 0.17, 0.1), (0.1, 0.1, 0.1), (0.8, 0.6, 0.3), (0.75, 0.75, 0.75)]
-    choice = [options[int(rng.integers(len(options)))] for options in (palette, legs, skins, hairs)]
+    choice = [options[int(rng.integers(len(options)))] for options in (COATS, TROUSERS, SKINS, HAIRS)]
     return Clothes(cloth, skin_texture, *choice)
 
 

@@ -51,7 +51,7 @@ class Paint:
     """How a surface looks."""
 
     texture: int
-    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    tint: tuple[float, ...] = (1.0, 1.0, 1.0)  # factors on R, G, B
     metres: float | None = None  # side of one texture tile; None: the texture fills the quad once
     flags: int = 0
 

@@ -53,8 +53,8 @@ def in_sight(view: View, corners: np.ndarray) -> np.ndarray:
     fx, fy, cx, cy = view.intrinsics
     height, width = view.shape
     x, y, z = corners[..., 0] * fx, corners[..., 1] * fy, corners[..., 2]
-    outside = (x < -cx * z).all(1) | (x > (width - 1 - cx) * z).all(1) | (y < -cy * z).all(1) | (y > (height - 1 - cy) * z).all(1)
-    return ~outside
+    sides = [x < -cx * z, x > (width - 1 - cx) * z, y < -cy * z, y > (height - 1 - cy) * z]
+    return np.logical_not(np.any([np.all(side, axis=1) for side in sides], axis=0))
 
 
 def clip_near(polygon: np.ndarray, near: float = NEAR) -> np.ndarray:
@@ -73,8 +73,8 @@ def rasterise(view: View, quads: Quads, bank: TextureBank) -> Buffers:
     corners = view.local(quads.corners)
     planes, facing = _planes(view, quads)
     height, width = view.shape
-    front = corners[..., 2] > NEAR
-    whole = front.all(1)
+    front: np.ndarray = corners[..., 2] > NEAR
+    whole = np.all(front, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         points = view.project(corners)
     low, high = points.min(1), points.max(1)
@@ -140,16 +140,21 @@ class _Canvas:
         np.copyto(self.ids[window], number, where=mask)
 
     def _cut(self, number: int, mask: np.ndarray, x: np.ndarray, y: np.ndarray, value: np.ndarray) -> None:
-        rows, columns = np.nonzero(mask)
-        if not len(rows):
+        """Take the samples away where the texture has holes."""
+        at = np.flatnonzero(mask)
+        if not len(at):
             return
-        xs, ys, scale = x[columns], y[rows], value[rows, columns]
-        plane, texture = self.planes[number], self.quads.texture[number]
-        s, t = ((p[0] * xs + p[1] * ys + p[2]) / scale for p in plane[:2])
-        texels = np.prod(self.quads.repeat[number]) * 2.0 ** (self.bank.log_width[texture, 0] + self.bank.log_height[texture, 0])
-        step = np.hypot(plane[0, 0], plane[1, 0]) / float(np.median(scale)) * 2.0 ** self.bank.log_width[texture, 0]
-        level = int(np.clip(np.log2(max(step, 1e-6)), 0, np.log2(max(texels, 1)) / 2))
-        mask[rows, columns] = self.bank.alpha(texture, level, s, t) >= 128
+        row, column = np.divmod(at.astype(np.int32), np.int32(len(x)))
+        xs, ys, depth = (column + np.int32(x[0])).astype(np.float32), (row + np.int32(y[0])).astype(np.float32), 1 / value.ravel()[at]
+        plane, texture = self.planes[number].astype(np.float32), int(self.quads.texture[number])
+        step = float(np.hypot(plane[0, 0], plane[1, 0]) * depth[len(depth) // 2]) * 2.0 ** self.bank.log_width[texture, 0]
+        level = min(9, max(0, int(np.log2(max(step, 1.0)))))
+        s, t = (np.minimum((p[0] * xs + p[1] * ys + p[2]) * depth, inside) for p, inside in zip(plane[:2], self._last(number), strict=True))
+        mask[row, column] = self.bank.alpha(texture, level, s, t) >= 128
+
+    def _last(self, number: int | np.ndarray) -> np.ndarray:
+        """Largest s and t inside a quad, so that its far edges do not wrap around."""
+        return self.quads.repeat[number] * (1 - 1e-5)
 
     def draw_small(self, numbers: np.ndarray, points: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
         """Many small quads at once: every sample of their bounding boxes is tested."""
@@ -179,7 +184,8 @@ class _Canvas:
         at = np.nonzero(self.quads.flags[number] & CUTOUT)[0]
         if len(at):
             plane, texture = self.planes[number[at]], self.quads.texture[number[at]]
-            s, t = ((plane[:, k, 0] * x[at] + plane[:, k, 1] * y[at] + plane[:, k, 2]) / value[at] for k in (0, 1))
+            last = self._last(number[at])
+            s, t = (np.minimum((plane[:, k, 0] * x[at] + plane[:, k, 1] * y[at] + plane[:, k, 2]) / value[at], last[:, k]) for k in (0, 1))
             wide = 2.0 ** self.bank.log_width[texture, 0] * self.quads.repeat[number[at], 0] / size[at].max(1)
             level = np.clip(np.log2(np.maximum(wide, 1)), 0, 10).astype(np.int32)
             solid[at] = self.bank.alpha(texture, level, s, t) >= 128

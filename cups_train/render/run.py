@@ -3,15 +3,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import RenderConfig
+from cups_train.errors import CupsError
 from cups_train.files import write_image
 from cups_train.progress import progress
 from cups_train.render.actors import STANDING, Actor
@@ -27,12 +28,12 @@ from cups_train.types import StereoCamera
 
 FIRST_STAMP_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
-CITYSCAPES = Classes(tuple(PseudoClass(k, name, isthing, color) for k, (name, isthing, color) in enumerate((
-    ("road", False, (128, 64, 128)), ("sidewalk", False, (244, 35, 232)), ("building", False, (70, 70, 70)), ("wall", False, (102, 102, 156)),
-    ("fence", False, (190, 153, 153)), ("pole", False, (153, 153, 153)), ("traffic light", False, (250, 170, 30)), ("traffic sign", False, (220, 220, 0)),
-    ("vegetation", False, (107, 142, 35)), ("terrain", False, (152, 251, 152)), ("sky", False, (70, 130, 180)), ("person", True, (220, 20, 60)),
-    ("rider", True, (255, 0, 0)), ("car", True, (0, 0, 142)), ("truck", True, (0, 0, 70)), ("bus", True, (0, 60, 100)), ("train", True, (0, 80, 100)),
-    ("motorcycle", True, (0, 0, 230)), ("bicycle", True, (119, 11, 32))), 1)))
+_STUFF = (("road", (128, 64, 128)), ("sidewalk", (244, 35, 232)), ("building", (70, 70, 70)), ("wall", (102, 102, 156)), ("fence", (190, 153, 153)),
+          ("pole", (153, 153, 153)), ("traffic light", (250, 170, 30)), ("traffic sign", (220, 220, 0)), ("vegetation", (107, 142, 35)),
+          ("terrain", (152, 251, 152)), ("sky", (70, 130, 180)))
+_THINGS = (("person", (220, 20, 60)), ("rider", (255, 0, 0)), ("car", (0, 0, 142)), ("truck", (0, 0, 70)), ("bus", (0, 60, 100)),
+           ("train", (0, 80, 100)), ("motorcycle", (0, 0, 230)), ("bicycle", (119, 11, 32)))
+CITYSCAPES = Classes(tuple(PseudoClass(k, name, k > len(_STUFF), color) for k, (name, color) in enumerate(_STUFF + _THINGS, 1)))
 
 
 def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | None = None) -> None:
@@ -40,6 +41,8 @@ def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | No
 
     Both folders take the place of older ones of these names when they are complete.
     """
+    if frames < 1:
+        raise CupsError(f"expected --frames of at least 1, found {frames}")
     config = config or RenderConfig()
     rng = np.random.default_rng([seed, 1])
     camera, height_m = _camera(config, rng)
@@ -84,19 +87,20 @@ def _camera(config: RenderConfig, rng: np.random.Generator) -> tuple[StereoCamer
     return camera, config.camera_height or float(height_m)
 
 
-def _moments(scene: Scene, camera: StereoCamera, frames: int) -> Any:
+def _moments(scene: Scene, camera: StereoCamera, frames: int) -> Iterator[_Moment]:
     """Every frame in order; the left view at t+1 is drawn once and used twice."""
     world = _World(scene)
-    after = world.seen(camera, 0)
+    now, quads = world.seen(camera, 0)
     for number in range(frames):
-        now, quads = after
         right = View(camera, _beside(scene.camera_poses[number], camera.baseline))
-        hidden = rasterise(right, quads, scene.bank)
-        after = world.seen(camera, number + 1) if number + 1 < frames else (None, None)
-        truth = frame_truth(now, quads, hidden, after[0])
+        right_buffers = rasterise(right, quads, scene.bank)
+        after = world.seen(camera, number + 1) if number + 1 < frames else None
+        truth = frame_truth(now, quads, right_buffers, after[0] if after else None)
         shadows = world.shadows(number)
-        images = [shade(view, buffers, quads, scene.light, shadows, scene.bank) for view, buffers in ((now.view, now.buffers), (right, hidden))]
-        yield _Moment(number, images[0], images[1], truth)
+        left_image = shade(now.view, now.buffers, quads, scene.light, shadows, scene.bank)
+        yield _Moment(number, left_image, shade(right, right_buffers, quads, scene.light, shadows, scene.bank), truth)
+        if after:
+            now, quads = after
 
 
 def _beside(world_T_camera: np.ndarray, baseline: float) -> np.ndarray:
@@ -114,8 +118,7 @@ class _World:
         parts, first = [], 1
         for actor in scene.actors:
             quads = actor.quads
-            parts.append(Quads(quads.corners, quads.origin, quads.axes, quads.repeat, quads.texture, quads.tint, quads.category, quads.instance,
-                               quads.part + first, quads.flags))
+            parts.append(replace(quads, part=quads.part + first))
             first += actor.parts.shape[1]
         self._moving = join(parts) if parts else None
         self._standing_shadows = [cast_shadow(points, scene.light.sun) for points in scene.shadow_casters]
@@ -129,12 +132,12 @@ class _World:
         return Seen(view, rasterise(view, quads, self._scene.bank), poses), quads
 
     def shadows(self, number: int) -> Shadows:
-        cast, contact = list(self._standing_shadows), []
+        cast, contact = list(self._standing_shadows), [np.zeros((0, 4, 3))]
         for actor in self._scene.actors:
-            corners = _outline(actor, number)
-            cast.append(cast_shadow(corners, self._scene.light.sun, float(actor.base[number][2, 3])))
-            contact.append(np.column_stack([corners[:4, :2], np.full(4, actor.base[number][2, 3])]))
-        return Shadows(cast, contact)
+            corners, level = _outline(actor, number), float(actor.base[number][2, 3])
+            cast.append(cast_shadow(corners, self._scene.light.sun, level))
+            contact.append(np.column_stack([corners[:4, :2], np.full(4, level)])[None])
+        return Shadows(np.stack(cast), np.concatenate(contact))
 
 
 def _outline(actor: Actor, number: int) -> np.ndarray:

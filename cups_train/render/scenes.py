@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cups_train.render.actors import Actor, Cast, Track
+from cups_train.render.materials import street_textures
 from cups_train.render.paths import camera_poses, path
 from cups_train.render.quads import Quads, join
 from cups_train.render.shade import Light
-from cups_train.render.street import KERB, Layout, Street, street_textures
+from cups_train.render.street import KERB, Layout, Street
 from cups_train.render.textures import TextureBank, TextureBuilder, plain
 from cups_train.render.vehicles import vehicle_textures
 
@@ -82,8 +83,8 @@ def _light(rng: np.random.Generator, clouds: int) -> Light:
     sun = np.array([np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height)])
     zenith = np.array([150.0, 160, 172]) if overcast else np.array([92.0, 138, 200])
     return Light(sun=sun, sun_strength=0.12 if overcast else 0.5, ambient=0.78 if overcast else 0.56, haze=float(rng.uniform(0.0006, 0.004)),
-                 shadow=0.88 if overcast else 0.55, zenith=zenith, horizon=np.array([205.0, 212, 218]), cloud_cover=0.72 if overcast else float(rng.uniform(0.3, 0.6)),
-                 cloud_texture=clouds)
+                 shadow=0.88 if overcast else 0.55, zenith=zenith, horizon=np.array([205.0, 212, 218]),
+                 cloud_cover=0.72 if overcast else float(rng.uniform(0.3, 0.6)), cloud_texture=clouds)
 
 
 @dataclass(eq=False)

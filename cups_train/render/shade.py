@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 
 from cups_train.render.quads import GROUND, SHINY, Quads
-from cups_train.render.raster import Buffers, View, clip_near, in_sight
+from cups_train.render.raster import NEAR, Buffers, View, clip_near, in_sight
 from cups_train.render.textures import TextureBank
 
+SHADOW_CORNERS = 16
+SHADOWS_TO = 70.0  # m ahead up to which shadows are drawn
 LEVEL_OF_DETAIL_BIAS = 0.35  # share of the longer side of a pixel's footprint on the texture
 
 
@@ -30,10 +32,10 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Shadows:
-    """Convex polygons on the ground, in the world: (k, 3) m each."""
+    """Convex polygons on the ground, in the world; short ones repeat their last corner."""
 
-    cast: list[np.ndarray]
-    contact: list[np.ndarray]
+    cast: np.ndarray  # (N, SHADOW_CORNERS, 3) m
+    contact: np.ndarray  # (M, 4, 3) m
 
 
 def shade(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
@@ -45,7 +47,7 @@ def shade(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Sha
     color[index] = _colors(view, buffers, quads, light, shadows, bank, index)
     color = color.reshape(height, width, 3)
     image = np.ascontiguousarray(color[::2, ::2])
-    kernel = np.float32([0.25, 0.5, 0.25])
+    kernel = np.array([0.25, 0.5, 0.25], np.float32)
     smooth = cv2.sepFilter2D(color, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)[::2, ::2]
     np.copyto(image, smooth, where=edge[..., None])
     return image
@@ -79,7 +81,7 @@ def _colors(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: S
     surface *= (quads.tint * _sunlight(quads, light)[:, None])[number]
     flags = quads.flags[number]
     ground = np.nonzero(flags & GROUND)[0]
-    surface[ground] *= _shadow_mask(view, light, shadows).ravel()[index[ground]][:, None]
+    surface[ground] *= _in_shade(view, light, shadows, index[ground])[:, None]
     shiny = np.nonzero(flags & SHINY)[0]
     surface[shiny] += 0.16 * _reflected(_rays(view, index[shiny]), quads, number[shiny], light, bank)
     fade = np.exp(-light.haze * depth)[:, None]
@@ -145,22 +147,30 @@ def _reflected(rays: np.ndarray, quads: Quads, number: np.ndarray, light: Light,
     return color
 
 
-def _shadow_mask(view: View, light: Light, shadows: Shadows) -> np.ndarray:
-    """Brightness factor of ground at every sample, (2H, 2W) float32."""
-    mask, contact = np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.uint8)
-    for canvas, polygons in ((mask, shadows.cast), (contact, shadows.contact)):
-        for polygon in polygons:
-            local = view.local(polygon)
-            if local[:, 2].max() > 0.2 and in_sight(view, local[None])[0]:
-                flat = np.clip(view.project(clip_near(local)), -8000, 8000)
-                cv2.fillConvexPoly(canvas, np.round(flat * 8).astype(np.int32), 255, cv2.LINE_8, 3)
-    soft = cv2.blur(mask, (5, 5)).astype(np.float32) * ((1 - light.shadow) / 255)
-    dark = cv2.blur(contact, (9, 7)).astype(np.float32) * (0.5 / 255)
-    return (1 - soft) * (1 - dark)
+def _shadow_mask(view: View, shadows: Shadows) -> tuple[np.ndarray, np.ndarray]:
+    """How much of a cast and of a contact shadow lies on the ground at every sample, (2H, 2W) uint8 each."""
+    masks = []
+    for polygons, soft in ((shadows.cast, (5, 5)), (shadows.contact, (9, 7))):
+        canvas = np.zeros(view.shape, np.uint8)
+        local = view.local(polygons)
+        near = (local[..., 2].max(1) > 0.2) & (local[..., 2].min(1) < SHADOWS_TO)
+        for number in np.nonzero(near & in_sight(view, local))[0]:
+            polygon = local[number]
+            flat = view.project(polygon if polygon[:, 2].min() > NEAR else clip_near(polygon))
+            cv2.fillConvexPoly(canvas, np.round(np.clip(flat, -8000, 8000) * 8).astype(np.int32), 255, cv2.LINE_8, 3)
+        masks.append(cv2.blur(canvas, soft))
+    return masks[0], masks[1]
+
+
+def _in_shade(view: View, light: Light, shadows: Shadows, index: np.ndarray) -> np.ndarray:
+    """Brightness factor (n,) float32 of ground samples by flat index."""
+    cast, contact = (mask.ravel()[index].astype(np.float32) for mask in _shadow_mask(view, shadows))
+    return (1 - cast * ((1 - light.shadow) / 255)) * (1 - contact * (0.5 / 255))
 
 
 def cast_shadow(points: np.ndarray, sun: np.ndarray, height: float = 0.0) -> np.ndarray:
-    """The convex shadow (k, 3) of points (n, 3) on the level z = height."""
+    """The convex shadow (SHADOW_CORNERS, 3) of points (n, 3) on the level z = height; n is at most SHADOW_CORNERS."""
     flat = points[:, :2] - sun[:2] / sun[2] * np.maximum(points[:, 2:] - height, 0)
     hull = cv2.convexHull(flat.astype(np.float32))[:, 0]
+    hull = np.concatenate([hull, np.repeat(hull[-1:], SHADOW_CORNERS - len(hull), 0)])
     return np.column_stack([hull, np.full(len(hull), height)]).astype(np.float64)

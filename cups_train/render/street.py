@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cups_train.render import facades
+from cups_train.render.materials import StreetTextures
 from cups_train.render.quads import CUTOUT, GROUND, TWO_SIDED, Paint, Quads, box, circle, join, pose, prism, quad
-from cups_train.render.textures import TextureBuilder, asphalt, bricks, clouds, grass, leaves, plain, railing, slabs, worn_paint
 
 ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION, TERRAIN = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 KERB = 0.12  # m
@@ -36,40 +35,6 @@ class Layout:
         """y ranges of the blocks between cross streets."""
         edges = [self.start, *(y + s * self.cross for y in self.junctions for s in (-1, 1)), self.end]
         return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-@dataclass(frozen=True, eq=False)
-class StreetTextures:
-    asphalt: int
-    cobbles: int
-    slabs: int
-    kerb: int
-    paint: int
-    fronts: tuple[int, ...]
-    plaster: int
-    roof: int
-    bricks: int
-    leaves: tuple[int, ...]
-    hedge: int
-    bark: int
-    grass: int
-    railing: int
-    metal: int
-    signs: tuple[int, ...]
-    lights: tuple[int, int, int]
-    clouds: int
-
-
-def street_textures(bank: TextureBuilder, rng: np.random.Generator) -> StreetTextures:
-    greens = [(92, 132, 48), (70, 118, 52), (118, 138, 58)]
-    return StreetTextures(
-        asphalt=bank.add(asphalt(rng)), cobbles=bank.add(slabs(rng, (98, 94, 92), 16)), slabs=bank.add(slabs(rng, (148, 144, 138))),
-        kerb=bank.add(plain(rng, (162, 160, 156))), paint=bank.add(worn_paint(rng)), fronts=tuple(bank.add(facades.front(rng)) for _ in range(10)),
-        plaster=bank.add(plain(rng, (176, 164, 150), 256, 9)), roof=bank.add(bricks(rng, (126, 74, 60), 16)), bricks=bank.add(bricks(rng, (146, 92, 72), 16)),
-        leaves=tuple(bank.add(leaves(rng, hue)) for hue in greens for _ in range(2)), hedge=bank.add(leaves(rng, (66, 104, 44), 128, 2600, False)),
-        bark=bank.add(plain(rng, (104, 84, 66), 64, 16)), grass=bank.add(grass(rng)), railing=bank.add(railing(rng)), metal=bank.add(plain(rng, (104, 108, 110), 64, 6)),
-        signs=tuple(bank.add(s) for s in facades.signs()), lights=(bank.add(facades.traffic_light(0)), bank.add(facades.traffic_light(1)), bank.add(facades.traffic_light(2))),
-        clouds=bank.add(clouds(rng)))
 
 
 @dataclass(eq=False)
@@ -168,11 +133,12 @@ class Street:
         low, high = (np.column_stack([ring_xy, np.full(4, z)]) for z in (0.0, height))
         tint = tuple(float(c) for c in rng.uniform(0.85, 1.12) * rng.uniform(0.94, 1.06, 3))
         front = Paint(int(rng.choice(t.fronts)), tint)
-        gable = Paint(t.plaster, tint, metres=4.0) if rng.random() < 0.5 else front
+        gable = Paint(int(rng.choice(t.fronts)), tint)
         walls = prism(low, high, [front, gable, Paint(t.plaster, tint, metres=4.0), gable])
         eaves = ring_xy + (ring_xy.mean(0) - ring_xy) * -0.05
         top = ring_xy + (ring_xy.mean(0) - ring_xy) * 0.45
-        roof = prism(np.column_stack([eaves, np.full(4, height)]), np.column_stack([top, np.full(4, height + rng.uniform(2, 4))]), Paint(t.roof, tint, metres=3.0))
+        ridge = np.column_stack([top, np.full(4, height + rng.uniform(2, 4))])
+        roof = prism(np.column_stack([eaves, np.full(4, height)]), ridge, Paint(t.roof, tint, metres=3.0))
         self._add(join([walls, roof]), BUILDING)
         self._relief(np.array([a, b]), np.array(inward), height, tint)
         self.tall.append(np.concatenate([low, high]))
@@ -183,7 +149,7 @@ class Street:
         length = float(np.linalg.norm(edge[1] - edge[0]))
         middle = edge.mean(0)
         yaw = float(np.arctan2(*(edge[1] - edge[0])[::-1]))
-        stone = Paint(t.kerb, tint[:3], metres=2.0)  # type: ignore[arg-type]
+        stone = Paint(t.kerb, tint, metres=2.0)
         cornice = box((length, 0.5, 0.35), (0, 0, height - 0.4), stone).moved(pose(middle[0], middle[1], 0, yaw))
         self._add(cornice, BUILDING)
         if rng.random() < 0.4:
@@ -212,7 +178,8 @@ class Street:
         elif kind == 1:
             self._add(box((0.3, width - 0.4, 1.6), at, Paint(t.bricks, metres=1.6)), WALL)
         else:
-            fence = quad([[at[0], y, 1.35], [at[0], y + width, 1.35], [at[0], y + width, KERB], [at[0], y, KERB]], Paint(t.railing, flags=CUTOUT | TWO_SIDED))
+            bars = Paint(t.railing, flags=CUTOUT | TWO_SIDED)
+            fence = quad([[at[0], y, 1.35], [at[0], y + width, 1.35], [at[0], y + width, KERB], [at[0], y, KERB]], bars)
             fence.repeat[:] = (width / 2.4, 1.0)
             self._add(fence, FENCE)
         self._house((side * (line + 12), y), (side, 0.0), width)
@@ -230,8 +197,9 @@ class Street:
             if rng.random() < 0.3:
                 self._sign(x, float(y) + 3.0, int(rng.integers(len(self.t.signs))))
             if rng.random() < 0.15:
-                self._add(prism(circle(0.25, KERB, 6, (x, float(y) + 7)), circle(0.28, 1.05, 6, (x, float(y) + 7)), Paint(self.t.metal, (0.9, 0.6, 0.2)),
-                                Paint(self.t.metal)), 0)
+                spot = (x, float(y) + 7)
+                bin_paint = Paint(self.t.metal, (0.9, 0.6, 0.2))
+                self._add(prism(circle(0.25, KERB, 6, spot), circle(0.28, 1.05, 6, spot), bin_paint, Paint(self.t.metal)), 0)
         for y in (low + 3.5, high - 3.5):
             if rng.random() < 0.5 and low > p.start:
                 self._sign(x, y, int(rng.integers(len(self.t.signs))))

@@ -1,6 +1,7 @@
 """Textures: a bank with mip levels in one flat array, and procedural materials."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,12 +19,12 @@ class TextureBank:
     log_width: np.ndarray  # (K, LEVELS) int32
     log_height: np.ndarray  # (K, LEVELS) int32
 
-    def index(self, texture: np.ndarray, level: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def index(self, texture: np.ndarray | int, level: np.ndarray | int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Flat index of texels (whole numbers, wrapped around)."""
         log_width = self.log_width[texture, level]
         return self.offset[texture, level] + ((y & ((1 << self.log_height[texture, level]) - 1)) << log_width) + (x & ((1 << log_width) - 1))
 
-    def alpha(self, texture: np.ndarray, level: np.ndarray, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def alpha(self, texture: np.ndarray | int, level: np.ndarray | int, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Alpha of the nearest texel, uint8; s and t count whole textures."""
         x = np.floor(s * (1 << self.log_width[texture, level])).astype(np.int32)
         y = np.floor(t * (1 << self.log_height[texture, level])).astype(np.int32)
@@ -83,6 +84,11 @@ class TextureBuilder:
         return TextureBank(np.concatenate(data), offset, log_width, log_height)
 
 
+def rgb(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """A colour to calculate with, (3,) float32."""
+    return np.asarray(values, np.float32)
+
+
 def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, roughness: float = 0.6) -> np.ndarray:
     """Tileable fractal noise (H, W) float32 of mean 0 and deviation 1; `coarsest` cells along the height at first, then twice as many."""
     height, width = size
@@ -98,9 +104,9 @@ def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, ro
     return (total - total.mean()) / (total.std() + 1e-6)
 
 
-def plain(rng: np.random.Generator, rgb: tuple[float, float, float], size: int = 64, spread: float = 8.0, roughness: float = 0.75) -> np.ndarray:
+def plain(rng: np.random.Generator, color: tuple[float, float, float], size: int = 64, spread: float = 8.0, roughness: float = 0.75) -> np.ndarray:
     """A colour with noise, (size, size, 3)."""
-    return np.float32(rgb) + spread * noise(rng, (size, size), 4, roughness)[..., None]
+    return rgb(color) + spread * noise(rng, (size, size), 4, roughness)[..., None]
 
 
 def asphalt(rng: np.random.Generator) -> np.ndarray:
@@ -115,28 +121,28 @@ def asphalt(rng: np.random.Generator) -> np.ndarray:
     for _ in range(14):
         steps = np.cumsum(rng.normal(0, 9, (14, 2)), 0) + rng.uniform(100, size - 100, 2)
         cv2.polylines(value, [steps.astype(np.int32)], False, float(rng.uniform(50, 66)), int(rng.integers(1, 3)), cv2.LINE_AA)
-    return value[..., None] * np.float32([1.0, 1.0, 1.03])
+    return value[..., None] * rgb([1.0, 1.0, 1.03])
 
 
-def bricks(rng: np.random.Generator, rgb: tuple[float, float, float], rows: int = 16, size: int = 256) -> np.ndarray:
+def bricks(rng: np.random.Generator, color: tuple[float, float, float], rows: int = 16, size: int = 256) -> np.ndarray:
     """A bond of `rows` courses, tileable; rows is a power of two."""
-    image = np.full((size, size, 3), 0.0, np.float32) + np.float32([150, 145, 138]) * 0.8
+    image = np.full((size, size, 3), 0.0, np.float32) + rgb([150, 145, 138]) * 0.8
     height, width = size // rows, 2 * size // rows
     for row in range(rows):
         for column in range(-1, rows // 2 + 1):
             x = column * width + (row % 2) * width // 2
-            color = np.float32(rgb) * np.float32(rng.uniform(0.78, 1.18))
-            image[row * height + 1:(row + 1) * height, max(0, x + 1):max(0, x + width)] = color
+            tone = rgb(color) * rng.uniform(0.78, 1.18)
+            image[row * height + 1:(row + 1) * height, max(0, x + 1):max(0, x + width)] = tone
     return image + 6 * noise(rng, (size, size), 8, 0.8)[..., None]
 
 
-def slabs(rng: np.random.Generator, rgb: tuple[float, float, float], count: int = 8, size: int = 512) -> np.ndarray:
+def slabs(rng: np.random.Generator, color: tuple[float, float, float], count: int = 8, size: int = 512) -> np.ndarray:
     """Square paving, tileable."""
     image = np.empty((size, size, 3), np.float32)
     step = size // count
     for i in range(count):
         for j in range(count):
-            image[i * step:(i + 1) * step, j * step:(j + 1) * step] = np.float32(rgb) * np.float32(rng.uniform(0.9, 1.1))
+            image[i * step:(i + 1) * step, j * step:(j + 1) * step] = rgb(color) * rng.uniform(0.9, 1.1)
             image[i * step:i * step + 2, j * step:(j + 1) * step] *= 0.72
             image[i * step:(i + 1) * step, j * step:j * step + 2] *= 0.72
     return image + (7 * noise(rng, (size, size), 4, 0.85) + 6 * rng.standard_normal((size, size)).astype(np.float32))[..., None]
@@ -145,12 +151,12 @@ def slabs(rng: np.random.Generator, rgb: tuple[float, float, float], count: int 
 def leaves(rng: np.random.Generator, hue: tuple[float, float, float], size: int = 128, count: int = 700, round_alpha: bool = True) -> np.ndarray:
     """Foliage (size, size, 4): single leaves with holes between them."""
     image = np.zeros((size, size, 4), np.float32)
-    image[..., :3] = np.float32(hue) * 0.45
+    image[..., :3] = rgb(hue) * 0.45
     for _ in range(count):
         radius, angle = (size * 0.47) * rng.random() ** 0.5, rng.uniform(0, 2 * np.pi)
         centre = (size / 2 + radius * np.cos(angle), size / 2 + radius * np.sin(angle)) if round_alpha else tuple(rng.uniform(0, size, 2))
         shade = rng.uniform(0.5, 1.35) * (1.12 - 0.3 * centre[1] / size)
-        color = tuple(float(c) for c in np.float32(hue) * np.float32(shade) * rng.uniform(0.88, 1.12, 3).astype(np.float32))
+        color = tuple(float(c) for c in rgb(hue) * shade * rng.uniform(0.88, 1.12, 3))
         axes = (int(rng.integers(2, 5)), int(rng.integers(1, 4)))
         cv2.ellipse(image, (int(centre[0]), int(centre[1])), axes, float(rng.uniform(0, 180)), 0, 360, (*color, 255.0), -1)
     if not round_alpha:
@@ -161,7 +167,7 @@ def leaves(rng: np.random.Generator, hue: tuple[float, float, float], size: int 
 def grass(rng: np.random.Generator) -> np.ndarray:
     size = 256
     value = noise(rng, (size, size), 4, 0.9) + 0.8 * rng.standard_normal((size, size)).astype(np.float32)
-    return np.float32([86, 116, 52]) + value[..., None] * np.float32([13, 15, 9])
+    return rgb([86, 116, 52]) + value[..., None] * rgb([13, 15, 9])
 
 
 def clouds(rng: np.random.Generator) -> np.ndarray:
@@ -192,4 +198,4 @@ def letter(image: np.ndarray, text: str, at: tuple[int, int], size: tuple[float,
     ink = np.zeros(image.shape[:2], np.uint8)
     cv2.putText(ink, text, at, cv2.FONT_HERSHEY_DUPLEX, size[0], 255, size[1], cv2.LINE_AA)
     share = ink[..., None].astype(np.float32) / 255
-    image += share * (np.float32(color) - image)
+    image += share * (rgb(color) - image)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from cups_train.render.quads import CUTOUT, SHINY, TWO_SIDED, Paint, Quads, box, join, prism, quad, ring
-from cups_train.render.textures import TextureBuilder, letter, noise
+from cups_train.render.textures import TextureBuilder, letter, noise, rgb
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ def _shaded(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 
 def _glass() -> np.ndarray:
-    image = np.empty((32, 64, 3), np.float32)
-    image[:] = np.linspace(92, 40, 32, dtype=np.float32)[:, None, None] * np.float32([0.86, 0.97, 1.08])
-    cv2.line(image, (8, 31), (30, 0), (120, 132, 142), 3, cv2.LINE_AA)
+    image = np.ascontiguousarray(_pane(32, 64))
     image[:, :2] = image[:, -2:] = image[:2] = 36
     return image
 
@@ -71,11 +69,18 @@ def _glass() -> np.ndarray:
 def _glass_side() -> np.ndarray:
     """128 x 32: three panes between pillars of body colour."""
     image = np.full((32, 128, 3), 200, np.float32)
-    pane = np.linspace(88, 38, 26, dtype=np.float32)[:, None, None] * np.float32([0.86, 0.97, 1.08])
     for start, end in ((6, 38), (43, 82), (87, 122)):
-        image[4:30, start:end] = pane
-        cv2.line(image, (start + 4, 28), (start + 14, 6), (112, 124, 134), 2, cv2.LINE_AA)
+        image[4:30, start:end] = _pane(26, end - start)
     return image
+
+
+def _pane(height: int, width: int) -> np.ndarray:
+    """Dark glass with a soft bright stripe and seats behind."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    value = 84 - 40 * y / height + 22 * np.exp(-((x + 0.6 * y - 0.55 * width) / (0.12 * width)) ** 2)
+    value[int(height * 0.55):, int(width * 0.2):int(width * 0.36)] -= 14
+    value[int(height * 0.55):, int(width * 0.62):int(width * 0.78)] -= 14
+    return value[..., None] * rgb([0.86, 0.97, 1.08])
 
 
 def _end(rng: np.random.Generator, rear: bool) -> np.ndarray:
@@ -112,8 +117,7 @@ def _wheel() -> np.ndarray:
 def _bus_side(rng: np.random.Generator) -> np.ndarray:
     image = _shaded(rng, (64, 256))
     for x in range(6, 246, 31):
-        image[12:34, x:x + 27] = np.linspace(98, 48, 22, dtype=np.float32)[:, None, None] * np.float32([0.88, 0.98, 1.06])
-        cv2.line(image, (x + 4, 32), (x + 14, 13), (120, 130, 138), 2, cv2.LINE_AA)
+        image[12:34, x:x + 27] = _pane(22, 27)
     image[40:44] *= 0.55
     for x in (100, 216):
         cv2.rectangle(image, (x, 12), (x + 20, 58), (60, 66, 72), -1)
@@ -124,8 +128,7 @@ def _bus_side(rng: np.random.Generator) -> np.ndarray:
 
 def _bus_end(rng: np.random.Generator, rear: bool) -> np.ndarray:
     image = _shaded(rng, (128, 128))
-    cv2.rectangle(image, (8, 26), (119, 66 if not rear else 52), (58, 66, 74), -1)
-    cv2.line(image, (20, 60), (44, 28), (120, 130, 138), 4, cv2.LINE_AA)
+    image[26:52 if rear else 67, 8:120] = _pane(26 if rear else 41, 112)
     cv2.rectangle(image, (22, 6), (105, 19), (30, 30, 30), -1)
     letter(image, f"{int(rng.integers(2, 99))} MITTE", (28, 17), (0.4, 1), (250, 190, 60))
     for x in (8, 96):
@@ -163,7 +166,7 @@ def _bicycle() -> np.ndarray:
     return image
 
 
-def car(t: VehicleTextures, rng: np.random.Generator, size: tuple[float, float, float], tint: tuple[float, float, float]) -> Quads:
+def car(t: VehicleTextures, rng: np.random.Generator, size: tuple[float, float, float], tint: tuple[float, ...]) -> Quads:
     """A hatchback, estate or van of size length, width, height."""
     length, width, height = size
     van = height > 1.75
@@ -200,14 +203,15 @@ def _wheels(t: VehicleTextures, reach: float, width: float, radius: float) -> Qu
     return join(made)
 
 
-def bus(t: VehicleTextures, tint: tuple[float, float, float], size: tuple[float, float, float]) -> Quads:
+def bus(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, float]) -> Quads:
     length, width, height = size
     side, lid = Paint(t.bus_side, tint, flags=SHINY), Paint(t.body, tint)
-    shell = prism(ring(length, width, 0.3), ring(length, width * 0.97, height), [side, Paint(t.bus_front, tint, flags=SHINY), side, Paint(t.bus_rear, tint)], lid)
+    faces = [side, Paint(t.bus_front, tint, flags=SHINY), side, Paint(t.bus_rear, tint)]
+    shell = prism(ring(length, width, 0.3), ring(length, width * 0.97, height), faces, lid)
     return join([shell, _wheels(t, length * 0.28, width, 0.48)])
 
 
-def truck(t: VehicleTextures, tint: tuple[float, float, float], size: tuple[float, float, float]) -> Quads:
+def truck(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, float]) -> Quads:
     length, width, height = size
     cab = length * 0.26
     front, side = Paint(t.bus_front, tint, flags=SHINY), Paint(t.side, tint, flags=SHINY)
@@ -226,7 +230,7 @@ def bicycle(t: VehicleTextures) -> Quads:
     return join([plane, *tyres, lamp, box((0.04, 0.56, 0.04), (0.4, 0, 1.02), Paint(t.dark))])
 
 
-def motorcycle(t: VehicleTextures, tint: tuple[float, float, float]) -> Quads:
+def motorcycle(t: VehicleTextures, tint: tuple[float, ...]) -> Quads:
     """2.1 m long."""
     wheels = []
     for x in (-0.7, 0.72):
