@@ -53,8 +53,7 @@ class Model:
 def load_model(folder: Path | str, providers: tuple[str, ...] = PROVIDERS, threads: int = 0) -> Model:
     """Read card and graph, check both against each other and open a session.
 
-    A `model.plan` built for this very machine is used where TensorRT and its device are present, else ONNX Runtime with the
-    first of `providers` that it offers; threads: of a CPU session, 0 = ONNX Runtime's choice. Raises ModelError.
+    ONNX Runtime runs it on the first of `providers` that works; threads: of a CPU session, 0 = ONNX Runtime's choice. Raises ModelError.
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -62,10 +61,11 @@ def load_model(folder: Path | str, providers: tuple[str, ...] = PROVIDERS, threa
     if not graph.is_file():
         raise ModelError(f"expected a graph {graph}, found none")
     if hashlib.sha256(graph.read_bytes()).hexdigest() != card["sha256"]:
-        raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another model.onnx (its sha256 differs); export again")
-    session, engine = _open(folder, card, providers, threads)
+        raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another (its sha256 differs); export again")
+    session, engine = _open(graph, card, providers, threads)
     size = (card["input"]["height"], card["input"]["width"])
-    return Model(str(card.get("name") or folder.name), Classes.from_json(card["classes"]), _thresholds(card["thresholds"]), size, engine, card, session)
+    name, classes = str(card.get("name") or folder.name), Classes.from_json(card["classes"])
+    return Model(name, classes, _thresholds(card["thresholds"]), size, engine, card, session)
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -110,11 +110,7 @@ def _thresholds(tree: dict[str, Any]) -> Thresholds:
     return Thresholds(**{name: float(value) for name, value in tree.items()})
 
 
-def _open(folder: Path, card: dict[str, Any], providers: tuple[str, ...], threads: int) -> tuple[Session, str]:
-    return _open_onnxruntime(folder / "model.onnx", card, providers, threads)
-
-
-def _open_onnxruntime(graph: Path, card: dict[str, Any], providers: tuple[str, ...], threads: int) -> tuple[Session, str]:
+def _open(graph: Path, card: dict[str, Any], providers: tuple[str, ...], threads: int) -> tuple[Session, str]:
     """A session on the first provider that works, and the engine's name."""
     try:
         import onnxruntime
@@ -129,7 +125,8 @@ def _open_onnxruntime(graph: Path, card: dict[str, Any], providers: tuple[str, .
     try:
         session = onnxruntime.InferenceSession(str(graph), options, providers=usable)
     except Exception as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception
-        raise ModelError(f"expected a graph that ONNX Runtime can run in {graph}, found one that it refuses ({str(error).splitlines()[0]})") from error
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"expected a graph that ONNX Runtime can run in {graph}, found one that it refuses ({reason})") from error
     _check_graph(session, card)
     name = card["input"]["name"]
     return lambda image: session.run(list(OUTPUTS), {name: image}), f"onnxruntime {session.get_providers()[0]}"

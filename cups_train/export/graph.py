@@ -67,5 +67,5 @@ def check_static(model: onnx.ModelProto) -> None:
     values = (*model.graph.input, *model.graph.output, *model.graph.value_info)
     dynamic = [v.name for v in values if any(not d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)]
     if operators & FORBIDDEN or dynamic:
-        raise ModelError(f"expected a static graph from the exporter, found operators {sorted(operators & FORBIDDEN)} and dynamic shapes {dynamic[:5]}; "
-                         "use the versions of torch and onnxscript that cups pins")
+        raise ModelError(f"expected a static graph from the exporter, found operators {sorted(operators & FORBIDDEN)} and dynamic shapes "
+                         f"{dynamic[:5]}; use the versions of torch and onnxscript that cups pins")

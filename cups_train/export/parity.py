@@ -47,8 +47,8 @@ def compare(network: PanopticNetwork, folder: Path, images: list[np.ndarray]) ->
     for image in images:
         tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
         found.append(difference(network.infer(tensor).raw_output(0), model.raw(image)))
-    counts = [sum(getattr(f, name) for f in found) for name in ("inputs", "instances", "unmatched")]
-    return Parity(*counts, *(max(getattr(f, name) for f in found) for name in ("box", "score", "mask", "semantic")))
+    return Parity(sum(f.inputs for f in found), sum(f.instances for f in found), sum(f.unmatched for f in found), max(f.box for f in found),
+                  max(f.score for f in found), max(f.mask for f in found), max(f.semantic for f in found))
 
 
 def difference(first: RawOutput, second: RawOutput) -> Parity:
@@ -65,10 +65,10 @@ def difference(first: RawOutput, second: RawOutput) -> Parity:
         worst = [max(worst[0], gaps[partner]), max(worst[1], float(abs(first.scores[row] - second.scores[partner]))),
                  max(worst[2], float(np.abs(first.masks[row] - second.masks[partner]).max()))]
     unmatched += sum(not _at_the_limit(second.scores[other]) for other in free)
-    return Parity(1, len(rows), unmatched, *worst, float((first.semantic != second.semantic).mean()))
+    return Parity(1, len(rows), unmatched, worst[0], worst[1], worst[2], float((first.semantic != second.semantic).mean()))
 
 
-def test_images(height: int, width: int, count: int = 4, seed: int = 7) -> list[np.ndarray]:
+def probe_images(height: int, width: int, count: int = 4, seed: int = 7) -> list[np.ndarray]:
     """Images with structure at several scales: smooth noise with bright and dark shapes. (height, width, 3) uint8."""
     rng = np.random.default_rng(seed)
     images = []

@@ -11,7 +11,7 @@ from cups_train.config import ExportConfig
 from cups_train.errors import ModelError
 from cups_train.export.card import make_card
 from cups_train.export.graph import write_graph
-from cups_train.export.parity import compare, test_images
+from cups_train.export.parity import compare, probe_images
 from cups_train.export.tensorrt import build_engine
 from cups_train.files import sha256, write_json
 from cups_train.network import load_checkpoint, read_checkpoint_metadata
@@ -37,7 +37,7 @@ def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str) -> Non
         write_graph(network, beside / "model.onnx", described)
         card["sha256"] = sha256(beside / "model.onnx")
         write_json(beside / "model.json", card)
-        parity = compare(network, beside, test_images(spec.height, spec.width))
+        parity = compare(network, beside, probe_images(spec.height, spec.width))
         parity.require()
         card["parity"] = asdict(parity)
         if "tensorrt" in config.formats:

@@ -14,7 +14,7 @@ LEVEL_SIDES = (112.0, 224.0, 448.0)  # px: RoIs with at least this root of the a
 def roi_levels(boxes: Tensor) -> Tensor:
     """Index of the level (0 = P2 .. 3 = P5) of each box: floor(4 + log2(sqrt(area) / 224)) clipped to 2..5, less 2."""
     size = area(boxes)
-    return sum((size >= side * side).long() for side in LEVEL_SIDES)  # type: ignore[return-value]
+    return torch.stack([size >= side * side for side in LEVEL_SIDES]).sum(dim=0)
 
 
 def pool(levels: tuple[Tensor, ...], boxes: list[Tensor], side: int) -> Tensor:
@@ -26,7 +26,7 @@ def pool(levels: tuple[Tensor, ...], boxes: list[Tensor], side: int) -> Tensor:
     parts = []
     for number, stride in enumerate(STRIDES[:4]):
         part = rois[order[chosen[order] == number]]
-        parts.append(roi_align(levels[number], part.to(levels[number].dtype), side, 1 / stride, SAMPLES, aligned=True))
+        parts.append(roi_align(levels[number].float(), part, side, 1 / stride, SAMPLES, aligned=True))
     return torch.cat(parts)[order.argsort()]
 
 

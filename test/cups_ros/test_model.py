@@ -12,6 +12,8 @@ from cups_ros.model import ModelError, load_model
 HEIGHT, WIDTH = 32, 64
 CLASSES = [{"id": 1, "name": "car", "isthing": 1, "color": [1, 2, 3]}, {"id": 2, "name": "road", "isthing": 0, "color": [4, 5, 6]}]
 
+INPUT = {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"}
+
 
 def constant(name, array):
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
@@ -36,8 +38,8 @@ def write_graph(path, width=WIDTH):
 @pytest.fixture
 def folder(tmp_path):
     outputs = write_graph(tmp_path / "model.onnx")
-    card = {"format": 1, "name": "tiny", "input": {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"},
-            "outputs": outputs, "classes": CLASSES, "thresholds": {"score": 0.5, "overlap": 0.5, "stuff_area": 0.002}, "precision": "fp32", "opset": 18,
+    card = {"format": 1, "name": "tiny", "input": INPUT, "outputs": outputs, "classes": CLASSES, "precision": "fp32", "opset": 18,
+            "thresholds": {"score": 0.5, "overlap": 0.5, "stuff_area": 0.002},
             "sha256": hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest(), "weights": []}
     (tmp_path / "model.json").write_text(json.dumps(card))
     return tmp_path
@@ -74,9 +76,8 @@ def test_raw_outputs_need_the_input_size(folder):
 @pytest.mark.parametrize(("changes", "text"), [
     ({"format": 2}, "format 1"), ({"sha256": "0"}, "sha256 differs"), ({"classes": [{**CLASSES[0], "id": 3}]}, "class ids"),
     ({"thresholds": {"height": 1}}, "unknown thresholds"), ({"outputs": []}, "no 'scores'"), ({"classes": None}, "complete model card"),
-    ({"input": {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NCHW", "dtype": "uint8", "color": "rgb"}}, "NHWC"),
-    ({"input": {"name": "other", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"}}, "image, other"),
-    ({"input": {"name": "image", "height": HEIGHT, "width": 96, "layout": "NHWC", "dtype": "uint8", "color": "rgb"}}, "belong to the input")])
+    ({"input": {**INPUT, "layout": "NCHW"}}, "NHWC"), ({"input": {**INPUT, "name": "other"}}, "image, other"),
+    ({"input": {**INPUT, "width": 96}}, "belong to the input")])
 def test_cards_that_do_not_fit_are_refused(folder, changes, text):
     change(folder, **changes)
     with pytest.raises(ModelError, match=text):

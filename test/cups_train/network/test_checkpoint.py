@@ -51,8 +51,9 @@ def detectron_key(name):
     if name.startswith(("conv1", "bn1")):
         return name.replace("bn1", "stem.conv1.norm").replace("conv1.weight", "stem.conv1.weight")
     layer, block, part, *leaf = name.split(".")
-    part = {"downsample": "shortcut" + (".norm" if leaf[0] == "1" else "")}.get(part) or part.replace("bn", "conv") + (".norm" if part[:2] == "bn" else "")
-    return f"res{int(layer[-1]) + 1}.{block}.{part}.{leaf[-1]}"
+    norm = ".norm" if part.startswith("bn") or leaf[0] == "1" else ""
+    part = "shortcut" if part == "downsample" else part.replace("bn", "conv")
+    return f"res{int(layer[-1]) + 1}.{block}.{part}{norm}.{leaf[-1]}"
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "torchvision", "detectron"])
