@@ -52,10 +52,12 @@ def find_ground(camera: StereoCamera, disparity: np.ndarray, ok: np.ndarray, rng
         return None
     tolerance = (0.5 + 0.02 * disparity[picked]) / camera.depth_scale
     plane = _sample_planes(rays, inverse_depth, tolerance, rng)
-    for _ in range(3 if plane is not None else 0):
+    if plane is None:
+        return None
+    for _ in range(3):
         inlier = np.abs(rays @ plane - inverse_depth) < tolerance
         plane = np.linalg.lstsq(rays[inlier] / tolerance[inlier, None], inverse_depth[inlier] / tolerance[inlier], rcond=None)[0]
-    if plane is None or not _plausible(plane[None])[0]:
+    if not _plausible(plane[None])[0]:
         return None
     error = (rays @ plane - inverse_depth) / tolerance
     if (np.abs(error) < 1).mean() < MIN_SHARE or (error > 3).mean() > MAX_BELOW:

@@ -28,5 +28,5 @@ def consistent(forward: np.ndarray, back: np.ndarray, inside: np.ndarray) -> np.
 
 
 def _dis(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    matcher = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return matcher.calc(a, b, None)
+    matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return matcher.calc(a, b, None)  # type: ignore[call-overload, no-any-return, unused-ignore]

@@ -36,7 +36,7 @@ def disparity_with_error(left: np.ndarray, right: np.ndarray, max_disparity_shar
 
 def _match(reference: np.ndarray, other: np.ndarray, steps: int) -> np.ndarray:
     """(H, W) float32 px, -1 where unmatched. Columns are added at the left, for the matcher answers nothing in its first `steps` columns."""
-    matcher = cv2.StereoSGBM_create(minDisparity=0, numDisparities=steps, blockSize=BLOCK, P1=8 * BLOCK**2, P2=32 * BLOCK**2, disp12MaxDiff=-1,
+    matcher = cv2.StereoSGBM.create(minDisparity=0, numDisparities=steps, blockSize=BLOCK, P1=8 * BLOCK**2, P2=32 * BLOCK**2, disp12MaxDiff=-1,
                                     preFilterCap=31, uniquenessRatio=5, speckleWindowSize=60, speckleRange=2, mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY)
     wide = [cv2.copyMakeBorder(np.ascontiguousarray(image), 0, 0, steps, 0, cv2.BORDER_REPLICATE) for image in (reference, other)]
     found = matcher.compute(wide[0], wide[1])[:, steps:].astype(np.float32) / 16

@@ -17,7 +17,7 @@ def warp(image: np.ndarray, flow: np.ndarray, nearest: bool = False) -> tuple[np
     u, v = pixel_grid(height, width)
     x, y = u + flow[..., 0], v + flow[..., 1]
     inside = (x >= 0) & (x <= image.shape[1] - 1) & (y >= 0) & (y <= image.shape[0] - 1)  # False for NaN
-    x, y = np.where(inside, x, np.clip(np.nan_to_num(x), 0, image.shape[1] - 1)), np.where(inside, y, np.clip(np.nan_to_num(y), 0, image.shape[0] - 1))
+    x, y = np.clip(np.nan_to_num(x), 0, image.shape[1] - 1), np.clip(np.nan_to_num(y), 0, image.shape[0] - 1)
     if nearest:
         return image[np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)], inside
     return _bilinear(image, x, y), inside

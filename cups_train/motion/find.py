@@ -26,7 +26,8 @@ def generator(seed: int, key: str, stream: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(key.encode()), stream])
 
 
-def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seed: int, step_s: float, images: Images | None = None) -> MotionResult:
+def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seed: int, step_s: float,
+                        images: Images | None = None) -> MotionResult:
     """Instances of everything that moves against the static scene.
 
     `images`: left images (RGB uint8) at t and t+1; they sharpen outlines and refute false motion. None where flow and disparity are exact.

@@ -28,15 +28,15 @@ def result_from(row: dict[str, Any], instances: np.ndarray) -> MotionResult:
 
 
 def write_frame(folder: Path, result: MotionResult) -> None:
-    """instances/KEY.png and frames/KEY.json: the JSON comes last and marks the frame as done."""
-    write_image(folder / "instances" / f"{result.key}.png", result.instances)
+    """frames/KEY.png and frames/KEY.json, the frame by itself: the JSON comes last and marks it as done."""
+    write_image(folder / "frames" / f"{result.key}.png", result.instances)
     write_json(folder / "frames" / f"{result.key}.json", frame_json(result))
 
 
 def read_frame(folder: Path, key: str) -> MotionResult | None:
     """A finished frame of a run under way, or None."""
     path = folder / "frames" / f"{key}.json"
-    return result_from(read_json(path), read_image(folder / "instances" / f"{key}.png")) if path.exists() else None
+    return result_from(read_json(path), read_image(folder / "frames" / f"{key}.png")) if path.exists() else None
 
 
 class MotionFolder(dict[str, MotionResult]):
@@ -58,4 +58,5 @@ def read_motion(folder: Path) -> MotionFolder:
     try:
         return MotionFolder(folder, content["frames"])
     except (KeyError, TypeError) as error:
-        raise ResultError(f"expected frames with key, ego, objects and reason in {folder / 'motion.json'}, found none of that form ({error})") from error
+        where = folder / "motion.json"
+        raise ResultError(f"expected frames with key, ego, objects and reason in {where}, found another form ({error!r}); make it again") from error

@@ -14,7 +14,10 @@ BAND = 8  # px at unit scale, how far an outline may move
 
 
 def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: tuple[np.ndarray, np.ndarray]) -> bool:
-    """True where warping the next left image back by the object's flow fits clearly better than by the static scene's. images: RGB uint8 at t, t+1."""
+    """True where fetching the next left image by the object's motion fits clearly better than by the static scene's.
+
+    images: (H, W, 3) uint8 RGB, left, at t and t+1.
+    """
     where = mask & ~np.isnan(evidence.chi)
     if where.sum() < 20:
         return False
@@ -34,7 +37,7 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
 
 def _fetch(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bilinear values of (H, W) float32 at (N, 2) positions [px], and which lie inside."""
-    inside = ((at >= 0) & (at <= np.array(image.shape[::-1]) - 1)).all(-1)
+    inside: np.ndarray = np.all((at >= 0) & (at <= np.array(image.shape[::-1]) - 1), axis=-1)
     at = np.where(inside[:, None], at, 0)
     x0, y0 = np.floor(at).astype(np.intp).T
     x1, y1 = np.minimum(x0 + 1, image.shape[1] - 1), np.minimum(y0 + 1, image.shape[0] - 1)

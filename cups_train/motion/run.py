@@ -21,7 +21,7 @@ from cups_train.geometry.se3 import inverse
 from cups_train.geometry.stereo import disparity_with_error
 from cups_train.motion.find import find_moving_objects
 from cups_train.motion.folder import frame_json, read_frame, write_frame
-from cups_train.motion.tracks import track
+from cups_train.motion.tracks import keep_supported, track
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.types import MotionResult, SceneFlow, StereoFrame
@@ -154,9 +154,14 @@ def _turned(result: MotionResult) -> MotionResult:
 
 
 def _finish(recording: Recording, out: Path, settings: dict[str, Any]) -> None:
-    """The cheap pass in order: track ids, overlays, motion.json; then the per-frame files go."""
+    """The cheap pass in order: track ids, what neighbours confirm (estimates only), maps, overlays, motion.json; then the per-frame files go."""
     results = [result for stamp in recording.stamps if (result := read_frame(out, stamp.key)) is not None]
-    results = track(results, [bool(stamp.follows) for stamp in recording.stamps])
+    follows = [bool(stamp.follows) for stamp in recording.stamps]
+    results = track(results, follows)
+    if settings["given"] is None:
+        results = keep_supported(results, follows)
+    for result in results:
+        write_image(out / "instances" / f"{result.key}.png", result.instances)
     for i in sorted(set(np.linspace(0, len(results) - 1, min(OVERLAYS, len(results))).round().astype(int))) if results else []:
         write_image(out / "overlays" / f"{results[i].key}.jpg", overlay(recording.left(results[i].key), results[i]))
     write_json(out / "motion.json", {"frames": [frame_json(result) for result in results], "settings": settings})
@@ -178,5 +183,5 @@ def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
 
 
 def _color(number: int) -> tuple[int, int, int]:
-    hue = np.uint8([[[number * 47 % 180, 220, 255]]])
+    hue = np.array([[[number * 47 % 180, 220, 255]]], np.uint8)
     return tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])  # type: ignore[return-value]

@@ -12,6 +12,8 @@ from cups_train.types import MotionResult, MovingObject
 MAX_DISTANCE = 1.5  # m, between the carried and the found centroid
 MAX_DEPTH_SHARE = 0.06  # more at depth: share of the distance
 SHIFT_SHARE = 0.6  # largest difference of two displacements that confirm each other, share of the larger
+SHIFT_SLACK = 0.05  # m, a difference that always may be
+DEPTH_NOISE = 0.001  # 1/m, error of a displacement in depth per squared distance: 0.15 px at a focal length times baseline of 155 px m
 MAX_AGE = 2  # frames that an object may be missing
 
 
@@ -25,7 +27,9 @@ class _Track:
 
 def track(results: list[MotionResult], follows: list[bool]) -> list[MotionResult]:
     """The same results with track ids from 1 on. `follows[i]`: frame i + 1 is the t+1 of frame i."""
-    out, tracks, number = [], [], 0
+    out: list[MotionResult] = []
+    tracks: list[_Track] = []
+    number = 0
     for i, result in enumerate(results):
         if i and not follows[i - 1]:
             tracks = []
@@ -60,7 +64,8 @@ def keep_supported(results: list[MotionResult], follows: list[bool]) -> list[Mot
 def _agree(a: MovingObject, b: MovingObject) -> bool:
     """Do two objects of one track move alike? Turns of the camera in between are small against the allowed difference."""
     p, q = (apply(o.transform, np.array(o.centroid_m)) - o.centroid_m for o in (a, b))
-    return bool(np.linalg.norm(p - q) < SHIFT_SHARE * max(np.linalg.norm(p), np.linalg.norm(q)))
+    trust = np.array([1, 1, min(1, SHIFT_SLACK / (DEPTH_NOISE * a.centroid_m[2] ** 2))])  # depth is the noisy part of a displacement
+    return bool(np.linalg.norm(trust * (p - q)) < max(SHIFT_SHARE * max(np.linalg.norm(trust * p), np.linalg.norm(trust * q)), SHIFT_SLACK))
 
 
 def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResult:
