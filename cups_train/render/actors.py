@@ -102,7 +102,7 @@ class Cast:
 
     def cyclist(self, track: Track, motor: bool = False) -> bool:
         """A rider and the two-wheeler: two things with one pose."""
-        if not self.reserve(track, 1.8, 0.6, 0.1):
+        if not self.reserve(track, 1.8, 0.6, 0.0):
             return False
         height = float(self.rng.uniform(1.6, 1.85))
         tint = tuple(float(c) for c in self.rng.uniform(0.1, 0.9, 3))

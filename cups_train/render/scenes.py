@@ -53,7 +53,7 @@ def _layout(kind: str, frames: int, rng: np.random.Generator) -> Layout:
     while junctions[-1] < travel + 40 and kind != "turn":
         junctions.append(junctions[-1] + float(rng.uniform(62, 80)))
     arm = 75.0 + (travel if kind == "turn" else 0.0)
-    return Layout(lane=float(rng.uniform(3.1, 3.5)), parking=2.2, cross=float(rng.uniform(4.0, 5.0)), pavement=float(rng.uniform(2.8, 3.8)),
+    return Layout(lane=float(rng.uniform(3.2, 3.7)), parking=2.2, cross=float(rng.uniform(4.0, 5.0)), pavement=float(rng.uniform(2.8, 3.8)),
                   junctions=tuple(junctions), start=-40.0, end=junctions[-1] + float(rng.uniform(60, 85)), arm=arm)
 
 
@@ -123,10 +123,11 @@ class _Traffic:
         rng, p = self.rng, self.layout
         for low, high in p.blocks:
             for side in (-1.0, 1.0):
+                share = float(rng.choice([0.25, 0.6, 0.8]))
                 for y in np.arange(max(low, -12) + 8.8, high - 8, 5.6):
-                    if rng.random() < 0.68:
+                    if rng.random() < share:
                         yaw = (np.pi / 2 if side > 0 else -np.pi / 2) + rng.normal(0, 0.02)
-                        at = (side * (p.lane + 1.05 + rng.normal(0, 0.06)), float(y) + float(rng.normal(0, 0.15)))
+                        at = (side * (p.lane + 1.2 + rng.normal(0, 0.04)), float(y) + float(rng.normal(0, 0.15)))
                         self.cast.vehicle(str(rng.choice(["car", "car", "van"])), self._line(at, float(yaw), 0.0))
 
     def _leading(self, kind: str) -> None:

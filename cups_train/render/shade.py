@@ -78,12 +78,13 @@ def _colors(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: S
     depth = 1 / np.maximum(buffers.inverse_depth.ravel()[index], 1e-6)
     s, t, level = _texture_coordinates(buffers, quads.texture, bank, (index, number, depth))
     surface = bank.color(quads.texture[number], level, s, t)
-    surface *= (quads.tint * _sunlight(quads, light)[:, None])[number]
+    normals = _normals(quads)
+    surface *= (quads.tint * _sunlight(normals, light)[:, None])[number]
     flags = quads.flags[number]
     ground = np.nonzero(flags & GROUND)[0]
     surface[ground] *= _in_shade(view, light, shadows, index[ground])[:, None]
     shiny = np.nonzero(flags & SHINY)[0]
-    surface[shiny] += 0.16 * _reflected(_rays(view, index[shiny]), quads, number[shiny], light, bank)
+    surface[shiny] += 0.16 * _reflected(_rays(view, index[shiny]), normals[number[shiny]], light, bank)
     fade = np.exp(-light.haze * depth)[:, None]
     surface -= light.horizon.astype(np.float32)
     surface *= fade
@@ -119,31 +120,36 @@ def _texture_coordinates(buffers: Buffers, texture: np.ndarray, bank: TextureBan
     return s, t, level
 
 
-def _sunlight(quads: Quads, light: Light) -> np.ndarray:
-    """Brightness of every quad, (N,) float32."""
-    normal = -np.cross(quads.axes[:, 0], quads.axes[:, 1])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    return (light.ambient + light.sun_strength * np.maximum(normal @ light.sun, 0) + 0.06 * normal[:, 2]).astype(np.float32)
+def _normals(quads: Quads) -> np.ndarray:
+    """Unit vectors out of the fronts of all quads, (N, 3) float32."""
+    normal = np.cross(quads.axes[:, 1], quads.axes[:, 0])
+    return (normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def _sunlight(normals: np.ndarray, light: Light) -> np.ndarray:
+    """Brightness of surfaces, (N,) float32."""
+    facing = np.maximum(normals @ light.sun.astype(np.float32), 0)
+    return (light.ambient + light.sun_strength * facing + 0.06 * normals[:, 2]).astype(np.float32)
 
 
 def _sky(rays: np.ndarray, light: Light, bank: TextureBank) -> np.ndarray:
     """Gradient and clouds, (n, 3) float32."""
-    up = np.maximum(rays[:, 2] / np.linalg.norm(rays, axis=1), 0.0)
-    color = light.horizon + (light.zenith - light.horizon) * np.minimum(up * 1.9, 1)[:, None] ** 0.7
-    scale = 0.16 / np.maximum(up, 0.05)
+    up = np.maximum(rays[:, 2] / np.sqrt(np.einsum("ni,ni->n", rays, rays)), 0)
+    horizon, zenith = light.horizon.astype(np.float32), light.zenith.astype(np.float32)
+    color = horizon + (zenith - horizon) * (np.minimum(up * 1.9, 1) ** np.float32(0.7))[:, None]
+    scale = np.float32(0.16) / np.maximum(up, np.float32(0.05))
     texture = np.full(len(rays), light.cloud_texture, np.int32)
-    value = bank.color(texture, np.ones(len(rays), np.int32), rays[:, 0] * scale, rays[:, 1] * scale)
+    value = bank.color(texture, np.ones(len(rays), np.int32), rays[:, 0] * scale, rays[:, 1] * scale)[:, :1]
     cloud = np.clip((value - 255 * (1 - light.cloud_cover)) / 90, 0, 1) * np.clip(up * 7, 0, 1)[:, None]
-    return (color + cloud * (238 - color)).astype(np.float32)
+    return color + cloud * (238 - color)
 
 
-def _reflected(rays: np.ndarray, quads: Quads, number: np.ndarray, light: Light, bank: TextureBank) -> np.ndarray:
-    """What shiny surfaces mirror: the sky above, grey below."""
-    normal = np.cross(quads.axes[number, 0], quads.axes[number, 1])
-    normal = (normal / np.linalg.norm(normal, axis=1, keepdims=True)).astype(np.float32)
-    mirrored = rays - 2 * np.sum(rays * normal, 1, keepdims=True) * normal
-    color = _sky(mirrored, light, bank)
-    color[mirrored[:, 2] < 0] = 90
+def _reflected(rays: np.ndarray, normals: np.ndarray, light: Light, bank: TextureBank) -> np.ndarray:
+    """What shiny surfaces mirror, (n, 3) float32: the sky above, grey below."""
+    mirrored = rays - 2 * np.einsum("ni,ni->n", rays, normals)[:, None] * normals
+    color = np.full(rays.shape, 90, np.float32)
+    upwards = np.nonzero(mirrored[:, 2] > 0)[0]
+    color[upwards] = _sky(mirrored[upwards], light, bank)
     return color
 
 

@@ -105,7 +105,7 @@ class Street:
             width = min(float(rng.uniform(9, 17)), high - p.pavement - y)
             if high - p.pavement - y - width < 5:
                 width = high - p.pavement - y
-            if rng.random() < 0.2 and low + p.pavement < y < high - p.pavement - width:
+            if rng.random() < 0.3 and low + p.pavement < y < high - p.pavement - width:
                 self._garden(side, line, y, width)
             else:
                 self._house((side * line, y), (side, 0.0), width)
@@ -178,10 +178,7 @@ class Street:
         elif kind == 1:
             self._add(box((0.3, width - 0.4, 1.6), at, Paint(t.bricks, metres=1.6)), WALL)
         else:
-            bars = Paint(t.railing, flags=CUTOUT | TWO_SIDED)
-            fence = quad([[at[0], y, 1.35], [at[0], y + width, 1.35], [at[0], y + width, KERB], [at[0], y, KERB]], bars)
-            fence.repeat[:] = (width / 2.4, 1.0)
-            self._add(fence, FENCE)
+            self._railing(at[0], y, y + width)
         self._house((side * (line + 12), y), (side, 0.0), width)
         for share in (0.3, 0.75):
             self.tree(side * (line + float(rng.uniform(3, 7))), y + share * width, float(rng.uniform(0.8, 1.2)))
@@ -189,6 +186,12 @@ class Street:
     def _kerb_side(self, side: float, low: float, high: float) -> None:
         rng, p = self.rng, self.layout
         x = side * (p.kerb + 0.7)
+        if rng.random() < 0.5:
+            edges = sorted((side * (p.kerb + 0.2), side * (p.kerb + 1.3)))
+            self._level((edges[0], edges[1]), (low + 7, high - 7), KERB + 0.02, Paint(self.t.grass, metres=3.0, flags=GROUND), TERRAIN)
+        for y, way in ((low, 1.0), (high, -1.0)):
+            if rng.random() < 0.4:
+                self._railing(side * (p.kerb + 0.25), *sorted((y + 5 * way, y + (5 + float(rng.uniform(5, 12))) * way)))
         for y in np.arange(low + 8 + rng.uniform(0, 4), high - 8, 11.0):
             if rng.random() < 0.75:
                 self.tree(x, float(y), float(rng.uniform(0.75, 1.15)))
@@ -224,6 +227,12 @@ class Street:
         crown.tint[:] = (0.8 + 0.3 * direction[:, 2] + rng.uniform(-0.08, 0.08, count))[:, None]
         self._add(join([trunk, crown]), VEGETATION)
         self.tall.append(np.concatenate([circle(1.7 * size, z, 8, (x, y)) for z in (3.4 * size, 5.4 * size)]))
+
+    def _railing(self, x: float, low: float, high: float) -> None:
+        """A fence of upright bars along the main street."""
+        bars = quad([[x, low, 1.15], [x, high, 1.15], [x, high, KERB], [x, low, KERB]], Paint(self.t.railing, flags=CUTOUT | TWO_SIDED))
+        bars.repeat[:] = ((high - low) / 2.4, 1.0)
+        self._add(bars, FENCE)
 
     def _lamp(self, x: float, y: float, side: float) -> None:
         metal = Paint(self.t.metal, metres=1.0)

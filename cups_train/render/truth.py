@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from cups_train.render.quads import Quads
 from cups_train.render.raster import Buffers, View
@@ -91,20 +92,19 @@ def _seen(other: Buffers, inverse: np.ndarray, x: np.ndarray, y: np.ndarray, exp
 def segments(truth: FrameTruth, moving: dict[int, bool]) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Map of segment ids (H, W) and its rows: stuff by class, then things by true_id with `true_id` and `moving`."""
     combined = np.where(truth.instance > 0, 100 + truth.instance, truth.category)
-    present, index = np.unique(combined, return_inverse=True)
-    index = index.reshape(combined.shape)
-    number = np.cumsum(present > 0) * (present > 0)
+    area = np.bincount(combined.ravel())
+    present = np.nonzero(area)[0]
+    present = present[present > 0]
+    table = np.zeros(len(area), np.int64)
+    table[present] = np.arange(1, len(present) + 1)
+    ids = table[combined]
     rows = []
-    for k, value in enumerate(present):
-        if value == 0:
-            continue
-        mask = index == k
-        ys, xs = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-        bbox = [int(xs[0]), int(ys[0]), int(xs[-1] - xs[0] + 1), int(ys[-1] - ys[0] + 1)]
+    for value, (ys, xs) in zip(present, ndimage.find_objects(ids), strict=True):
         true_id = int(value) - 100
         category = true_id // 1000 + 1 if true_id > 0 else int(value)
-        row: dict[str, Any] = {"id": int(number[k]), "category_id": category, "area": int(mask.sum()), "bbox": bbox, "iscrowd": 0}
+        bbox = [xs.start, ys.start, xs.stop - xs.start, ys.stop - ys.start]
+        row: dict[str, Any] = {"id": len(rows) + 1, "category_id": category, "area": int(area[value]), "bbox": bbox, "iscrowd": 0}
         if true_id > 0:
             row |= {"true_id": true_id, "moving": moving[true_id]}
         rows.append(row)
-    return number[index].astype(np.int64), rows
+    return ids, rows

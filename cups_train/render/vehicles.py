@@ -25,6 +25,7 @@ class VehicleTextures:
     bus_side: int
     bus_front: int
     bus_rear: int
+    truck_front: int
     cargo: int
     bicycle: int
 
@@ -34,7 +35,7 @@ def vehicle_textures(bank: TextureBuilder, rng: np.random.Generator) -> VehicleT
         body=bank.add(_body(rng)), side=bank.add(_side(rng)), glass_side=bank.add(_glass_side()), glass=bank.add(_glass()),
         front=bank.add(_end(rng, False)), rear=bank.add(_end(rng, True)), wheel=bank.add(_wheel()), dark=bank.add(np.full((16, 16, 3), 26.0)),
         bus_side=bank.add(_bus_side(rng)), bus_front=bank.add(_bus_end(rng, False)), bus_rear=bank.add(_bus_end(rng, True)),
-        cargo=bank.add(_cargo(rng)), bicycle=bank.add(_bicycle()))
+        truck_front=bank.add(_bus_end(rng, False, False)), cargo=bank.add(_cargo(rng)), bicycle=bank.add(_bicycle()))
 
 
 def _body(rng: np.random.Generator) -> np.ndarray:
@@ -126,11 +127,12 @@ def _bus_side(rng: np.random.Generator) -> np.ndarray:
     return image
 
 
-def _bus_end(rng: np.random.Generator, rear: bool) -> np.ndarray:
+def _bus_end(rng: np.random.Generator, rear: bool, line: bool = True) -> np.ndarray:
     image = _shaded(rng, (128, 128))
     image[26:52 if rear else 67, 8:120] = _pane(26 if rear else 41, 112)
     cv2.rectangle(image, (22, 6), (105, 19), (30, 30, 30), -1)
-    letter(image, f"{int(rng.integers(2, 99))} MITTE", (28, 17), (0.4, 1), (250, 190, 60))
+    if line:
+        letter(image, f"{int(rng.integers(2, 99))} MITTE", (28, 17), (0.4, 1), (250, 190, 60))
     for x in (8, 96):
         cv2.rectangle(image, (x, 90), (x + 23, 100), (200, 30, 26) if rear else (240, 240, 230), -1)
     image[108:] = 44
@@ -214,7 +216,7 @@ def bus(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, f
 def truck(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, float]) -> Quads:
     length, width, height = size
     cab = length * 0.26
-    front, side = Paint(t.bus_front, tint, flags=SHINY), Paint(t.side, tint, flags=SHINY)
+    front, side = Paint(t.truck_front, tint, flags=SHINY), Paint(t.side, tint, flags=SHINY)
     cabin = prism(ring(cab, width * 0.95, 0.4, ((length - cab) / 2, 0.0)), ring(cab * 0.9, width * 0.9, height * 0.82, ((length - cab) / 2, 0.0)),
                   [side, front, side, Paint(t.dark)], Paint(t.body, tint))
     load = box((length - cab - 0.3, width, height - 0.9), (-(cab + 0.3) / 2, 0.0, 0.9), Paint(t.cargo))

@@ -127,7 +127,7 @@ def test_noise_joins_at_its_edges_and_textures_mix_neighbours(bank: TextureBank)
 
 
 def test_nobody_is_put_where_another_comes_by() -> None:
-    cast = Cast(VehicleTextures(*[0] * 13), 0, np.random.default_rng(0))
+    cast = Cast(VehicleTextures(*[0] * 14), 0, np.random.default_rng(0))
     time = np.arange(11) * 0.1
     still = Track(np.tile([0.0, 10.0], (11, 1)), np.full(11, np.pi / 2))
     assert cast.vehicle("car", still)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from cups_train.errors import CupsError
 from cups_train.files import read_image
 from cups_train.render.rosbag import stereo_recording
 from cups_train.render.run import CITYSCAPES, FIRST_STAMP_NS, STEP_NS, render
+from cups_train.render.scenes import SCENES
 from cups_train.result_folder import rgb_to_ids
 from cups_train.types import StereoCamera
 
@@ -193,3 +195,7 @@ def test_a_recording_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="stop"), stereo_recording(tmp_path / "recording", camera):
         raise RuntimeError("stop")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_settings_offer_every_kind_of_scene() -> None:
+    assert get_args(RenderConfig.model_fields["scene"].annotation) == SCENES
