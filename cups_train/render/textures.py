@@ -167,7 +167,7 @@ def leaves(rng: np.random.Generator, hue: tuple[float, float, float], size: int 
 def grass(rng: np.random.Generator) -> np.ndarray:
     size = 256
     value = noise(rng, (size, size), 4, 0.9) + 0.8 * rng.standard_normal((size, size)).astype(np.float32)
-    return rgb([86, 116, 52]) + value[..., None] * rgb([13, 15, 9])
+    return rgb([80, 98, 54]) + value[..., None] * rgb([13, 15, 9])
 
 
 def clouds(rng: np.random.Generator) -> np.ndarray:

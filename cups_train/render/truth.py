@@ -98,7 +98,7 @@ def segments(truth: FrameTruth, moving: dict[int, bool]) -> tuple[np.ndarray, li
     table = np.zeros(len(area), np.int64)
     table[present] = np.arange(1, len(present) + 1)
     ids = table[combined]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for value, (ys, xs) in zip(present, ndimage.find_objects(ids), strict=True):
         true_id = int(value) - 100
         category = true_id // 1000 + 1 if true_id > 0 else int(value)
