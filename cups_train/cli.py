@@ -158,7 +158,7 @@ def _name(args: argparse.Namespace) -> None:
 def _render(args: argparse.Namespace) -> None:
     from cups_train.render import render
 
-    render(args.out, frames=args.frames, seed=args.seed, height=args.height, width=args.width)
+    render(args.out, args.frames, args.seed, _config(args).render)
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, tuple[str, ...]]] = {
@@ -174,7 +174,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, tuple[str, 
     "export": (_export, "the exported model folder of a run", ("export",)),
     "check": (_check, "quality gate of a run's labels, without truth", ("labels",)),
     "name": (_name, "contact sheet and names of a run's pseudo classes", ()),
-    "render": (_render, "the procedural street: a recording and its truth", ()),
+    "render": (_render, "the procedural street: a recording and its truth", ("render",)),
 }
 
 
@@ -259,8 +259,6 @@ def _render_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="DIR/recording and DIR/truth are written")
     verb.add_argument("--frames", type=int, default=24, metavar="N", help="stereo frames (24)")
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed of street, traffic and camera (0)")
-    verb.add_argument("--height", type=int, default=256, metavar="PX", help="image height (256)")
-    verb.add_argument("--width", type=int, default=512, metavar="PX", help="image width (512)")
 
 
 ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {

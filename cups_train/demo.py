@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cups_train import pipeline
-from cups_train.config import load_config
+from cups_train.config import Config, load_config
 from cups_train.errors import CupsError
 from cups_train.files import read_json
 from cups_train.node_trial import play_through_node
@@ -19,8 +19,9 @@ from cups_train.run_folder import RunFolder
 
 logger = logging.getLogger("cups_train")
 ROOT = Path(__file__).resolve().parents[1]
-TRAINING_SEEDS, FRAMES = (1, 2, 3, 4, 5, 6), 24
-UNSEEN_SEEDS, UNSEEN_FRAMES = (101, 102), 12
+TRAINING = (("drive", 1), ("drive", 2), ("junction", 3), ("standstill", 4), ("turn", 5), ("static", 6))
+UNSEEN = (("drive", 101), ("junction", 102))
+FRAMES, UNSEEN_FRAMES = 24, 12
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,8 +46,8 @@ def _demo(out: Path, overrides: list[str]) -> None:
     start = time.monotonic()
     config = load_config(ROOT / "config" / "train" / "demo.yaml", overrides)
     streets = out.parent / f"{out.name}_streets"
-    training = [_street(streets / f"train_{seed:02d}", FRAMES, seed) for seed in TRAINING_SEEDS]
-    unseen = [_street(streets / f"unseen_{seed:02d}", UNSEEN_FRAMES, seed) for seed in UNSEEN_SEEDS]
+    training = [_street(streets / f"train_{seed:02d}_{kind}", FRAMES, seed, config, kind) for kind, seed in TRAINING]
+    unseen = [_street(streets / f"unseen_{seed}_{kind}", UNSEEN_FRAMES, seed, config, kind) for kind, seed in UNSEEN]
     recordings = sorted(open_recordings([s / "recording" for s in training], config.recording), key=lambda r: r.name)
     validation = pipeline.Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
     run_folder = RunFolder.create(out, config)
@@ -59,12 +60,12 @@ def _demo(out: Path, overrides: list[str]) -> None:
     print(f"{report}   {(time.monotonic() - start) / 60:.1f} minutes")
 
 
-def _street(folder: Path, frames: int, seed: int) -> Path:
+def _street(folder: Path, frames: int, seed: int, config: Config, kind: str) -> Path:
     """A rendered street, kept where a finished one is there."""
     if not (folder / "truth" / "truth.json").is_file() or not (folder / "recording" / "metadata.yaml").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         logger.info("rendering %s", folder)
-        render(folder, frames=frames, seed=seed)
+        render(folder, frames, seed, config.render.model_copy(update={"scene": kind}))
     return folder
 
 

@@ -77,7 +77,7 @@ def _run_programs(ros2: str, model: Path, recording: Recording, out: Path, root:
               f"image:={topic.removesuffix('/compressed')}", f"transport:={transport}"]
     record = [ros2, "bag", "record", "-o", str(out / "bag"), "/cups/panoptic", "/cups/label_info"]
     with _program(launch, out / "node.log", root), _program(record, out / "record.log", root):
-        _wait(lambda: "active" in _output([ros2, "lifecycle", "get", "/panoptic_node"], root), "the node to become active", out / "node.log")
+        _wait(lambda: "active [3]" in _output([ros2, "lifecycle", "get", "/panoptic_node"], root), "the node to become active", out / "node.log")
         _wait(lambda: (out / "bag").exists(), "the recorder to start", out / "record.log")
         logger.info("playing %s at %.2f of its rate through the node", recording.name, rate)
         play = [ros2, "bag", "play", str(recording.path), "--rate", f"{rate:.3f}", "--delay", "2"]

@@ -55,7 +55,7 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
     with run_folder.making("labels", inputs, config.seed) as folder:
         if folder is not None:
             classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels,
-                                       config.semantics.classes)
+                                       config.semantics.classes, workers)
             write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
 
 

@@ -16,7 +16,7 @@ from cups_train.config import Config, ExportConfig, RecordingConfig
 from cups_train.errors import CupsError, ModelError
 from cups_train.files import read_json, write_image
 from cups_train.progress import progress
-from cups_train.recording import ImageSource, Recording, is_image_folder, open_images, open_recordings
+from cups_train.recording import ImageSource, Recording, is_image_folder, open_images, open_recordings, recording_names
 from cups_train.result_folder import ResultWriter
 from cups_train.run_folder import RunFolder
 from cups_train.types import StereoFrame
@@ -48,7 +48,7 @@ class Predictor:
 def open_sources(paths: list[Path], config: RecordingConfig) -> list[Source]:
     """RECORDING... of `cups-train predict`: stereo recordings, one camera's (--left without --right), or folders of images."""
     if any(is_image_folder(path) for path in paths) or (config.left and not config.right):
-        return [open_images(path, config) for path in paths]
+        return [open_images(path, config, name) for path, name in zip(paths, recording_names(paths), strict=True)]
     return list(open_recordings(paths, config))
 
 

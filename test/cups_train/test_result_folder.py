@@ -19,7 +19,8 @@ def test_a_frame_reads_back(tmp_path):
     data = json.loads((tmp_path / "panoptic.json").read_text())
     assert data["images"] == [{"id": 0, "file_name": "000004.png", "width": 3, "height": 1, "stamp_ns": 99}]
     rows = data["annotations"][0]["segments_info"]
-    assert {(r["category_id"], r["area"], tuple(r["bbox"]), r.get("track_id")) for r in rows} == {(1, 1, (0, 0, 1, 1), None), (2, 2, (1, 0, 2, 1), 12)}
+    found = {(r["category_id"], r["area"], tuple(r["bbox"]), r.get("track_id")) for r in rows}
+    assert found == {(1, 1, (0, 0, 1, 1), None), (2, 2, (1, 0, 2, 1), 12)}
     ids = rgb_to_ids(read_image(tmp_path / "panoptic" / "000004.png"))
     by_id = {r["id"]: r["category_id"] for r in rows}
     assert [by_id[i] for i in ids[0].tolist()] == [1, 2, 2]
