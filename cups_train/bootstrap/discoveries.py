@@ -20,7 +20,8 @@ def discovered(network: PanopticNetwork, samples: list[Sample], score: float, th
     device = next(network.parameters()).device
     found = network.infer(image_batch([s.image for s in samples], device))
     answers = [found.raw_output(row) for row in range(len(samples))]
-    lists = threads.map(lambda pair: new_objects(*pair, network.spec.classes, score), zip(samples, answers, strict=True))
+    classes = network.spec.classes
+    lists = threads.map(lambda row: new_objects(samples[row], answers[row], classes, score), range(len(samples)))
     return [source for sources in lists for source in sources]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cups_ros.types import Classes
 from cups_train.errors import ResultError
-from cups_train.files import read_image, read_json
+from cups_train.pseudo_label import LabelledFrame, read_labels
 from cups_train.recording import Recording
 from cups_train.training.crop import AREA_FRACTION, Size, cut, random_window, resize_image, resize_labels
 from cups_train.training.randomness import generator
@@ -17,21 +17,21 @@ from cups_train.training.sample import Sample, label_sample, without_slivers
 
 
 @dataclass(frozen=True)
-class LabelledFrame:
-    """One frame with its labels."""
+class TrainingFrame:
+    """One frame with its label."""
 
     recording: int  # place of its recording in the list
-    key: str
+    label: LabelledFrame
     has_object: bool  # an instance of a thing class
 
 
-def index_frames(recordings: Sequence[Recording], labels: Path, classes: Classes) -> list[LabelledFrame]:
+def index_frames(recordings: Sequence[Recording], labels: Path, classes: Classes) -> list[TrainingFrame]:
     """All frames that have labels, in order. Raises ResultError where a recording has no label folder."""
     frames = []
     for number, recording in enumerate(recordings):
-        for row in read_json(labels / recording.name / "labels.json")["frames"]:
-            has_object = any(classes.is_thing(int(instance["class_id"])) for instance in row["instances"])
-            frames.append(LabelledFrame(number, str(row["key"]), has_object))
+        for label in read_labels(labels / recording.name):
+            has_object = any(classes.is_thing(instance.class_id) for instance in label.instances)
+            frames.append(TrainingFrame(number, label, has_object))
     if not frames:
         raise ResultError(f"expected labelled frames in {labels}, found none; make them with `cups-train pseudo-label`")
     return frames
@@ -41,25 +41,25 @@ def index_frames(recordings: Sequence[Recording], labels: Path, classes: Classes
 class Schedule:
     """Frames in random order without replacement, those without objects a fixed share of all that are drawn."""
 
-    with_object: tuple[LabelledFrame, ...]
-    empty: tuple[LabelledFrame, ...]
+    with_object: tuple[TrainingFrame, ...]
+    empty: tuple[TrainingFrame, ...]
     empty_share: float
     seed: int
 
     @classmethod
-    def of(cls, frames: list[LabelledFrame], empty_share: float, seed: int) -> Schedule:
+    def of(cls, frames: list[TrainingFrame], empty_share: float, seed: int) -> Schedule:
         """Where one kind of frame does not exist, the other kind is all that is drawn."""
         with_object, empty = tuple(f for f in frames if f.has_object), tuple(f for f in frames if not f.has_object)
         return cls(with_object, empty, 1.0 if not with_object else 0.0 if not empty else empty_share, seed)
 
-    def draw(self, number: int) -> LabelledFrame:
+    def draw(self, number: int) -> TrainingFrame:
         """The frame of the `number`-th sample of the whole training."""
         empties = int(number * self.empty_share)
         if int((number + 1) * self.empty_share) > empties:
             return self._shuffled(self.empty, empties, "empty")
         return self._shuffled(self.with_object, number - empties, "with object")
 
-    def _shuffled(self, frames: tuple[LabelledFrame, ...], number: int, kind: str) -> LabelledFrame:
+    def _shuffled(self, frames: tuple[TrainingFrame, ...], number: int, kind: str) -> TrainingFrame:
         epoch, place = divmod(number, len(frames))
         return frames[int(generator(self.seed, kind, epoch).permutation(len(frames))[place])]
 
@@ -69,19 +69,17 @@ class Loader:
     """Reads frames with their labels as samples of the network's input size."""
 
     recordings: Sequence[Recording]
-    labels: Path
     classes: Classes
     size: Size
     ignore_unknown: bool
 
-    def load(self, frame: LabelledFrame, rng: np.random.Generator) -> Sample:
+    def load(self, frame: TrainingFrame, rng: np.random.Generator) -> Sample:
         """A random window in the network's aspect ratio, flipped for half of the samples."""
         recording = self.recordings[frame.recording]
-        image = recording.left(frame.key)
-        class_map, instance_map = (read_image(self.labels / recording.name / f"{frame.key}_{kind}.png") for kind in ("class", "instance"))
-        if not image.shape[:2] == class_map.shape == instance_map.shape:
-            raise ResultError(f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.key} of {recording.name}, found "
-                              f"{class_map.shape[1]}x{class_map.shape[0]} px in {self.labels}; delete the folder to make it again")
+        image, (class_map, instance_map) = recording.left(frame.label.key), frame.label.maps()
+        if image.shape[:2] != class_map.shape:
+            raise ResultError(f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.label.key} of {recording.name}, found "
+                              f"{class_map.shape[1]}x{class_map.shape[0]} px in {frame.label.folder}; delete the folder to make it again")
         window = random_window(image.shape[:2], self.size[1] / self.size[0], AREA_FRACTION, rng)
         image, class_map, instance_map = cut(image, window), cut(class_map, window), cut(instance_map, window)
         if rng.random() < 0.5:

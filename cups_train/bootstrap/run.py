@@ -37,7 +37,7 @@ def run(recordings: Sequence[Recording], labels: Path, classes: Classes, out: Pa
     and ends with the same weights as one that was not. Several processes started by torchrun share the work."""
     spec = network_spec(recordings, classes, network)
     frames = index_frames(recordings, labels, classes)
-    loader = Loader(recordings, labels, classes, (spec.height, spec.width), config.ignore_unknown_things)
+    loader = Loader(recordings, classes, (spec.height, spec.width), config.ignore_unknown_things)
     with take_place(device) as place, sample_threads(place.device) as loading, sample_threads(place.device) as threads:
         stage = Stage(config, seed, place, loader, Schedule.of(frames, config.empty_frames, seed), loading, threads)
         train(stage, spec, network.weights, out)

@@ -73,20 +73,20 @@ def _masks(network: PanopticNetwork, views: list[View], merged: list[tuple[Tenso
     thing = torch.stack([functional.pad(t, (0, most - len(t))) for _, _, t in merged])
     if most == 0:
         return boxes.new_zeros(len(merged), 0, 1, 1)
-    total: Tensor | float = 0.0
+    total = boxes.new_zeros(())
     for view in views:
         masks = network.masks(view.features, to_view(boxes, view, size), thing)
         total = total + (masks.flip(-1) if view.mirrored else masks)
-    return total / len(views)  # type: ignore[return-value]
+    return total / len(views)
 
 
 def _semantic(network: PanopticNetwork, views: list[View], size: Size) -> Tensor:
     """Mean probabilities (B, S + 1, H, W)."""
-    total: Tensor | float = 0.0
+    total = torch.zeros((), device=views[0].features.levels[0].device)
     for view in views:
         logits = network.semantic(view.features)
         total = total + _resize(logits.flip(-1) if view.mirrored else logits, size).float().softmax(dim=1)
-    return total / len(views)  # type: ignore[return-value]
+    return total / len(views)
 
 
 def to_image(boxes: Tensor, view: View, size: Size) -> Tensor:

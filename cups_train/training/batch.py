@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from cups_train.training.sample import Sample, boxes_of
 
 AHEAD = 2  # steps prepared in advance
 MOST_THREADS = 8
+Item = TypeVar("Item")
 
 
 def sample_threads(device: torch.device) -> ThreadPoolExecutor:
@@ -24,9 +26,9 @@ def sample_threads(device: torch.device) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "samples", initializer=cv2.setNumThreads, initargs=(1,))
 
 
-def prefetch(make: Callable[[int, int], Sample], steps: Iterable[int], batch: int, threads: ThreadPoolExecutor) -> Iterator[tuple[int, list[Sample]]]:
-    """(step, samples) for every step, in order; `make(step, row)` runs in the threads, AHEAD steps in advance."""
-    waiting: deque[tuple[int, list[Future[Sample]]]] = deque()
+def prefetch(make: Callable[[int, int], Item], steps: Iterable[int], batch: int, threads: ThreadPoolExecutor) -> Iterator[tuple[int, list[Item]]]:
+    """(step, items) for every step, in order; `make(step, row)` runs in the threads, AHEAD steps in advance."""
+    waiting: deque[tuple[int, list[Future[Item]]]] = deque()
     try:
         for step in steps:
             waiting.append((step, [threads.submit(make, step, row) for row in range(batch)]))

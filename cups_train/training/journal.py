@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cups_train.files import write_atomically
+from cups_train.files import write_text
 
 LINES = 200  # about so many step lines in train.log
 
@@ -30,7 +30,7 @@ class Journal:
         if step == 0:
             (self.out / "train.log").unlink(missing_ok=True)
         kept = "".join(line for line in _lines(path) if _step_of(line) <= step) if step else ""
-        write_atomically(path, lambda beside: beside.write_text(kept) and None)
+        write_text(path, kept)
 
     def text(self, line: str) -> None:
         """A line of train.log."""

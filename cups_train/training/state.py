@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cups_train.errors import ModelError
-from cups_train.files import read_json, write_atomically, write_json
+from cups_train.files import read_json, write_bytes, write_json
 from cups_train.network import PanopticNetwork, load_checkpoint, save_checkpoint
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -39,7 +39,7 @@ def save_state(out: Path, state: State, identity: dict[str, Any], result: str) -
     write_json(beside / FACTS, {"step": step, "networks": sorted(state.networks), "identity": identity})
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(beside, folder)
-    write_atomically(out / CHECKPOINT, lambda path: shutil.copyfile(folder / f"{result}.safetensors", path) and None)
+    write_bytes(out / CHECKPOINT, (folder / f"{result}.safetensors").read_bytes())
     for other in (out / STATE).iterdir():
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)

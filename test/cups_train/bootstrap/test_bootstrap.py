@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from cups_ros.types import Classes, PseudoClass, RawOutput
 from cups_train import bootstrap
 from cups_train.bootstrap.discoveries import new_objects
-from cups_train.bootstrap.frames import LabelledFrame, Loader, Schedule, index_frames
+from cups_train.bootstrap.frames import Loader, Schedule, index_frames
 from cups_train.config import BootstrapConfig, NetworkConfig
 from cups_train.errors import ResultError
 from cups_train.files import write_image, write_json
@@ -79,7 +79,7 @@ def labels(tmp_path_factory) -> Path:
             found = [{"id": int(i), "class_id": int(classes[instances == i][0]), "score": 1.0, "track_id": None,
                       "pixels": int((instances == i).sum())} for i in np.unique(instances) if i]
             rows.append({"key": key, "stamp_ns": number, "instances": found, "reason": None if found else "nothing moves"})
-        write_json(folder / recording.name / "labels.json", {"frames": rows})
+        write_json(folder / recording.name / "labels.json", {"recording": recording.name, "frames": rows})
     return folder
 
 
@@ -96,17 +96,17 @@ def test_index_and_schedule(labels):
     objects = [f for f in drawn if f.has_object]
     assert len(set(objects[:6])) == len(set(objects[6:12])) == 6 and objects[:6] != objects[6:12]
     assert drawn == [Schedule.of(frames, 0.25, 1).draw(number) for number in range(80)]
-    assert all(not Schedule.of([LabelledFrame(0, "0", False)], 0.25, 1).draw(n).has_object for n in range(5))
-    assert all(Schedule.of([LabelledFrame(0, "0", True)], 0.25, 1).draw(n).has_object for n in range(5))
+    for kind in (True, False):
+        assert all(Schedule.of([f for f in frames if f.has_object == kind], 0.25, 1).draw(n).has_object == kind for n in range(5))
     with pytest.raises(ResultError, match="labels.json"):
         index_frames([ToyRecording("other", (10, 10))], labels, CLASSES)
 
 
 def test_loaded_sample_shows_what_its_labels_say(labels):
-    loader = Loader(RECORDINGS, labels, CLASSES, (64, 128), True)
+    loader, frames = Loader(RECORDINGS, CLASSES, (64, 128), True), index_frames(RECORDINGS, labels, CLASSES)
     flips = set()
     for seed in range(12):
-        sample = loader.load(LabelledFrame(seed % 2, "000000", True), np.random.default_rng(seed))
+        sample = loader.load(frames[4 * (seed % 2)], np.random.default_rng(seed))
         assert sample.image.shape == (64, 128, 3)
         for row, (x1, y1, x2, y2) in enumerate(boxes_of(sample.instance, len(sample.thing)).astype(int)):
             inner = sample.instance[y1 + 2: y2 - 2, x1 + 2: x2 - 2] == row + 1
@@ -120,8 +120,9 @@ def test_loaded_sample_shows_what_its_labels_say(labels):
 
 def test_labels_of_another_size_are_refused(labels, tmp_path):
     shutil.copytree(labels / "square", tmp_path / "wide")
+    frame = index_frames(RECORDINGS[:1], tmp_path, CLASSES)[0]
     with pytest.raises(ResultError, match="expected labels of 200x100 px for frame 000000 of wide, found 140x120"):
-        Loader(RECORDINGS, tmp_path, CLASSES, (64, 128), True).load(LabelledFrame(0, "000000", True), np.random.default_rng(0))
+        Loader(RECORDINGS, CLASSES, (64, 128), True).load(frame, np.random.default_rng(0))
 
 
 def test_discoveries_are_confident_and_new():
