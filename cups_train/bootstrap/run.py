@@ -20,7 +20,7 @@ from cups_train.training.batch import image_batch, prefetch, sample_threads, tar
 from cups_train.training.copy_paste import PasteSource, paste_objects, sources_of
 from cups_train.training.crop import Size, crop_sample, fit_input_size, jitter_sizes, whole
 from cups_train.training.distributed import Place, losses_module, take_place
-from cups_train.training.journal import Journal
+from cups_train.training.journal import Journal, Stopwatch
 from cups_train.training.optimise import Optimisation, learning_rate, make_optimiser
 from cups_train.training.photometric import photometric
 from cups_train.training.pictures import write_picture
@@ -107,22 +107,28 @@ def train(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path) -> N
     first = max(0, start - 1)  # the batch before the first step is a source of pastes
     before: list[Sample] = []
     batches = prefetch(stage.clean, range(first, config.steps), config.batch, stage.loading)
+    data = Stopwatch()  # runs while the network waits for data
     for step, samples in progress(batches, "bootstrap", config.steps, first):
         if step >= start:
+            data.stop()
             sources = stage.sources(step, samples, before, network)
+            data.start()
             batch = stage.augment(step, samples, sources)
             images, targets = image_batch([s.image for s in batch], place.device), [target_of(s, place.device) for s in batch]
+            data.stop()
             lr = learning_rate(config.lr, config.warmup, step)
             values = optimisation.step(lambda: module(images, targets, stage.options(step)), lr)  # noqa: B023
-            journal.step(step + 1, {**values, "lr": lr, "objects": float(sum(len(s.thing) for s in batch)), "sources": float(len(sources))})
+            journal.step(step + 1, {**values, "lr": lr, "objects": float(sum(len(s.thing) for s in batch)), "sources": float(len(sources)),
+                                    "data_seconds": data.take()})
             finish_step(stage, step + 1, network, optimiser, out, batch)
         before = samples
+        data.start()
 
 
 def begin(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path, journal: Journal) -> tuple[PanopticNetwork, torch.optim.Optimizer, int]:
     """Network and optimiser of the last checkpoint, or new ones; and the steps done."""
     config, place = stage.config, stage.place
-    state = load_state(out, identity(stage, spec), place.device)
+    state = load_state(out, identity(stage, spec), NETWORK, place.device)
     network = state.networks[NETWORK] if state else build_network(spec, weights, stage.seed).to(place.device)
     optimiser = make_optimiser(network, config.lr, config.weight_decay)
     start = 0
@@ -150,5 +156,5 @@ def finish_step(stage: Stage, done: int, network: PanopticNetwork, optimiser: to
         write_picture(out / "overlays" / f"{done:06d}.jpg", batch, network)
     if done % config.checkpoint_every == 0 or last:
         if stage.place.first:
-            save_state(out, State(done, {NETWORK: network}, optimiser.state_dict()), identity(stage, network.spec), NETWORK)
+            save_state(out, State(done, {NETWORK: network}, optimiser.state_dict()), identity(stage, network.spec), "bootstrap", NETWORK)
         stage.place.wait()

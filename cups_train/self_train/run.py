@@ -23,7 +23,7 @@ from cups_train.training.batch import image_batch, prefetch, sample_threads, tar
 from cups_train.training.copy_paste import PasteSource, paste_objects, sources_of
 from cups_train.training.crop import Size, crop_sample, cut, jitter_sizes, random_window, resize_image
 from cups_train.training.distributed import Place, losses_module, take_place
-from cups_train.training.journal import Journal
+from cups_train.training.journal import Journal, Stopwatch
 from cups_train.training.optimise import Optimisation, make_optimiser
 from cups_train.training.photometric import photometric
 from cups_train.training.pictures import write_picture
@@ -113,14 +113,20 @@ def train(stage: Stage, student: PanopticNetwork, start_hash: str, out: Path) ->
     module, optimisation = losses_module(student, place, config.bf16), Optimisation(optimiser, config.clip)
     momentum, watch = momentum_for(config.steps, config.momentum), Watch(journal)
     images_of_steps = prefetch(stage.image, range(start, config.steps), config.batch, stage.loading)
+    data = Stopwatch()  # runs while the networks wait for data
     for step, pictures in progress(images_of_steps, "self-train", config.steps, start):
+        data.stop()
         labelled = stage.labels(step, pictures, teacher)
+        data.start()
         batch = stage.augment(step, labelled, input_size)
         images, targets = image_batch([s.image for s in batch], place.device), [target_of(s, place.device) for s in batch]
+        data.stop()
         values = optimisation.step(lambda: module(images, targets, stage.options(step)), config.lr)  # noqa: B023
         follow(teacher, student, momentum)
-        journal.step(step + 1, {**values, "lr": config.lr, "gamma": stage.gamma(step), **watch.look(step + 1, labelled)})
+        facts = {"lr": config.lr, "gamma": stage.gamma(step), **watch.look(step + 1, labelled), "data_seconds": data.take()}
+        journal.step(step + 1, {**values, **facts})
         finish_step(stage, State(step + 1, {STUDENT: student, TEACHER: teacher}, optimiser.state_dict()), start_hash, out, batch)
+        data.start()
     if config.steps == 0:
         finish_step(stage, State(0, {STUDENT: student, TEACHER: teacher}, optimiser.state_dict()), start_hash, out, [])
 
@@ -146,7 +152,7 @@ def begin(stage: Stage, student: PanopticNetwork, start_hash: str, out: Path,
           journal: Journal) -> tuple[PanopticNetwork, PanopticNetwork, torch.optim.Optimizer, int]:
     """Student, teacher and optimiser of the last checkpoint, or of the start; and the steps done."""
     config, place = stage.config, stage.place
-    state = load_state(out, identity(stage, start_hash), place.device)
+    state = load_state(out, identity(stage, start_hash), config.result, place.device)
     student = state.networks[STUDENT] if state else student
     teacher = make_teacher(state.networks[TEACHER] if state else student)
     student.freeze_backbone()
@@ -177,7 +183,7 @@ def finish_step(stage: Stage, state: State, start_hash: str, out: Path, batch: l
         write_picture(out / "overlays" / f"{done:06d}.jpg", batch, state.networks[STUDENT])
     if done % config.checkpoint_every == 0 or last:
         if stage.place.first:
-            save_state(out, state, identity(stage, start_hash), config.result)
+            save_state(out, state, identity(stage, start_hash), "self_train", config.result)
         stage.place.wait()
 
 

@@ -11,6 +11,24 @@ from cups_train.files import write_text
 LINES = 200  # about so many step lines in train.log
 
 
+class Stopwatch:
+    """Seconds between starts and stops, until they are taken. Runs from the beginning."""
+
+    def __init__(self) -> None:
+        self.seconds, self.since = 0.0, time.monotonic()
+
+    def start(self) -> None:
+        self.since = time.monotonic()
+
+    def stop(self) -> None:
+        self.seconds += time.monotonic() - self.since
+
+    def take(self) -> float:
+        """All seconds so far; counts from zero again."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
+
 class Journal:
     """Writes both files; does nothing where `active` is false (other ranks of a distributed training)."""
 

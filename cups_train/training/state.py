@@ -28,25 +28,33 @@ class State:
     optimiser: dict[str, Any]  # its state_dict
 
 
-def save_state(out: Path, state: State, identity: dict[str, Any], result: str) -> None:
+def save_state(out: Path, state: State, identity: dict[str, Any], stage: str, result: str) -> None:
     """Write out/state/STEP, then out/checkpoint.safetensors (the network named `result`), then drop older states."""
     step = state.step
     folder, beside = out / STATE / f"{step:06d}", out / STATE / f".{os.getpid()}.{step:06d}"
     shutil.rmtree(beside, ignore_errors=True)
     for name, network in state.networks.items():
-        save_checkpoint(network, beside / f"{name}.safetensors", step=step, stage=out.name)
+        save_checkpoint(network, beside / f"{name}.safetensors", step=step, stage=stage)
     torch.save(state.optimiser, beside / OPTIMISER)
     write_json(beside / FACTS, {"step": step, "networks": sorted(state.networks), "identity": identity})
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(beside, folder)
-    write_bytes(out / CHECKPOINT, (folder / f"{result}.safetensors").read_bytes())
+    publish(out, folder, result)
     for other in (out / STATE).iterdir():
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def load_state(out: Path, identity: dict[str, Any], device: torch.device) -> State | None:
-    """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises ModelError."""
+def publish(out: Path, folder: Path, result: str) -> None:
+    """The state's network named `result` becomes out/checkpoint.safetensors."""
+    write_bytes(out / CHECKPOINT, (folder / f"{result}.safetensors").read_bytes())
+
+
+def load_state(out: Path, identity: dict[str, Any], result: str, device: torch.device) -> State | None:
+    """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises ModelError.
+
+    Its network named `result` is published again: a run may have been killed between the state and its checkpoint.
+    """
     for folder in sorted((out / STATE).glob("[0-9]*"), reverse=True):
         facts = read_json(folder / FACTS)
         if facts["identity"] != json.loads(json.dumps(identity)):
@@ -56,6 +64,7 @@ def load_state(out: Path, identity: dict[str, Any], device: torch.device) -> Sta
         except (OSError, RuntimeError, EOFError) as error:
             raise ModelError(f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
                              f"delete {out / STATE} to start again") from error
+        publish(out, folder, result)
         networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}
         return State(int(facts["step"]), networks, optimiser)
     return None

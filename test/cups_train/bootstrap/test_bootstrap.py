@@ -148,8 +148,9 @@ def test_a_killed_run_ends_like_one_that_was_not(labels, tmp_path):
     assert rows[0][3]["sources"] > 0 and (tmp_path / "whole" / "overlays" / "000004.jpg").is_file()
     assert "goes on after step 2" in (tmp_path / "parts" / "train.log").read_text()
     assert [p.name for p in (tmp_path / "parts" / "state").iterdir()] == ["000004"]
-    assert run(labels, tmp_path / "parts", SHORT) == resumed  # nothing left to do
-    assert load_state(tmp_path / "parts", {"other": 1}, torch.device("cpu")) is None
+    resumed.unlink()
+    assert run(labels, tmp_path / "parts", SHORT) == resumed and resumed.is_file()  # nothing left to do but to publish
+    assert load_state(tmp_path / "parts", {"other": 1}, "network", torch.device("cpu")) is None
 
 
 def test_some_steps_lower_the_loss(labels, tmp_path):
