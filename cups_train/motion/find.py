@@ -10,12 +10,14 @@ from cups_train.config import MotionConfig
 from cups_train.geometry.ground import find_ground
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.ego import estimate_ego
+from cups_train.motion.ensemble import rigid_proposals
 from cups_train.motion.evidence import Evidence, gather, scales_of
 from cups_train.motion.grow import grow
 from cups_train.motion.merge import merge
 from cups_train.motion.picture import grey_test, snap
 from cups_train.motion.propose import Proposal, propose
 from cups_train.motion.reject import plausible, score, why_not
+from cups_train.motion.select import select
 from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoFrame
 
 Images = tuple[np.ndarray, np.ndarray]
@@ -39,23 +41,30 @@ def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig,
         return _nothing(now, flow, None, "no rigid motion explains enough of the picture")
     ground = find_ground(camera, flow.disparity, flow.disparity_ok, rng)
     evidence = gather(flow, camera, ego, ground, scales_of(flow, camera, step_s, config.max_depth, config.min_area))
-    proposals = _grown(evidence, merge(evidence, propose(evidence, rng), rng), rng) if config.residual else []
+    proposals = _proposals(evidence, config, rng)
     camera_pose = inverse(ego.motion)
     if not proposals:
         return _nothing(now, flow, camera_pose, "nothing moves against the static scene")
     kept, reasons = [], []
     for proposal in proposals:
-        mask = proposal.mask
-        reason = why_not(evidence, proposal, mask)
-        if reason is None and images is not None and not grey_test(evidence, proposal, mask, images):
+        reason = why_not(evidence, proposal, proposal.mask)
+        if reason is None and images is not None and not grey_test(evidence, proposal, proposal.mask, images):
             reason = "the grey values do not move"
         if reason is None:
-            kept.append((proposal, mask))
+            kept.append(proposal)
         else:
             reasons.append(reason)
     if not kept:
         return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted(set(reasons)))}")
+    kept = select(evidence, kept)
     return _result(now, evidence, kept, images)
+
+
+def _proposals(evidence: Evidence, config: MotionConfig, rng: np.random.Generator) -> list[Proposal]:
+    """Whole objects from residual motion and from rigid clustering; they may overlap."""
+    residual = _grown(evidence, merge(evidence, propose(evidence, rng), rng), rng) if config.residual else []
+    rigid = rigid_proposals(evidence, config.runs, config.vote, rng) if config.rigid else []
+    return residual + _grown(evidence, rigid, rng)
 
 
 def _grown(evidence: Evidence, cores: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
@@ -65,27 +74,28 @@ def _grown(evidence: Evidence, cores: list[Proposal], rng: np.random.Generator) 
     return merge(evidence, grown, rng)
 
 
-def _result(now: StereoFrame, evidence: Evidence, kept: list[tuple[Proposal, np.ndarray]], images: Images | None) -> MotionResult:
+def _result(now: StereoFrame, evidence: Evidence, kept: list[Proposal], images: Images | None) -> MotionResult:
     """Draw the objects, nearest last."""
-    kept = sorted(kept, key=lambda pair: pair[0].centre[2], reverse=True)
+    kept = sorted(kept, key=lambda p: float(p.centre[2]), reverse=True)
     taken = np.zeros(evidence.chi.shape, np.uint16)
-    for k, (_, mask) in enumerate(kept, 1):
-        taken[mask] = k
+    for k, proposal in enumerate(kept, 1):
+        taken[proposal.mask] = k
     if images is not None:
-        for k, (_, mask) in enumerate(kept, 1):
-            cut = snap(mask, images[0], (taken == 0) | (taken == k), evidence.scales.unit)
+        for k, proposal in enumerate(kept, 1):
+            cut = snap(proposal.mask, images[0], (taken == 0) | (taken == k), evidence.scales.unit)
             taken[taken == k] = 0
             taken[cut & (taken == 0)] = k
     instances = np.zeros_like(taken)
     objects: list[MovingObject] = []
-    for k, (proposal, mask) in enumerate(kept, 1):
+    for k, proposal in enumerate(kept, 1):
         visible = taken == k
         if visible.sum() < evidence.scales.min_pixels:
             continue
         number = len(objects) + 1
         instances[visible] = number
         x, y, z = (float(c) for c in proposal.centre)
-        objects.append(MovingObject(number, None, score(evidence, proposal, mask), int(visible.sum()), proposal.own, (x, y, z), proposal.source))
+        certainty = score(evidence, proposal, proposal.mask)
+        objects.append(MovingObject(number, None, certainty, int(visible.sum()), proposal.own, (x, y, z), proposal.source))
     reason = None if objects else "all candidates lie hidden behind others"
     return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), reason)
 

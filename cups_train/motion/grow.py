@@ -3,10 +3,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import binary_fill_holes
 
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import components, depth_links
+from cups_train.motion.links import components, depth_links, fill_holes
 from cups_train.motion.propose import EXPLAINED, Proposal
 
 BETTER = 0.7  # an object's chi-square must be below this share of the static one
@@ -62,7 +61,5 @@ def _tidy(mask: np.ndarray, owner: np.ndarray, unit: float) -> np.ndarray:
     """Close small gaps, fill enclosed holes below a fifth of the object, give nothing that belongs to another."""
     size = 2 * max(1, round(unit)) + 1
     closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((size, size), np.uint8)) > 0
-    filled = binary_fill_holes(closed)
-    if (filled & ~closed).sum() > 0.2 * max(mask.sum(), 1):
-        filled = closed
+    filled = fill_holes(closed)
     return (filled & (owner == 0)) | mask

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import label
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -31,10 +32,27 @@ def components(mask: np.ndarray, links: tuple[np.ndarray, np.ndarray]) -> tuple[
     down = links[1] & mask[:-1] & mask[1:]
     a = np.concatenate([index[:, :-1][right], index[:-1][down]])
     b = np.concatenate([index[:, 1:][right], index[1:][down]])
-    parts, label = connected_components(coo_matrix((np.ones(len(a), bool), (a, b)), (count, count)), directed=False) if count else (0, np.empty(0))
+    parts, names = connected_components(coo_matrix((np.ones(len(a), bool), (a, b)), (count, count)), directed=False) if count else (0, np.empty(0))
     out = np.zeros(mask.shape, np.int32)
-    out[mask] = label + 1
+    out[mask] = names + 1
     return out, int(parts)
+
+
+def fill_holes(mask: np.ndarray, limit: float = 0.2) -> np.ndarray:
+    """The mask (H, W) with its enclosed holes filled, unless they are more than `limit` of it."""
+    if not mask.any():
+        return mask
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    inner = mask[box]
+    outside, _ = label(np.pad(~inner, 1, constant_values=True))
+    holes = (outside > 0) & (outside != outside[0, 0])
+    holes = holes[1:-1, 1:-1]
+    if not holes.any() or holes.sum() > limit * inner.sum():
+        return mask
+    out = mask.copy()
+    out[box] |= holes
+    return out
 
 
 def _neighbours(image: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -24,7 +24,7 @@ def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
             return proposals
         a, b = proposals[pair[0]], proposals[pair[1]]
         joined = fit_region(evidence, a.mask | b.mask, rng, a.source)
-        if joined is None or not (_alike(evidence, a, b) or evidence.scales.rough and _explains(evidence, joined, (a, b))):
+        if joined is None or not (_alike(evidence, a, b) or _explains(evidence, joined, (a, b))):
             refused.add(frozenset((id(a), id(b))))
             continue
         proposals = [p for i, p in enumerate(proposals) if i not in pair] + [joined]
@@ -65,8 +65,9 @@ def _contact(evidence: Evidence, a: Proposal, b: Proposal, box: tuple[slice, sli
 
 
 def _explains(evidence: Evidence, joined: Proposal, parts: tuple[Proposal, Proposal]) -> bool:
-    """Estimated flow errs more than its noise says: against that, the joint motion is held against the static one."""
-    return all(np.nanmedian(evidence.chi_at(joined.own, p.mask)) < JOINT * np.nanmedian(evidence.chi[p.mask]) for p in parts)
+    """Does one motion do for both? Estimated flow errs more than its noise says: there it is held against the static motion."""
+    limits = [JOINT * np.nanmedian(evidence.chi[p.mask]) if evidence.scales.rough else EXPLAINED / 2 for p in parts]
+    return all(np.nanmedian(evidence.chi_at(joined.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True))
 
 
 def _alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:

@@ -13,6 +13,7 @@ from cups_train.geometry.camera import rays
 from cups_train.geometry.se3 import rotation, skew, transform
 from cups_train.types import SceneFlow, StereoCamera
 
+FIRST_LOSS = 16.0  # the first step's loss is that much wider: a fast object is an outlier to the motion it starts from
 NEAR = 0.05  # q_z below this share of the depth at t counts as behind the camera
 
 
@@ -96,7 +97,7 @@ def fit(camera: StereoCamera, samples: Samples, base: np.ndarray, options: FitOp
     """Robust own motions about `centre`, before the motion `base` (4, 4): samples (K, N) -> motions (K, 4, 4) T, the points move by base T, and
     the covariance (K, 6, 6) of (rotation about the centre, displacement of the centre).
 
-    Iterated re-weighting with Cauchy weights of scale `loss` standard deviations; a prior of `rotation_sigma` rad holds the rotation.
+    Iterated re-weighting with Cauchy weights of scale `loss` standard deviations, wider at first; a prior of `rotation_sigma` rad holds the rotation.
     """
     count = samples.rays.shape[0]
     centre = np.broadcast_to(options.centre, (count, 3)).astype(np.float64)
@@ -106,9 +107,9 @@ def fit(camera: StereoCamera, samples: Samples, base: np.ndarray, options: FitOp
     prior = np.zeros(6)
     prior[:3] = 1 / options.rotation_sigma**2
     hessian = np.broadcast_to(np.eye(6), (count, 6, 6))
-    for _ in range(options.steps):
+    for i in range(options.steps):
         jacobian, residual, chi = _linearise(camera, samples, base, (centre, omega, shift))
-        robust = 1 / (1 + chi / options.loss**2)
+        robust = 1 / (1 + chi / (options.loss * max(1.0, FIRST_LOSS / 4**i)) ** 2)
         robust = np.where(np.isfinite(chi), robust, 0)[..., None]
         weighted = (jacobian * robust[..., None]).reshape(count, -1, 6).swapaxes(-1, -2)
         hessian = weighted @ jacobian.reshape(count, -1, 6) + np.diag(prior + 1e-9)
