@@ -19,7 +19,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.result_folder import ResultWriter
 from cups_train.semantics.channels import CELL
-from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
+from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 
 GROUPS = (("colour", 3, 1.0), ("position", 2, 1.0))  # name, channels, variance of the group
 FRAMES = 600
@@ -46,9 +46,9 @@ def kmeans_colour_position(recordings: Sequence[Recording], out_model: Path, cou
         rows.append(cells[:, rng.permutation(cells.shape[1])[:max(1, SAMPLES // len(picked))]].T)
     samples = np.concatenate(rows)
     scaler = Scaler.fit(samples, GROUPS)
-    clusters = Clusters(scaler, *kmeans(scaler(samples), count, rng))
+    clusters = Clusters(scaler, kmeans(scaler(samples), count, rng)[0])
     arrays = {"centres": clusters.centres, "mean": scaler.mean, "scale": scaler.scale}
-    write_json(out_model, {"format": 1, "spread": clusters.spread, **{name: array.tolist() for name, array in arrays.items()}})
+    write_json(out_model, {"format": 1, **{name: array.tolist() for name, array in arrays.items()}})
     return clusters
 
 
@@ -57,7 +57,7 @@ def load(path: Path) -> Clusters:
     card = read_json(path)
     try:
         mean, scale, centres = (np.asarray(card[name], np.float32) for name in ("mean", "scale", "centres"))
-        return Clusters(Scaler(mean, scale), centres, float(card["spread"]))
+        return Clusters(Scaler(mean, scale), centres)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"expected k-means clusters in {path}, found {error}; delete it and make it again") from error
 
@@ -72,8 +72,7 @@ def colour_position(image: np.ndarray) -> np.ndarray:
 
 def classify(model: Clusters, image: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 RGB -> (H, W) uint8 class ids 1..K."""
-    cells = colour_position(image)
-    ids = nearest(model.scaler(cells.reshape(5, -1).T), model.centres)[0].reshape(cells.shape[1:]).astype(np.uint8) + 1
+    ids = model.nearest(colour_position(image)).astype(np.uint8) + 1
     return cv2.resize(ids, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 

@@ -19,54 +19,55 @@ Link = tuple[int, int, np.ndarray, np.ndarray]  # view, view, cells (n, 2) as (x
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """B views. Pairs (i, j) of views are linked by points."""
+class Sample:
+    """A view and what is known of its cells."""
 
-    images: np.ndarray  # (B, 3, h, w) float32
+    view: View
+    shape: np.ndarray  # (8, h/4, w/4) float32 standardised, NaN = unknown
+    moving: np.ndarray  # (h/4, w/4) int64: 1 in moving objects, 0 elsewhere, UNKNOWN
+    classes: np.ndarray  # (h/4, w/4) int64 pseudo classes 0..K-1, UNKNOWN
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B samples. Pairs (i, j) of views are linked by points."""
+
+    images: np.ndarray  # (B, 3, h, w) float32 RGB 0..1
     rows: np.ndarray  # (B, 1, h, w) float32
-    shape: np.ndarray  # (B, 8, h/4, w/4) float32 standardised, NaN = unknown
-    classes: np.ndarray  # (B, h/4, w/4) int64, UNKNOWN = no target
+    shape: np.ndarray  # (B, 8, h/4, w/4)
+    moving: np.ndarray  # (B, h/4, w/4)
+    classes: np.ndarray  # (B, h/4, w/4)
     links: tuple[Link, ...]
 
 
 def pair_batch(paths: Sequence[Path], count: int, scaler: Scaler, seed: int, step: int) -> Batch:
     """`count` views, two of each frame: one of the left image, one of the right or the next image."""
     rng = np.random.default_rng([seed, 1, step])
-    views: list[View] = []
-    shapes: list[np.ndarray] = []
+    samples: list[Sample] = []
     links: list[Link] = []
     for path in _draw(paths, max(1, count // 2), rng):
         frame = load(path)
         other = NEXT if rng.random() < 0.6 and frame.shifts_ok[NEXT - 1].any() else RIGHT
         a, b = random_view(frame.images[LEFT], rng), random_view(frame.images[other], rng)
         here, there = matches(frame, other, a, b, POINTS, rng)
-        target = _shape_target(frame, a, scaler)
-        links.append((len(views), len(views) + 1, here, there))
-        views += [a, b]
-        shapes += [target, np.full_like(target, np.nan)]
-    return _batch(views, shapes, [np.full(s.shape[1:], UNKNOWN, np.int64) for s in shapes], tuple(links))
+        links.append((len(samples), len(samples) + 1, here, there))
+        samples += [_sample(frame, LEFT, a, None, scaler), _sample(frame, other, b, None, scaler)]
+    return _batch(samples, tuple(links))
 
 
 def class_batch(paths: Sequence[Path], count: int, scaler: Scaler, classes_of: Callable[[Path], np.ndarray], seed: int, step: int) -> Batch:
     """`count` views with the pseudo classes (0..K-1) that their frame's left image has; other images get them along stereo and flow."""
     rng = np.random.default_rng([seed, 2, step])
-    views: list[View] = []
-    shapes: list[np.ndarray] = []
-    classes: list[np.ndarray] = []
+    samples: list[Sample] = []
     for path in _draw(paths, count, rng):
-        frame, known = load(path), classes_of(path)
+        frame, classes = load(path), classes_of(path)
         image = int(rng.choice(3, p=OTHERS))
+        if image != LEFT and not frame.shifts_ok[image - 1].any():
+            image = LEFT
         if image != LEFT:
-            if not frame.shifts_ok[image - 1].any():
-                image = LEFT
-            else:
-                known = carry(known, frame.shifts[image - 1], frame.shifts_ok[image - 1], frame.disparity)
-        view = random_view(frame.images[image], rng)
-        target = _shape_target(frame, view, scaler)
-        views.append(view)
-        shapes.append(target if image == LEFT else np.full_like(target, np.nan))
-        classes.append(sample_cells(known, view, UNKNOWN))
-    return _batch(views, shapes, classes, ())
+            classes = carry(classes, frame.shifts[image - 1], frame.shifts_ok[image - 1], frame.disparity)
+        samples.append(_sample(frame, image, random_view(frame.images[image], rng), classes, scaler))
+    return _batch(samples, ())
 
 
 def ahead(make: Callable[[int], Batch], steps: range) -> Iterator[tuple[int, Batch]]:
@@ -84,11 +85,18 @@ def _draw(paths: Sequence[Path], count: int, rng: np.random.Generator) -> list[P
     return [paths[i] for i in rng.integers(0, len(paths), count)]
 
 
-def _shape_target(frame: Prepared, view: View, scaler: Scaler) -> np.ndarray:
+def _sample(frame: Prepared, image: int, view: View, classes: np.ndarray | None, scaler: Scaler) -> Sample:
+    """Shape and motion are known on the left image; `classes` (h/4, w/4) on the image itself."""
     planes = (frame.shape.astype(np.float32) - scaler.mean[:, None, None]) * scaler.scale[:, None, None]
-    return sample_cells(planes, view, np.nan)
+    moving = frame.moving.astype(np.int64)
+    if image != LEFT:
+        planes, moving = np.full_like(planes, np.nan), np.full_like(moving, UNKNOWN)
+    classes = np.full_like(moving, UNKNOWN) if classes is None else classes
+    return Sample(view, sample_cells(planes, view, np.nan), sample_cells(moving, view, UNKNOWN), sample_cells(classes, view, UNKNOWN))
 
 
-def _batch(views: list[View], shapes: list[np.ndarray], classes: list[np.ndarray], links: tuple[Link, ...]) -> Batch:
-    images = np.stack([view.image.transpose(2, 0, 1) for view in views])
-    return Batch(np.ascontiguousarray(images), np.stack([view.rows[None] for view in views]), np.stack(shapes), np.stack(classes), links)
+def _batch(samples: list[Sample], links: tuple[Link, ...]) -> Batch:
+    images = np.stack([sample.view.image.transpose(2, 0, 1) for sample in samples])
+    rows = np.stack([sample.view.rows[None] for sample in samples])
+    shape, moving, classes = (np.stack([getattr(sample, name) for sample in samples]) for name in ("shape", "moving", "classes"))
+    return Batch(np.ascontiguousarray(images), rows, shape, moving, classes, links)

@@ -29,19 +29,14 @@ class Scaler:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Centres in scaled channels; class k + 1 is row k."""
+    """Centres in scaled channels; row k is class k + 1."""
 
     scaler: Scaler
     centres: np.ndarray  # (K, C) float32
-    spread: float  # mean squared distance of a sample to its centre
 
-    def log_probability(self, channels: np.ndarray) -> np.ndarray:
-        """(C, h, w) -> (K, h, w) float32: log softmax of -distance^2 / spread."""
-        rows = self.scaler(channels.reshape(len(channels), -1).T)
-        logits = -squared_distances(rows, self.centres) / self.spread
-        logits -= logits.max(1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(1, keepdims=True))
-        return np.ascontiguousarray(logits.T).reshape(-1, *channels.shape[1:])
+    def nearest(self, channels: np.ndarray) -> np.ndarray:
+        """(C, h, w) -> (h, w) int64, index of the nearest centre."""
+        return nearest(self.scaler(channels.reshape(len(channels), -1).T), self.centres)[0].reshape(channels.shape[1:])
 
 
 def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -64,7 +59,7 @@ def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Centres (K, C), largest cluster first, and the mean squared distance: the better of two k-means++ starts with Lloyd's steps.
+    """Centres (K, C), largest cluster first, and their mean squared distance: the better of two k-means++ starts with Lloyd's steps.
 
     Empty clusters restart at the rows that are furthest from their centre.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,6 +27,7 @@ class EncoderSpec:
 class EncoderOutput(NamedTuple):
     features: Tensor  # (B, channels, h/4, w/4)
     shape: Tensor  # (B, shape, h/4, w/4) standardised shape channels
+    moving: Tensor  # (B, h/4, w/4) logit: part of an object that moves
     logits: Tensor  # (B, K, h/4, w/4)
 
 
@@ -42,6 +44,7 @@ class Encoder(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(width, spec.channels, 1) for width in WIDTHS)
         self.merge = nn.ModuleList(_convolution(spec.channels, spec.channels, 1) for _ in WIDTHS[:-1])
         self.to_shape = nn.Conv2d(spec.channels, spec.shape, 1)
+        self.to_moving = nn.Conv2d(spec.channels, 1, 1)
         self.to_contrast = nn.Sequential(nn.Conv2d(spec.channels, spec.channels, 1), nn.ReLU(), nn.Conv2d(spec.channels, 32, 1))
         self.to_classes = nn.Sequential(_convolution(spec.channels, spec.channels, 1), nn.Conv2d(spec.channels, spec.classes, 1))
         self.register_buffer("image_mean", torch.tensor([0.45, 0.45, 0.45]).view(1, 3, 1, 1))
@@ -61,7 +64,18 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor, rows: Tensor) -> EncoderOutput:
         features = self.features(images, rows)
-        return EncoderOutput(features, self.to_shape(features), self.to_classes(features))
+        return EncoderOutput(features, self.to_shape(features), self.to_moving(features)[:, 0], self.to_classes(features))
+
+
+def encode(encoder: Encoder, images: np.ndarray, rows: np.ndarray | None = None) -> EncoderOutput:
+    """(N, h, w, 3) uint8 RGB, and their rows (N, h) in -1..1 where they are parts of larger images, without gradient."""
+    count, height, width = images.shape[:3]
+    rows = np.broadcast_to(np.linspace(-1, 1, height, dtype=np.float32), (count, height)) if rows is None else rows
+    device = next(encoder.parameters()).device
+    with torch.inference_mode():
+        pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device).float() / 255
+        row = torch.from_numpy(rows.copy()).to(device)[:, None, :, None].expand(-1, 1, -1, width)
+        return encoder(pixels.contiguous(memory_format=torch.channels_last), row)
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -14,8 +14,8 @@ from torch.nn import functional
 from cups_train.files import write_atomically
 from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, ahead
-from cups_train.semantics.encoder import Encoder
-from cups_train.semantics.losses import at_points, contrast, shape_loss
+from cups_train.semantics.encoder import Encoder, EncoderOutput
+from cups_train.semantics.losses import at_points, contrast, moving_loss, shape_loss
 from cups_train.semantics.views import UNKNOWN
 
 logger = logging.getLogger(__name__)
@@ -27,11 +27,11 @@ Loss = Callable[[Encoder, Batch], dict[str, Tensor]]
 
 
 def learn_views(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
-    """Phase one: the same point looks the same in both views; shape is read from one image."""
+    """Phase one: the same point looks the same in both views; shape and motion are read from one image."""
     device = next(encoder.parameters()).device
-    features = encoder.features(torch.from_numpy(batch.images).to(device), torch.from_numpy(batch.rows).to(device))
-    losses = {"shape": shape_loss(encoder.to_shape(features), torch.from_numpy(batch.shape).to(device))}
-    codes = encoder.to_contrast(features)
+    out = encoder(torch.from_numpy(batch.images).to(device), torch.from_numpy(batch.rows).to(device))
+    losses = _read_off(out, batch)
+    codes = encoder.to_contrast(out.features)
     here = [at_points(codes[i], torch.from_numpy(a).to(device, torch.float32)) for i, _, a, _ in batch.links]
     there = [at_points(codes[j], torch.from_numpy(b).to(device, torch.float32)) for _, j, _, b in batch.links]
     if sum(len(points) for points in here) > 1:
@@ -47,8 +47,15 @@ def learn_classes(weights: Tensor) -> Loss:
         target = torch.from_numpy(batch.classes).to(device)
         entropy = functional.cross_entropy(out.logits, target, weight=weights.to(device), ignore_index=UNKNOWN, label_smoothing=0.05, reduction="sum")
         known = (target != UNKNOWN).sum().clamp(min=1)
-        return {"classes": entropy / known, "shape": 0.5 * shape_loss(out.shape, torch.from_numpy(batch.shape).to(device))}
+        return {"classes": entropy / known, **{name: 0.5 * value for name, value in _read_off(out, batch).items()}}
     return losses
+
+
+def _read_off(out: EncoderOutput, batch: Batch) -> dict[str, Tensor]:
+    """What one image should tell: the scene's shape, and what moves."""
+    device = out.shape.device
+    shape = shape_loss(out.shape, torch.from_numpy(batch.shape).to(device))
+    return {"shape": shape, "moving": moving_loss(out.moving, torch.from_numpy(batch.moving).to(device))}
 
 
 def learn(encoder: Encoder, make: Callable[[int], Batch], loss: Loss, steps: int, lr: float, title: str, folder: Path) -> None:

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+MOVING_WEIGHT = 6.0
+
 
 def contrast(here: Tensor, there: Tensor, temperature: float = 0.1) -> Tensor:
     """InfoNCE both ways: row i of `here` (n, c) and row i of `there` (n, c) show the same point, all other rows are negatives."""
@@ -26,6 +28,18 @@ def shape_loss(predicted: Tensor, target: Tensor) -> Tensor:
     known = torch.isfinite(target)
     error = functional.smooth_l1_loss(predicted, torch.where(known, target, predicted.detach()), reduction="sum")
     return error / known.sum().clamp(min=1)
+
+
+def moving_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy over cells whose motion is known (target 1 or 0, else negative).
+
+    A still car is no proof against cars, so moving cells weigh more: MOVING_WEIGHT times.
+    """
+    known = target >= 0
+    if not known.any():
+        return logits.sum() * 0
+    weight = logits.new_tensor(MOVING_WEIGHT)
+    return functional.binary_cross_entropy_with_logits(logits[known], target[known].to(logits.dtype), pos_weight=weight)
 
 
 def class_weights(counts: Tensor) -> Tensor:

@@ -14,29 +14,26 @@ from safetensors.torch import save_file
 from cups_train.device import torch_device
 from cups_train.errors import ModelError
 from cups_train.files import write_atomically
-from cups_train.semantics.channels import CELL, image_channels, resize, working_size
-from cups_train.semantics.clusters import Clusters, Scaler
-from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.geometry.stereo import fill_disparity
+from cups_train.semantics.channels import CELL, resize, working_size
+from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
 from cups_train.semantics.refine import refine
-from cups_train.semantics.shape import scene_shape
+from cups_train.semantics.shape import cell_disparity
 from cups_train.semantics.windows import blend, starts, whole_weight
 from cups_train.types import StereoCamera
 
 FILE = "encoder.safetensors"
 ZOOM = 1.5  # of the windows against the whole image
 MONOCULAR_WEIGHT = 0.3  # of the whole image where depth is unknown
-EVIDENCE = 0.0  # weight of the clusters' log-probabilities where there is disparity
 FINEST = 2.0  # largest height of the refined map, in working heights
 WINDOWS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class SemanticModel:
-    """Encoder and clusters of one run. Class ids are 1..K."""
+    """The encoder of one run and how it is applied. Class ids are 1..K."""
 
     encoder: Encoder
-    clusters: Clusters
-    shape_scaler: Scaler
     height: int  # working height, px
     windows: bool = True
     smooth: bool = True
@@ -56,9 +53,9 @@ class SemanticModel:
         log_probability = self._log_probabilities(working[None])[0]
         filled = None
         if disparity is not None and camera is not None:
-            shape, filled = scene_shape(disparity, camera, (h // CELL, w // CELL), np.random.default_rng(0))
-            if EVIDENCE:
-                log_probability += EVIDENCE * self.clusters.log_probability(np.concatenate([image_channels(working), shape]))
+            cells = cell_disparity(disparity, h // CELL, w // CELL)
+            known = np.isfinite(cells)
+            filled = fill_disparity(np.where(known, cells, 0).astype(np.float32), known)
         if self.windows:
             depth_scale = camera.scaled(h // CELL, w // CELL).depth_scale if camera is not None else 1.0
             log_probability = self._with_windows(image, log_probability, filled, depth_scale)
@@ -86,27 +83,18 @@ class SemanticModel:
 
     def _log_probabilities(self, images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """(N, h, w, 3) uint8, rows (N, h) -1..1 -> (N, K, h/4, w/4) float32."""
-        count, height, width = images.shape[:3]
-        rows = np.broadcast_to(np.linspace(-1, 1, height, dtype=np.float32), (count, height)) if rows is None else rows
-        device = next(self.encoder.parameters()).device
         parts = []
-        with torch.inference_mode():
-            for i in range(0, count, WINDOWS_AT_ONCE):
-                pixels = torch.from_numpy(np.ascontiguousarray(images[i:i + WINDOWS_AT_ONCE].transpose(0, 3, 1, 2))).to(device).float() / 255
-                row = torch.from_numpy(rows[i:i + WINDOWS_AT_ONCE].copy()).to(device)[:, None, :, None].expand(-1, 1, -1, width)
-                logits = self.encoder(pixels.contiguous(memory_format=torch.channels_last), row).logits
-                parts.append(torch.log_softmax(logits, 1).cpu().numpy())
+        for i in range(0, len(images), WINDOWS_AT_ONCE):
+            part = slice(i, i + WINDOWS_AT_ONCE)
+            logits = encode(self.encoder, images[part], None if rows is None else rows[part]).logits
+            parts.append(torch.log_softmax(logits, 1).cpu().numpy())
         return np.concatenate(parts)
 
 
 def save(model: SemanticModel, folder: Path, more: dict[str, object]) -> None:
     """FOLDER/encoder.safetensors; its metadata hold what is needed to build the model again, and `more`."""
-    tensors = {f"encoder.{name}": value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}
-    tensors["clusters.centres"] = torch.from_numpy(np.ascontiguousarray(model.clusters.centres))
-    for name, scaler in (("clusters", model.clusters.scaler), ("shape", model.shape_scaler)):
-        tensors |= {f"{name}.mean": torch.from_numpy(scaler.mean), f"{name}.scale": torch.from_numpy(scaler.scale)}
-    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "spread": model.clusters.spread,
-            "windows": model.windows, "smooth": model.smooth, **more}
+    tensors = {name: value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}
+    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "smooth": model.smooth, **more}
     write_atomically(folder / FILE, lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(card)}))
 
 
@@ -118,10 +106,9 @@ def load(folder: Path, device: str) -> SemanticModel:
             card = json.loads((file.metadata() or {})["cups"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         encoder = Encoder(EncoderSpec(**card["spec"]))
-        encoder.load_state_dict({name.removeprefix("encoder."): value for name, value in tensors.items() if name.startswith("encoder.")})
-        scaler, shape_scaler = (Scaler(tensors[f"{name}.mean"].numpy(), tensors[f"{name}.scale"].numpy()) for name in ("clusters", "shape"))
-        clusters = Clusters(scaler, tensors["clusters.centres"].numpy(), float(card["spread"]))
+        encoder.load_state_dict(tensors)
+        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), bool(card["smooth"]))
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise ModelError(f"expected an encoder written by `cups-train pseudo-label` in {path}, found {error}; run that command again") from error
     encoder.eval().to(torch_device(device), memory_format=torch.channels_last)
-    return SemanticModel(encoder, clusters, shape_scaler, int(card["height"]), bool(card["windows"]), bool(card["smooth"]))
+    return model

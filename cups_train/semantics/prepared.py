@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cups_train.files import write_atomically
+from cups_train.files import read_image, write_atomically
 from cups_train.geometry.optical_flow import optical_flow
 from cups_train.geometry.stereo import disparity
 from cups_train.parallel import map_frames
@@ -30,6 +30,7 @@ class Prepared:
     disparity: np.ndarray  # (h/4, w/4) float16, working px, filled; 0 = infinitely far
     shifts: np.ndarray  # (2, 2, h/4, w/4) float16 working px (u, v): from the left image to the right one and to the next left one
     shifts_ok: np.ndarray  # (2, h/4, w/4) bool
+    moving: np.ndarray  # (h/4, w/4) int8: 1 in moving objects, 0 elsewhere, -1 unknown
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,16 @@ class Source:
     key: str
     next_key: str | None
     path: Path
+    instances: Path | None  # map of moving objects, where stage 1a has one
 
 
-def choose_frames(recordings: Sequence[Recording], most: int, folder: Path) -> list[Source]:
-    """At most `most` frames, evenly over all recordings."""
+def choose_frames(recordings: Sequence[Recording], most: int, folder: Path, motion: Path | None) -> list[Source]:
+    """At most `most` frames, evenly over all recordings; `motion` holds NAME/instances/KEY.png."""
     every = [(r, s.key, r.stamps[i + 1].key if s.follows else None) for r in recordings for i, s in enumerate(r.stamps)]
     picked = sorted({round(i) for i in np.linspace(0, len(every) - 1, min(most, len(every))).tolist()})
-    return [Source(recording, key, after, folder / recording.name / f"{key}.npz") for recording, key, after in (every[i] for i in picked)]
+    return [Source(recording, key, after, folder / recording.name / f"{key}.npz",
+                   None if motion is None else motion / recording.name / "instances" / f"{key}.png")
+            for recording, key, after in (every[i] for i in picked)]
 
 
 def prepare_all(sources: Sequence[Source], height: int, seed: int, workers: int) -> Iterator[Path]:
@@ -58,13 +62,14 @@ def _prepare_file(source: Source, height: int, seed: int) -> Path:
     if not source.path.exists():
         now = source.recording.stereo(source.key)
         after = source.recording.left(source.next_key) if source.next_key is not None else None
-        frame = prepare(now, after, height, np.random.default_rng([seed, int(source.key)]))
+        moving = None if source.instances is None or after is None else read_image(source.instances) > 0
+        frame = prepare(now, after, moving, height, np.random.default_rng([seed, int(source.key)]))
         write_atomically(source.path, lambda beside: save(beside, frame))
     return source.path
 
 
-def prepare(now: StereoFrame, after: np.ndarray | None, height: int, rng: np.random.Generator) -> Prepared:
-    """Disparity and flow are found at working size."""
+def prepare(now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | None, height: int, rng: np.random.Generator) -> Prepared:
+    """Disparity and flow are found at working size. `moving`: (H, W) bool or unknown."""
     h, w = working_size(now.left.shape[0], now.left.shape[1], height)
     left, right, following = (resize(image, h, w) for image in (now.left, now.right, now.left if after is None else after))
     found, ok = disparity(left, right, MAX_DISPARITY)
@@ -78,7 +83,8 @@ def prepare(now: StereoFrame, after: np.ndarray | None, height: int, rng: np.ran
     centre = slice(CELL // 2, None, CELL)
     shifts = np.stack([np.moveaxis(field[centre, centre], -1, 0) for field in (stereo, flow)])
     return Prepared(np.stack([left, right, following]), image_channels(left).astype(np.float16), shape.astype(np.float16),
-                    (filled * CELL).astype(np.float16), shifts.astype(np.float16), np.stack([ok[centre, centre], flow_ok[centre, centre]]))
+                    (filled * CELL).astype(np.float16), shifts.astype(np.float16), np.stack([ok[centre, centre], flow_ok[centre, centre]]),
+                    np.full(cells, -1, np.int8) if moving is None else (resize(moving.astype(np.float32), *cells) > 0.5).astype(np.int8))
 
 
 def save(path: Path, frame: Prepared) -> None:

@@ -59,4 +59,4 @@ def _model(folder: Path, device: str, windows: bool, smooth: bool, alone: bool) 
     if alone:
         torch.set_num_threads(1)
     model = load(folder, device)
-    return SemanticModel(model.encoder, model.clusters, model.shape_scaler, model.height, windows, smooth)
+    return SemanticModel(model.encoder, model.height, windows, smooth)

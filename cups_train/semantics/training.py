@@ -14,19 +14,19 @@ import torch
 from cups_train.config import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
-from cups_train.files import read_json, write_atomically, write_image, write_json
+from cups_train.files import read_json, sha256, write_atomically, write_image, write_json
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.batches import class_batch, pair_batch
-from cups_train.semantics.channels import IMAGE_GROUPS
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 from cups_train.semantics.contact_sheet import contact_sheet
+from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.learn import learn, learn_classes, learn_views
 from cups_train.semantics.losses import class_weights
 from cups_train.semantics.model import FILE, SemanticModel, save
 from cups_train.semantics.prepared import choose_frames, load, prepare_all
-from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
+from cups_train.semantics.shape import SHAPE
 
 logger = logging.getLogger(__name__)
 FRAMES = 600  # most frames that are kept on disk, about 2 MB each at 256 x 512
@@ -35,53 +35,72 @@ SHEET_FRAMES = 24
 WORTH_PROCESSES = 32  # frames
 
 
-def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, device: str) -> None:
-    """Write OUT/encoder.safetensors and OUT/classes.jpg. A stopped training goes on from OUT/state, which is removed at the end."""
+def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, device: str, motion: Path | None = None) -> None:
+    """Write OUT/encoder.safetensors and OUT/classes.jpg. A stopped training goes on from OUT/state, which is removed at the end.
+
+    motion: folder with stage 1a's NAME/instances/KEY.png. What moves there teaches the encoder what could move, so that parked cars are
+    told from walls; without it, appearance and shape alone make the classes.
+    """
     if (out / FILE).exists() and not (out / "state").exists():
         return
-    state = _state_folder(recordings, out, config, seed)
-    sources = choose_frames(recordings, FRAMES, state)
+    state = _state_folder(recordings, out, config, seed, motion)
+    sources = choose_frames(recordings, FRAMES, state, motion)
     if not sources:
         raise CupsError("expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING")
     workers = (os.cpu_count() or 1) if len(sources) >= WORTH_PROCESSES else 1
     frames = list(progress(prepare_all(sources, config.height, seed, workers), "channels", len(sources)))
-    clusters, shape_scaler = cluster_frames(frames, config.classes, seed)
-    counts = assign_frames(frames, clusters)
-    encoder = _new_encoder(config, seed, device)
-    _train_encoder(encoder, frames, state, config, seed, shape_scaler, counts)
-    model = SemanticModel(encoder, clusters, shape_scaler, config.height, config.windows, config.smooth)
-    groups = [list(group) for group in IMAGE_GROUPS + SHAPE_GROUPS]
-    save(model, out, {"seed": seed, "recordings": [r.name for r in recordings], "frames": len(frames), "groups": groups})
+    encoder = new_encoder(config, seed, device)
+    train_encoder(encoder, frames, state, config, seed)
+    model = SemanticModel(encoder, config.height, config.windows, config.smooth)
+    names = [recording.name for recording in recordings]
+    save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None})
     images = (load(path).images[0] for path in frames[::max(1, len(frames) // SHEET_FRAMES)])
     write_image(out / "classes.jpg", contact_sheet(((image, model.classify(image)) for image in images), config.classes))
     shutil.rmtree(state)
 
 
-def cluster_frames(frames: Sequence[Path], count: int, seed: int) -> tuple[Clusters, Scaler]:
-    """k-means on image and shape channels of cells sampled evenly from all frames; and the scaler of the shape channels."""
+def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Encoder(EncoderSpec(config.channels, config.classes, SHAPE)).to(torch_device(device))
+
+
+def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int) -> None:
+    """Both phases, in place: views, then the classes that cluster what the first phase and the hand-made channels say."""
+    shape_scaler = fit_shape(frames)
+    learn(encoder, partial(pair_batch, frames, config.batch, shape_scaler, seed), learn_views, config.steps, config.lr, "views", state)
+    counts_path = state / "counts.npy"
+    if not counts_path.exists():
+        projection = encode_frames(encoder, frames)
+        clusters = cluster_frames(frames, projection, config.classes, seed)
+        write_atomically(counts_path, partial(save_array, array=assign_frames(frames, projection, clusters)))
+    weights = class_weights(torch.from_numpy(np.load(counts_path, allow_pickle=False)).float())
+    classes = partial(class_batch, frames, config.batch, shape_scaler, read_classes, seed)
+    learn(encoder, classes, learn_classes(weights), config.cluster_steps, config.lr, "classes", state)
+
+
+def fit_shape(frames: Sequence[Path]) -> Scaler:
+    """Standardises the shape channels; at most 60 frames are read."""
+    rows = np.concatenate([load(path).shape.reshape(SHAPE, -1).T.astype(np.float32) for path in frames[::max(1, len(frames) // 60)]])
+    return Scaler.fit(rows, tuple(("shape", 1, 1.0) for _ in range(SHAPE)))
+
+
+def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, seed: int) -> Clusters:
+    """k-means over cells of all frames. Raises CupsError where there are fewer cells than classes."""
     rng = np.random.default_rng([seed, 3])
-    rows = []
-    for path in progress(frames, "sample cells", len(frames)):
-        frame = load(path)
-        channels = np.concatenate([frame.channels, frame.shape]).reshape(-1, frame.disparity.size)
-        chosen = rng.permutation(channels.shape[1])[:max(1, SAMPLES // len(frames))]
-        rows.append(channels[:, chosen].T.astype(np.float32))
-    samples = np.concatenate(rows)
+    samples = sample_cells(frames, projection, SAMPLES, rng)
     if len(samples) < count:
         raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o semantics.classes`")
-    scaler = Scaler.fit(samples, IMAGE_GROUPS + SHAPE_GROUPS)
-    centres, spread = kmeans(scaler(samples), count, rng)
-    shape = samples[:, -SHAPE:]
-    return Clusters(scaler, centres, spread), Scaler(shape.mean(0), (1 / np.maximum(shape.std(0), 1e-6)).astype(np.float32))
+    scaler = fit_scaler(samples, projection)
+    return Clusters(scaler, kmeans(scaler(samples), count, rng)[0])
 
 
-def assign_frames(frames: Sequence[Path], clusters: Clusters) -> np.ndarray:
+def assign_frames(frames: Sequence[Path], projection: Projection, clusters: Clusters) -> np.ndarray:
     """Write every frame's map of cluster indices beside it; gives the cells of each cluster, (K,)."""
     counts = np.zeros(len(clusters.centres), np.int64)
     for path in progress(frames, "assign cells", len(frames)):
-        frame = load(path)
-        index = clusters.log_probability(np.concatenate([frame.channels, frame.shape]).astype(np.float32)).argmax(0).astype(np.uint8)
-        write_atomically(classes_path(path), partial(_save_array, array=index))
+        index = clusters.nearest(describe(path, projection))
+        write_atomically(classes_path(path), partial(save_array, array=index.astype(np.uint8)))
         counts += np.bincount(index.ravel(), minlength=len(counts))
     return counts
 
@@ -95,30 +114,12 @@ def read_classes(frame: Path) -> np.ndarray:
     return np.load(classes_path(frame), allow_pickle=False).astype(np.int64)
 
 
-def _new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Encoder(EncoderSpec(config.channels, config.classes, SHAPE)).to(torch_device(device))
-
-
-def _train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int,
-                   shape_scaler: Scaler, counts: np.ndarray) -> None:
-    pairs = partial(pair_batch, frames, config.batch, shape_scaler, seed)
-    learn(encoder, pairs, learn_views, config.steps, config.lr, "views", state)
-    classes = partial(class_batch, frames, config.batch, shape_scaler, read_classes, seed)
-    learn(encoder, classes, learn_classes(class_weights(torch.from_numpy(counts).float())), config.cluster_steps, config.lr, "classes", state)
-
-
-def _state_folder(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int) -> Path:
+def _state_folder(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, motion: Path | None) -> Path:
     """OUT/state, emptied where it is of another training."""
     state = out / "state"
-    key = {"config": config.model_dump(mode="json"), "seed": seed, "recordings": [r.fingerprint for r in recordings]}
+    moved = [] if motion is None else [sha256(motion / r.name / "motion.json") for r in recordings]
+    key = {"config": config.model_dump(mode="json"), "seed": seed, "recordings": [r.fingerprint for r in recordings], "motion": moved}
     if not (state / "key.json").exists() or read_json(state / "key.json") != key:
         shutil.rmtree(state, ignore_errors=True)
         write_json(state / "key.json", key)
     return state
-
-
-def _save_array(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, array)

@@ -3,7 +3,7 @@ import math
 import torch
 
 from cups_train.semantics.learn import rate
-from cups_train.semantics.losses import at_points, class_weights, contrast, shape_loss
+from cups_train.semantics.losses import at_points, class_weights, contrast, moving_loss, shape_loss
 
 
 def test_contrast_of_orthogonal_pairs():
@@ -24,6 +24,16 @@ def test_unknown_shape_does_not_count():
     loss = shape_loss(predicted, target)
     loss.backward()
     assert loss.item() == 1.5 and predicted.grad.tolist() == [[1.0, 0.0]]
+
+
+def test_moving_cells_weigh_more_and_unknown_ones_nothing():
+    logits = torch.zeros(4, requires_grad=True)
+    loss = moving_loss(logits, torch.tensor([1, 0, 0, -1]))
+    loss.backward()
+    # log 2 for each; the moving one counts 6 times; mean over the three known
+    assert math.isclose(loss.item(), math.log(2) * 8 / 3, rel_tol=1e-6)
+    torch.testing.assert_close(logits.grad, torch.tensor([-1.0, 1 / 6, 1 / 6, 0.0]))
+    assert moving_loss(logits, torch.full((4,), -1)).item() == 0
 
 
 def test_class_weights_are_the_inverse_root_of_the_frequency():

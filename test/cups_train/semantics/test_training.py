@@ -5,8 +5,13 @@ from safetensors.torch import load_file
 
 from cups_train.config import SemanticsConfig
 from cups_train.errors import ModelError
-from cups_train.files import read_image
+from cups_train.files import read_image, write_image
 from cups_train.semantics import classify_frame, learn, load, run, train
+from cups_train.semantics.describe import describe, encode_frames
+from cups_train.semantics.encoder import encode
+from cups_train.semantics.prepared import choose_frames, prepare_all
+from cups_train.semantics.prepared import load as load_frame
+from cups_train.semantics.training import new_encoder
 
 CONFIG = SemanticsConfig(classes=5, channels=16, steps=3, cluster_steps=4, batch=2, height=64)
 
@@ -49,6 +54,28 @@ def test_a_stopped_training_ends_with_the_same_weights(trained, tmp_path, street
     whole, resumed = load_file(trained / "encoder.safetensors"), load_file(tmp_path / "encoder.safetensors")
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, msg=name)
+
+
+def test_what_moves_becomes_a_channel(tmp_path, street):
+    for stamp in street.stamps:
+        instances = np.zeros((64, 128), np.uint16)
+        instances[16:40, 32:72] = 1
+        write_image(tmp_path / "motion" / "street" / "instances" / f"{stamp.key}.png", instances)
+    sources = choose_frames([street], 10, tmp_path / "state", tmp_path / "motion")
+    frames = list(prepare_all(sources, 64, 0, 1))
+    assert [int((load_frame(path).moving == 1).sum()) for path in frames] == [60, 60, 0]  # 6 x 10 cells; the last frame has no next one
+    encoder = new_encoder(CONFIG, 0, "cpu").eval()
+    projection = encode_frames(encoder, frames)
+    assert projection.with_moving and projection.groups[-1][0] == "moving"
+    channels = np.stack([describe(path, projection) for path in frames])
+    assert channels.shape[1] == sum(count for _, count, _ in projection.groups)
+    learned = channels[:, 37:37 + len(projection.axes)].transpose(1, 0, 2, 3).reshape(len(projection.axes), -1)
+    covariance = np.cov(learned, bias=True)
+    # half whitened: the variance of a component is the root of what it was, and components do not correlate
+    features = np.concatenate([encode(encoder, load_frame(path).images[:1]).features[0].reshape(16, -1) for path in frames], 1)
+    expected = np.sqrt(np.linalg.eigvalsh(np.cov(features, bias=True)).clip(0)[::-1])
+    np.testing.assert_allclose(np.diag(covariance)[:4], expected[:4], rtol=0.02)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.02 * covariance[0, 0]
 
 
 def test_other_settings_do_not_go_on_from_a_stopped_training(tmp_path, street):

@@ -8,7 +8,9 @@ from cups_train.semantics.views import LEFT, RIGHT, UNKNOWN, carry, matches, ran
 @pytest.fixture(scope="module")
 def frame(make_street):
     street = make_street()
-    return prepare(street.stereo("000000"), street.left("000001"), 64, np.random.default_rng(0))
+    moving = np.zeros((64, 128), bool)
+    moving[8:24, 40:80] = True
+    return prepare(street.stereo("000000"), street.left("000001"), moving, 64, np.random.default_rng(0))
 
 
 def test_prepared_frames_keep_on_disk(frame, tmp_path):
@@ -16,6 +18,12 @@ def test_prepared_frames_keep_on_disk(frame, tmp_path):
     again = load(tmp_path / "x.npz")
     np.testing.assert_array_equal(again.images, frame.images)
     np.testing.assert_array_equal(again.shifts, frame.shifts)
+
+
+def test_moving_objects_on_cells(frame, street):
+    assert frame.moving.sum() == 4 * 10 and (frame.moving[2:6, 10:20] == 1).all()
+    still = prepare(street.stereo("000002"), None, None, 64, np.random.default_rng(0))
+    assert (still.moving == -1).all() and not still.shifts_ok[1].any()
 
 
 def test_correspondences_of_a_known_scene(frame):
