@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,12 +132,11 @@ def _output(command: list[str], root: Path) -> str:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    """The caller's environment with the checkout's ROS 2 where no other is sourced, and a domain of its own."""
+    """The caller's environment with the ROS 2 of this Python's environment where no other is sourced, and a domain of its own."""
     environment = dict(os.environ)
-    binaries = root / ".venv" / "bin"
-    if "ROS_DISTRO" not in environment and binaries.is_dir():
-        environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', '')}"
-        environment["AMENT_PREFIX_PATH"] = str(binaries.parent)
+    if "ROS_DISTRO" not in environment:
+        environment["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
+        environment["AMENT_PREFIX_PATH"] = sys.prefix
     environment.setdefault("ROS_DOMAIN_ID", str(30 + os.getpid() % 70))
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     environment.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(root / "config" / "fastdds_images.xml"))
