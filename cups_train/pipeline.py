@@ -46,9 +46,10 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
         if folder is not None:
             for recording in recordings:
                 motion.run(recording, folder / recording.name, config.motion, config.seed, workers)
-    with run_folder.making("semantics", _inputs(recordings, config, config.semantics), config.seed) as folder:
+    inputs = {"motion": run_folder.fingerprint("motion"), **_inputs(recordings, config, config.semantics)}
+    with run_folder.making("semantics", inputs, config.seed) as folder:
         if folder is not None:
-            semantics.train(recordings, folder, config.semantics, config.seed, config.device)
+            semantics.train(recordings, folder, config.semantics, config.seed, config.device, run_folder.stage("motion"))
             for recording in recordings:
                 semantics.run(recording, folder, folder / recording.name, config.semantics, workers, config.device)
     inputs = {stage: run_folder.fingerprint(stage) for stage in ("motion", "semantics")} | _inputs(recordings, config, config.labels)
