@@ -108,7 +108,7 @@ class BootstrapConfig(Section):
     bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
     pictures_every: int = Field(200, ge=1, description="steps between pictures of image, target and prediction")
-    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` pastes pseudo objects first and only predictions later, not both")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` pastes pseudo objects, later predictions only")
 
 
 class SelfTrainConfig(Section):
@@ -121,11 +121,11 @@ class SelfTrainConfig(Section):
     lr: float = Field(1e-5, gt=0, description="learning rate of AdamW, heads only")
     weight_decay: float = Field(1e-5, ge=0, description="weight decay")
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
-    momentum: float | None = Field(None, ge=0, lt=1, description="momentum of the teacher each step; none: 0.999 at 1500 steps, and for other lengths "
+    momentum: float | None = Field(None, ge=0, lt=1, description="momentum of the teacher; none: 0.999 at 1500 steps, for other lengths "
                                    "the one that leaves the teacher the same share of its start")
     gamma: float = Field(0.7, ge=0, le=1, description="score from which a teacher's instance is a label")
     zeta: float = Field(0.5, ge=0, le=1, description="a pixel is a label where its best class reaches this share of that class's maximum")
-    scales: tuple[float, ...] = Field((0.8, 1.2, 1.6), min_length=1, description="sizes of the teacher's views, times the input size, each plain and flipped; "
+    scales: tuple[float, ...] = Field((0.8, 1.2, 1.6), min_length=1, description="the teacher's views, times the input size, each plain and flipped; "
                                       "labels are made at the largest (published: 512, 768, 1024 rows beside 640 rows in stage 2)")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
@@ -149,7 +149,7 @@ class ExportConfig(Section):
 class RenderConfig(Section):
     """The procedural street."""
 
-    scene: Literal["drive", "junction", "turn", "standstill", "static"] = Field("drive", description="what happens; `static`: the camera drives, nothing else moves")
+    scene: Literal["drive", "junction", "turn", "standstill", "static"] = Field("drive", description="what happens; `static`: only the camera")
     height: int = Field(256, ge=64, le=1080, description="image height [px]")
     width: int = Field(512, ge=128, le=1920, description="image width [px]")
     focal: float = Field(0.0, ge=0, le=4, description="focal length, share of the image width; 0: by the seed, 0.95 to 1.15")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,31 +24,12 @@ from cups_train.motion.folder import frame_json, read_frame, write_frame
 from cups_train.motion.tracks import keep_supported, track
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
+from cups_train.recording import Recording
 from cups_train.types import MotionResult, SceneFlow, StereoFrame
 
 CHUNK = 4  # frames in a row for one worker: their disparities are computed once
 OVERLAYS = 12
 NO_PARTNER = "no frame before or after it within the time step"
-
-
-class Stamp(Protocol):
-    """What is needed of an entry of `recording.stamps`."""
-
-    key: str
-    stamp_ns: int
-    follows: bool
-
-
-class Recording(Protocol):
-    """What is needed of a recording."""
-
-    name: str
-    stamps: tuple[Any, ...]
-    step_ns: int
-    fingerprint: str
-
-    def stereo(self, key: str) -> StereoFrame: ...
-    def left(self, key: str) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
