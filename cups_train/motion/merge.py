@@ -11,44 +11,50 @@ from cups_train.motion.propose import EXPLAINED, Proposal, fit_region
 REACH = 3  # px at unit scale, largest gap
 STEP = 0.05  # largest step of depth at the contact, share
 ALIKE = 0.35  # largest difference of the displacements, share of the larger
+LIMB_SPEED = 1.3  # m/s, by which limbs may differ from the body ...
+WALK_SPEED = 4.0  # m/s, ... of what moves no faster than that
+BRIDGE = 1.2  # m, largest width of something nearer that hides the middle of an object
 JOINT = 0.25  # one motion for both parts must bring the median chi-square of each below this share of the static one
 
 
 def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
     """Join parts pair by pair, longest contact first, until no two fit together."""
     proposals = sorted(proposals, key=lambda p: -int(p.mask.sum()))
-    refused: set[frozenset[int]] = set()
+    boxes = {id(p): _box(p.mask, _margin(evidence, p)) for p in proposals}
+    contacts: dict[tuple[int, int], int] = {}  # by identity; every proposal that ever was stays referenced in `held`
+    held = list(proposals)
     while True:
-        pair = _best_pair(evidence, proposals, refused)
-        if pair is None:
+        for i, a in enumerate(proposals):
+            for b in proposals[i + 1:]:
+                if (id(a), id(b)) not in contacts:
+                    near = _overlap(boxes[id(a)], boxes[id(b)])
+                    contacts[id(a), id(b)] = _contact(evidence, a, b) or _bridge(evidence, a, b) if near else 0
+        ranked = ((contacts[id(a), id(b)], -i, -j) for i, a in enumerate(proposals) for j, b in enumerate(proposals[i + 1:], i + 1))
+        pair = max(ranked, default=(0, 0, 0))
+        if pair[0] == 0:
             return proposals
-        a, b = proposals[pair[0]], proposals[pair[1]]
-        joined = fit_region(evidence, a.mask | b.mask, rng, a.source)
-        if joined is None or not (_alike(evidence, a, b) or _explains(evidence, joined, (a, b))):
-            refused.add(frozenset((id(a), id(b))))
+        a, b = proposals[-pair[1]], proposals[-pair[2]]
+        joined = _join(evidence, a, b, rng)
+        if joined is None:
+            contacts[id(a), id(b)] = 0
             continue
-        proposals = [p for i, p in enumerate(proposals) if i not in pair] + [joined]
+        boxes[id(joined)] = _box(joined.mask, _margin(evidence, joined))
+        held.append(joined)
+        proposals = [p for p in proposals if p is not a and p is not b] + [joined]
 
 
-def _best_pair(evidence: Evidence, proposals: list[Proposal], refused: set[frozenset[int]]) -> tuple[int, int] | None:
-    best, chosen = 0, None
-    boxes = [_box(p.mask, REACH * 2) for p in proposals]
-    for i, a in enumerate(proposals):
-        for j in range(i + 1, len(proposals)):
-            b = proposals[j]
-            if frozenset((id(a), id(b))) in refused or not _overlap(boxes[i], boxes[j]):
-                continue
-            contact = _contact(evidence, a, b, boxes[j] if b.mask.sum() < a.mask.sum() else boxes[i])
-            if contact > best:
-                best, chosen = contact, (i, j)
-            elif contact == 0:
-                refused.add(frozenset((id(a), id(b))))
-    return chosen
+def _join(evidence: Evidence, a: Proposal, b: Proposal, rng: np.random.Generator) -> Proposal | None:
+    """Both parts as one proposal, or None where they do not move alike."""
+    joined = fit_region(evidence, a.mask | b.mask, rng, a.source)
+    if joined is None or not (_contact(evidence, a, b) > 0 and _alike(evidence, a, b) or _explains(evidence, joined, (a, b))):
+        return None
+    return joined
 
 
-def _contact(evidence: Evidence, a: Proposal, b: Proposal, box: tuple[slice, slice]) -> int:
-    """Pixels along which two parts touch; 0 where they do not belong together."""
+def _contact(evidence: Evidence, a: Proposal, b: Proposal) -> int:
+    """Pixels along which two parts touch; 0 where they do not, or with a step of depth."""
     reach = max(2, round(REACH * evidence.scales.unit))
+    box = _box(b.mask if b.mask.sum() < a.mask.sum() else a.mask, 2 * reach)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     ma, mb = a.mask[box], b.mask[box]
     near_a = mb & (cv2.dilate(ma.astype(np.uint8), kernel) > 0)
@@ -64,6 +70,22 @@ def _contact(evidence: Evidence, a: Proposal, b: Proposal, box: tuple[slice, sli
     return length
 
 
+def _bridge(evidence: Evidence, a: Proposal, b: Proposal) -> int:
+    """1 where something nearer and narrow lies between two parts at one depth (a post before a bicycle); exact flow then shows one motion."""
+    if evidence.scales.rough:
+        return 0
+    disparity = evidence.flow.disparity
+    da, db = np.median(disparity[a.mask]), np.median(disparity[b.mask])
+    if abs(da - db) > STEP * max(da, db):
+        return 0
+    reach = int(BRIDGE * max(da, db) / evidence.camera.baseline / 2) + 1  # px, half the width at that depth
+    box = _box(a.mask | b.mask, 0)
+    kernel = np.ones((1, 2 * reach + 1), np.uint8)
+    between = (cv2.dilate(a.mask[box].astype(np.uint8), kernel) & cv2.dilate(b.mask[box].astype(np.uint8), kernel)) > 0
+    between &= ~(a.mask | b.mask)[box]
+    return int(between.sum() > 20 and (disparity[box][between] > 1.05 * max(da, db)).mean() > 0.5)
+
+
 def _explains(evidence: Evidence, joined: Proposal, parts: tuple[Proposal, Proposal]) -> bool:
     """Does one motion do for both? Estimated flow errs more than its noise says: there it is held against the static motion."""
     limits = [JOINT * np.nanmedian(evidence.chi[p.mask]) if evidence.scales.rough else EXPLAINED / 2 for p in parts]
@@ -71,14 +93,22 @@ def _explains(evidence: Evidence, joined: Proposal, parts: tuple[Proposal, Propo
 
 
 def _alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
-    """The displacement of each centre under both motions differs little, or one motion explains the other part."""
+    """The displacement of each centre under both motions differs little (walkers: no more than limbs do), or one motion explains the other part."""
+    scales = evidence.scales
     for p, q in ((a, b), (b, a)):
         mine, other = p.shift, apply(q.own, p.centre) - p.centre
-        if np.linalg.norm(mine - other) < max(ALIKE * max(np.linalg.norm(mine), np.linalg.norm(other)), evidence.scales.min_shift):
+        fastest = max(np.linalg.norm(mine), np.linalg.norm(other))
+        slack = LIMB_SPEED * scales.step_s if fastest < WALK_SPEED * scales.step_s else scales.min_shift
+        if np.linalg.norm(mine - other) < max(ALIKE * fastest, slack):
             return True
         if np.nanmedian(evidence.chi_at(q.own, p.mask)) < EXPLAINED / 2:
             return True
     return False
+
+
+def _margin(evidence: Evidence, proposal: Proposal) -> int:
+    """Half the largest gap between parts [px]."""
+    return 2 * REACH if evidence.scales.rough else int(BRIDGE * evidence.camera.fx / proposal.centre[2] / 2) + 2 * REACH
 
 
 def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
