@@ -14,6 +14,7 @@ ALIKE = 0.35  # largest difference of the displacements, share of the larger
 LIMB_SPEED = 1.3  # m/s, by which limbs may differ from the body ...
 WALK_SPEED = 4.0  # m/s, ... of what moves no faster than that
 BRIDGE = 1.2  # m, largest width of something nearer that hides the middle of an object
+BRIDGE_STEP = 0.1  # largest difference of depth of its two sides, share
 JOINT = 0.25  # one motion for both parts must bring the median chi-square of each below this share of the static one
 
 
@@ -76,11 +77,11 @@ def _bridge(evidence: Evidence, a: Proposal, b: Proposal) -> int:
         return 0
     disparity = evidence.flow.disparity
     da, db = np.median(disparity[a.mask]), np.median(disparity[b.mask])
-    if abs(da - db) > STEP * max(da, db):
+    if abs(da - db) > BRIDGE_STEP * max(da, db):
         return 0
     reach = int(BRIDGE * max(da, db) / evidence.camera.baseline / 2) + 1  # px, half the width at that depth
     box = _box(a.mask | b.mask, 0)
-    kernel = np.ones((1, 2 * reach + 1), np.uint8)
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     between = (cv2.dilate(a.mask[box].astype(np.uint8), kernel) & cv2.dilate(b.mask[box].astype(np.uint8), kernel)) > 0
     between &= ~(a.mask | b.mask)[box]
     return int(between.sum() > 20 and (disparity[box][between] > 1.05 * max(da, db)).mean() > 0.5)
