@@ -19,7 +19,7 @@ MATCH_IOU = (0.5, 0.6, 0.7)
 DELTA_WEIGHTS = ((10.0, 10.0, 5.0, 5.0), (20.0, 20.0, 10.0, 10.0), (30.0, 30.0, 15.0, 15.0))
 FOREGROUND_SHARE = 0.25
 NMS_IOU = 0.5
-CANDIDATES = 300  # (row, class) pairs that reach the last NMS
+CANDIDATES = 300  # proposals that reach the last NMS
 
 
 class BoxHead(nn.Module):
@@ -112,12 +112,15 @@ class Cascade(nn.ModuleList):
 
 
 def best_detections(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Per-class NMS over (row, class) pairs, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T)."""
-    things = scores.shape[2]
-    score, pair = scores.flatten(1).topk(min(CANDIDATES, scores.shape[1] * things), dim=1)
-    row, thing = pair // things, pair % things
+    """NMS over all objects, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T), probabilities of the thing classes.
+
+    An object's score is the probability that it is any thing, its class the likeliest one. The published rule takes each class's own probability:
+    where several pseudo classes share one kind of object (cars of different colours), it falls below every threshold though the object is sure.
+    """
+    score, row = scores.sum(dim=2).clamp(max=1).topk(min(CANDIDATES, scores.shape[1]), dim=1)
     box = boxes.gather(1, row[:, :, None].expand(-1, -1, 4))
-    keep = suppress(box, thing, NMS_IOU) & (score > 0)
+    thing = scores.argmax(dim=2).gather(1, row)
+    keep = suppress(box, torch.zeros_like(row), NMS_IOU) & (score > 0)
     chosen = choose(keep, min(count, score.shape[1]))
     short = count - chosen.shape[1]
     kept = (score * keep).gather(1, chosen)

@@ -35,13 +35,13 @@ def score_rows(metrics: dict[str, Any], titles: dict[str, str]) -> list[dict[str
 
 
 def motion_summary(folder: Path) -> list[dict[str, Any]]:
-    """One row a recording: frames, frames with an object, objects, the reasons of the others with their counts."""
+    """One row a recording: frames, frames with an object, objects, the commonest reasons of the others with their counts."""
     rows = []
     for path in sorted(folder.glob("*/motion.json")):
         frames = read_json(path)["frames"]
         reasons = Counter(f["reason"] for f in frames if f["reason"])
         rows.append({"name": path.parent.name, "frames": len(frames), "moving": sum(bool(f["objects"]) for f in frames),
-                     "objects": sum(len(f["objects"]) for f in frames), "reasons": reasons.most_common()})
+                     "objects": sum(len(f["objects"]) for f in frames), "reasons": reasons.most_common(3)})
     return rows
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torchvision.ops import batched_nms
+from torch.nn import functional
+from torchvision.ops import batched_nms, nms
 
 from cups_train.config import NetworkConfig
 from cups_train.errors import ModelError
@@ -91,14 +92,20 @@ def test_static_proposals_are_those_of_a_plain_loop():
     assert bool(valid.all()) and torch.allclose(boxes[0], expected)
 
 
-def test_best_detections_are_those_of_per_class_nms():
+def test_best_detections_are_those_of_nms_over_the_probability_of_any_thing():
     corner = torch.rand(1, 40, 2) * 60
-    boxes, scores = torch.cat([corner, corner + 20], dim=2), torch.rand(1, 40, 3)
+    boxes, scores = torch.cat([corner, corner + 20], dim=2), torch.rand(1, 40, 3) / 3
     found, score, thing = best_detections(boxes, scores, 12)
-    flat, kind = scores[0].flatten(), torch.arange(3).repeat(40)
-    kept = batched_nms(boxes[0].repeat_interleave(3, dim=0), flat, kind, 0.5)[:12]
-    assert torch.allclose(score[0], flat[kept]) and thing[0].tolist() == kind[kept].tolist()
-    assert torch.allclose(found[0], boxes[0].repeat_interleave(3, dim=0)[kept])
+    any_thing = scores[0].sum(dim=1)
+    kept = nms(boxes[0], any_thing, 0.5)[:12]
+    short = 12 - len(kept)
+    assert torch.allclose(score[0], functional.pad(any_thing[kept], (0, short)))
+    assert thing[0, : len(kept)].tolist() == scores[0, kept].argmax(dim=1).tolist() and torch.allclose(found[0, : len(kept)], boxes[0, kept])
+
+
+def test_an_object_of_several_likely_classes_is_one_sure_object():
+    _, score, thing = best_detections(torch.tensor([[[0.0, 0, 9, 9]]]), torch.tensor([[[0.4, 0.45, 0.1]]]), 1)
+    assert score.item() == pytest.approx(0.95) and thing.item() == 1
 
 
 def test_best_detections_are_padded_with_score_zero():
