@@ -1,0 +1,112 @@
+"""All stages on two tiny rendered streets: every artefact is there, a second call changes nothing, one model gives one answer everywhere."""
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from cups_train.cli import main
+from cups_train.config import RenderConfig
+from cups_train.files import read_image
+from cups_train.render import render
+
+TINY = ["workers=1", "semantics.classes=8", "semantics.steps=2", "semantics.cluster_steps=60", "semantics.height=128", "semantics.channels=16",
+        "labels.min_instances=1", "labels.max_class_share=1", "network.backbone=resnet18", "network.channels=16", "network.hidden=32", "network.mask_convs=1",
+        "network.semantic_channels=16", "network.proposals=16", "network.detections=8", "network.height=64", "network.width=128",
+        "bootstrap.steps=2", "bootstrap.batch=2", "bootstrap.rois=16", "bootstrap.checkpoint_every=1", "self_train.steps=1", "self_train.batch=1",
+        "self_train.scales=[1.0]", "self_train.rois=16"]
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("street")
+    for name, seed in (("a", 1), ("b", 2)):
+        render(folder / name, 4, seed, RenderConfig(scene="standstill", height=128, width=256))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(street):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert main(command(street)) == 0
+    torch.set_num_threads(threads)
+    return street / "run"
+
+
+def command(street):
+    options = [word for setting in TINY for word in ("-o", setting)]
+    return ["run", f"{street}/a/recording", "--out", f"{street}/run", "--val", f"{street}/b/recording", "--truth", f"{street}/b/truth", *options]
+
+
+def tree(folder):
+    return {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parts[-2] not in ("evaluation", "report")}
+
+
+def test_a_run_leaves_everything(run_folder):
+    stages = [run_folder / s / "done.json" for s in ("motion", "semantics", "labels", "bootstrap", "self_train", "model")]
+    assert all(s.is_file() for s in stages)
+    figures = json.loads((run_folder / "metrics.json").read_text())
+    assert figures.keys() == {"kmeans", "labels", "bootstrap", "self_train"}
+    assert all(0 <= f["official"]["pq"] <= 1 and f["official"]["images"] == 4 for f in figures.values())
+    page = (run_folder / "report" / "index.html").read_text()
+    assert page.count("data:image/jpeg;base64,") >= 10 and "src=\"http" not in page
+
+
+def test_the_same_command_again_makes_nothing_again(street, run_folder):
+    stages = ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
+    before = {s: tree(run_folder / s) for s in stages}
+    assert main(command(street)) == 0
+    assert {s: tree(run_folder / s) for s in stages} == before
+
+
+def test_the_exported_model_answers_as_its_checkpoint(street, run_folder, tmp_path):
+    assert main(["export", str(run_folder), "--out", str(tmp_path / "model")]) == 0
+    for name, model in (("exported", tmp_path / "model"), ("checkpoint", run_folder / "self_train" / "checkpoint.safetensors")):
+        assert main(["predict", str(model), f"{street}/b/recording", "--out", str(tmp_path / name)]) == 0
+    for key in ("000000", "000003"):
+        answers = [read_image(tmp_path / name / "panoptic" / f"{key}.png") for name in ("exported", "checkpoint")]
+        assert np.mean(np.any(answers[0] != answers[1], axis=-1)) < 0.002
+
+
+def test_labels_of_a_seen_recording_are_the_labels_of_training(street, run_folder, tmp_path):
+    options = ["-o", "workers=1"]
+    assert main(["predict", str(run_folder), f"{street}/a/recording", "--out", str(tmp_path / "again"), "--stage", "labels", *options]) == 0
+    assert main(["pseudo-label", f"{street}/a/recording", "--out", str(run_folder), "--export", str(tmp_path / "labels"), *options]) == 0
+    again, labels = (json.loads((tmp_path / n / "panoptic.json").read_text()) for n in ("again", "labels"))
+    assert again["annotations"] == labels["annotations"] and again["categories"] == labels["categories"]
+    for row in labels["images"]:
+        images = [read_image(tmp_path / n / "panoptic" / row["file_name"]) for n in ("again", "labels")]
+        assert (images[0] == images[1]).all()
+
+
+def test_names_given_by_a_person_reach_results(street, run_folder, tmp_path):
+    assert main(["name", str(run_folder)]) == 0
+    names = run_folder / "names.yaml"
+    text = names.read_text()
+    lines = text.splitlines()
+    lines[1] = "1: {name: tarmac, color: [1, 2, 3]}"
+    names.write_text("\n".join(lines) + "\n")
+    try:
+        assert main(["predict", str(run_folder), f"{street}/b/recording", "--out", str(tmp_path / "p")]) == 0
+    finally:
+        names.write_text(text)
+    first = json.loads((tmp_path / "p" / "panoptic.json").read_text())["categories"][0]
+    assert (first["name"], first["color"]) == ("tarmac", [1, 2, 3])
+
+
+def test_one_camera_and_a_folder_of_images_are_answered_too(street, run_folder, tmp_path):
+    left = "/stereo/left/image_rect/compressed"
+    assert main(["predict", str(run_folder), f"{street}/b/recording", "--left", left, "--out", str(tmp_path / "one")]) == 0
+    assert len(json.loads((tmp_path / "one" / "panoptic.json").read_text())["images"]) == 4
+    assert main(["predict", str(run_folder), str(tmp_path / "one" / "overlays"), "--out", str(tmp_path / "images"), "--stage", "labels"]) == 0
+    keys = [i["file_name"] for i in json.loads((tmp_path / "images" / "panoptic.json").read_text())["images"]]
+    assert keys == ["000000.png", "000001.png", "000002.png", "000003.png"]
+
+
+def test_a_recording_in_which_nothing_moves_stops_at_the_gate(street, tmp_path, capsys):
+    render(tmp_path / "still", 4, 3, RenderConfig(scene="static", height=128, width=256))
+    options = [word for setting in TINY for word in ("-o", setting)]
+    assert main(["pseudo-label", f"{tmp_path}/still/recording", "--out", f"{tmp_path}/run", *options]) == 2
+    assert "moving" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run" / "labels" / "done.json").exists()
