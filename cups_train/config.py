@@ -97,6 +97,7 @@ class BootstrapConfig(Section):
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     drop_iou: float = Field(0.4, ge=0, le=1, description="DropLoss: a proposal whose best IoU is not above this is not punished")
     drop_rpn: bool = Field(True, description="DropLoss for the proposal network too: such anchors are ignored, not background")
+    known_background: bool = Field(True, description="DropLoss still punishes proposals on pixels that the labels show as stuff or as another object")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     rpn_samples: int = Field(256, ge=8, description="anchors sampled for the proposal network, per image")
     ignore_unknown_things: bool = Field(True, description="thing pixels without an instance supervise nothing")
@@ -124,10 +125,14 @@ class SelfTrainConfig(Section):
     momentum: float | None = Field(None, ge=0, lt=1, description="momentum of the teacher; none: 0.999 at 1500 steps, for other lengths "
                                    "the one that leaves the teacher the same share of its start")
     gamma: float = Field(0.7, ge=0, le=1, description="score from which a teacher's instance is a label")
+    unsure: float = Field(0.2, ge=0, le=1, description="a teacher's instance between this score and `gamma` is no label, but its pixels teach "
+                          "nothing: else what the teacher is not sure of would be taught as background; `compat: reference`: it is")
     zeta: float = Field(0.5, ge=0, le=1, description="a pixel is a label where its best class reaches this share of that class's maximum")
     scales: tuple[float, ...] = Field((0.8, 1.2, 1.6), min_length=1, description="the teacher's views, times the input size, each plain and flipped; "
                                       "labels are made at the largest (published: 512, 768, 1024 rows beside 640 rows in stage 2)")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
+    drop_iou: float | None = Field(0.4, ge=0, le=1, description="proposals whose best IoU with a self-label is not above this teach background only "
+                                   "where the self-labels show stuff; null, and with `compat: reference`: they always do")
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
     jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
     bf16: bool = Field(True, description="bfloat16 autocast on CUDA")

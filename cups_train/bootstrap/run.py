@@ -95,6 +95,7 @@ class Stage:
     def options(self, step: int) -> LossOptions:
         config = self.config
         return LossOptions(rois=config.rois, rpn_samples=config.rpn_samples, drop_iou=config.drop_iou, drop_rpn=config.drop_rpn,
+                           known_background=config.known_background and config.compat != "reference",
                            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.place.rank))
 
 

@@ -75,13 +75,18 @@ class Stage:
         """The instance threshold, which may rise with the rounds (T10)."""
         return min(0.99, self.config.gamma + self.config.round_step * (step * self.config.rounds // self.config.steps))
 
+    def scores(self, step: int) -> tuple[float, float]:
+        """Scores from which an instance is unsure, and from which it is a label."""
+        gamma = self.gamma(step)
+        return gamma if self.config.compat == "reference" else min(self.config.unsure, gamma), gamma
+
     def labels(self, step: int, images: list[np.ndarray], teacher: PanopticNetwork) -> list[Sample]:
         """The teacher's labels of the images."""
         with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.config.bf16 and self.place.device.type == "cuda"):
-            answers = look(teacher, image_batch(images, self.place.device), self.view_sizes, self.gamma(step))
+            answers = look(teacher, image_batch(images, self.place.device), self.view_sizes, self.scores(step)[0])
         semantic = [semantic_labels(answer.semantic, self.config.zeta, self.config.compat).cpu().numpy() for answer in answers]
-        hosted, classes, gamma = [_to_host(answer) for answer in answers], teacher.spec.classes, self.gamma(step)
-        return list(self.threads.map(lambda row: self_label(images[row], hosted[row], semantic[row], classes, gamma), range(len(images))))
+        hosted, classes, scores = [_to_host(answer) for answer in answers], teacher.spec.classes, self.scores(step)
+        return list(self.threads.map(lambda row: self_label(images[row], hosted[row], semantic[row], classes, scores), range(len(images))))
 
     def augment(self, step: int, samples: list[Sample], input_size: Size) -> list[Sample]:
         """Copy-paste among the batch, a crop of one size at a place for each image, one size for all, photometric changes."""
@@ -99,8 +104,9 @@ class Stage:
         return replace(sample, image=photometric(sample.image, generator(self.seed, "light", *numbers)))
 
     def options(self, step: int) -> LossOptions:
-        """DropLoss is off in this stage."""
-        return LossOptions(rois=self.config.rois, drop_iou=None, drop_rpn=False,
+        """Published: every proposal without a self-label is background. Repaired: only where the self-labels know that it is."""
+        drop = None if self.config.compat == "reference" else self.config.drop_iou
+        return LossOptions(rois=self.config.rois, drop_iou=drop, drop_rpn=drop is not None, known_background=drop is not None,
                            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.place.rank))
 
 

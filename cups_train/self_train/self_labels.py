@@ -29,13 +29,21 @@ def semantic_labels(probabilities: Tensor, zeta: float, rule: Literal["repaired"
     return torch.where(sure, label, torch.full_like(label, IGNORE)).to(torch.uint8)
 
 
-def self_label(image: np.ndarray, answer: Answer, semantic: np.ndarray, classes: Classes, gamma: float) -> Sample:
-    """Instances above `gamma`, drawn without overlap as the model draws them, beside the semantic labels.
+def self_label(image: np.ndarray, answer: Answer, semantic: np.ndarray, classes: Classes, scores: tuple[float, float]) -> Sample:
+    """Instances from the higher of two scores on, drawn without overlap as the model draws them, beside the semantic labels.
 
-    image: (H, W, 3) uint8; answer: on the CPU; semantic: (H, W) uint8. As published, thing pixels without an instance stay "some thing".
+    The pixels of instances between the two scores are ignored: they may hold an object and may not. As published, thing pixels
+    without an instance stay "some thing". image: (H, W, 3) uint8; answer: on the CPU; semantic: (H, W) uint8.
     """
+    unsure, gamma = scores
     things = np.array(classes.things or (0,), np.int64)
     raw = RawOutput(answer.boxes.numpy(), answer.scores.numpy(), things[answer.thing.numpy()], answer.masks.numpy(), np.zeros_like(semantic))
-    panoptic = fuse(raw, classes, Thresholds(score=gamma), Letterbox(semantic.shape, semantic.shape))
-    thing = np.array([classes.things.index(s.class_id) for s in panoptic.segments if s.is_thing], np.int64)
-    return without_slivers(Sample(image, semantic, panoptic.instance_id, thing), ignore_unknown=False)
+    panoptic = fuse(raw, classes, Thresholds(score=unsure), Letterbox(semantic.shape, semantic.shape))
+    found = [s for s in panoptic.segments if s.is_thing]
+    number = np.zeros(len(found) + 1, np.uint16)
+    sure = [s for s in found if s.score >= gamma]
+    number[[s.instance_id for s in sure]] = np.arange(1, len(sure) + 1)
+    instance = number[panoptic.instance_id]
+    semantic = np.where((panoptic.instance_id > 0) & (instance == 0), np.uint8(IGNORE), semantic)
+    thing = np.array([classes.things.index(s.class_id) for s in sure], np.int64)
+    return without_slivers(Sample(image, semantic, instance, thing), ignore_unknown=False)

@@ -39,18 +39,18 @@ def view_sizes(size: Size, scales: tuple[float, ...]) -> list[Size]:
 
 
 @torch.no_grad()
-def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], gamma: float) -> list[Answer]:
-    """Boxes of all views above `gamma` with one NMS for each class, where the best box wins; the masks of these boxes and the
+def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: float) -> list[Answer]:
+    """Boxes of all views above `lowest` with one NMS for each class, where the best box wins; the masks of these boxes and the
     semantic probabilities averaged over the views (CUPS, stage 3).  images: (B, 3, H, W) float 0..1; one answer an image."""
     views = [View(network.features(_resize(turned, size)), mirrored)
              for size in sizes for mirrored, turned in ((False, images), (True, images.flip(-1)))]
-    merged = _merge(network, views, tuple(images.shape[-2:]), gamma)
+    merged = _merge(network, views, tuple(images.shape[-2:]), lowest)
     masks = _masks(network, views, merged, tuple(images.shape[-2:]))
     semantic = _semantic(network, views, tuple(images.shape[-2:]))
     return [Answer(*found, masks[row][: len(found[0])], semantic[row]) for row, found in enumerate(merged)]
 
 
-def _merge(network: PanopticNetwork, views: list[View], size: Size, gamma: float) -> list[tuple[Tensor, Tensor, Tensor]]:
+def _merge(network: PanopticNetwork, views: list[View], size: Size, lowest: float) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Boxes, scores and things of every image, from all its views."""
     parts = []
     for view in views:
@@ -59,7 +59,7 @@ def _merge(network: PanopticNetwork, views: list[View], size: Size, gamma: float
     boxes, scores, thing = (torch.cat(column, dim=1) for column in zip(*parts, strict=True))
     merged = []
     for row in range(len(boxes)):
-        sure = scores[row] > gamma
+        sure = scores[row] > lowest
         found = boxes[row][sure], scores[row][sure], thing[row][sure]
         kept = batched_nms(*found, NMS_IOU)[: network.spec.detections]
         merged.append((found[0][kept], found[1][kept], found[2][kept]))

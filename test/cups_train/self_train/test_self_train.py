@@ -69,10 +69,13 @@ def test_self_label_draws_sure_instances_without_overlap():
     boxes = torch.tensor([[4.0, 4, 24, 24], [14, 4, 34, 24], [40, 4, 60, 24]])
     answer = Answer(boxes, torch.tensor([0.95, 0.9, 0.6]), torch.tensor([1, 0, 0]), torch.ones(3, 28, 28), torch.zeros(3, 32, 64))
     semantic = np.full((32, 64), 2, np.uint8)
-    sample = self_label(np.zeros((32, 64, 3), np.uint8), answer, semantic, CLASSES, 0.7)
-    assert sample.thing.tolist() == [1, 0]
-    assert np.bincount(sample.instance.ravel()).tolist() == [32 * 64 - 600, 400, 200]
-    assert (sample.semantic == 2).all()  # as published: instances do not force their pixels
+    image = np.zeros((32, 64, 3), np.uint8)
+    for unsure, ignored in ((0.7, 0), (0.65, 0), (0.5, 400)):
+        sample = self_label(image, answer, semantic, CLASSES, (unsure, 0.7))
+        assert sample.thing.tolist() == [1, 0]
+        assert np.bincount(sample.instance.ravel()).tolist() == [32 * 64 - 600, 400, 200]
+        assert (sample.semantic[4:24, 40:60] == (255 if ignored else 2)).all()  # the third is unsure
+        assert np.count_nonzero(sample.semantic == 255) == ignored  # as published: instances do not force their pixels
 
 
 def test_momentum():
