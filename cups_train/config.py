@@ -38,7 +38,6 @@ class MotionConfig(Section):
     vote: float = Field(0.8, gt=0, le=1, description="share of the runs in which a cluster must be found again")
     max_depth: float = Field(70.0, gt=0, description="points further away are not used [m]")
     min_area: float = Field(0.2, ge=0, description="smallest visible surface of an object [m2]")
-    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` reproduces the published clustering, faults included")
 
 
 class SemanticsConfig(Section):
