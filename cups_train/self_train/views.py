@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import batched_nms
+from torchvision.ops import nms
 
 from cups_train.network import Features, PanopticNetwork
+from cups_train.network.box_heads import NMS_IOU
 from cups_train.training.crop import Size, to_multiple
-
-NMS_IOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +39,8 @@ def view_sizes(size: Size, scales: tuple[float, ...]) -> list[Size]:
 
 @torch.no_grad()
 def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: float) -> list[Answer]:
-    """Boxes of all views above `lowest` with one NMS for each class, where the best box wins; the masks of these boxes and the
-    semantic probabilities averaged over the views (CUPS, stage 3).  images: (B, 3, H, W) float 0..1; one answer an image."""
+    """Boxes of all views above `lowest` with one NMS over all of them, where the best box wins and names the thing (as in
+    `best_detections`); the masks of these boxes and the semantic probabilities averaged over the views (CUPS, stage 3).  images: (B, 3, H, W) float 0..1; one answer an image."""
     views = [View(network.features(_resize(turned, size)), mirrored)
              for size in sizes for mirrored, turned in ((False, images), (True, images.flip(-1)))]
     merged = _merge(network, views, tuple(images.shape[-2:]), lowest)
@@ -61,7 +60,7 @@ def _merge(network: PanopticNetwork, views: list[View], size: Size, lowest: floa
     for row in range(len(boxes)):
         sure = scores[row] > lowest
         found = boxes[row][sure], scores[row][sure], thing[row][sure]
-        kept = batched_nms(*found, NMS_IOU)[: network.spec.detections]
+        kept = nms(found[0], found[1], NMS_IOU)[: network.spec.detections]
         merged.append((found[0][kept], found[1][kept], found[2][kept]))
     return merged
 

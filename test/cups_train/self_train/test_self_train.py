@@ -19,7 +19,7 @@ from cups_train.recording import Stamp
 from cups_train.self_train.run import WATCHED_STEPS, Watch
 from cups_train.self_train.self_labels import self_label, semantic_labels
 from cups_train.self_train.teacher import follow, make_teacher, momentum_for
-from cups_train.self_train.views import Answer, View, look, to_image, to_view, view_sizes
+from cups_train.self_train.views import Answer, View, _merge, look, to_image, to_view, view_sizes
 from cups_train.training.journal import Journal
 from cups_train.training.sample import Sample
 
@@ -98,6 +98,23 @@ def test_boxes_go_to_a_mirrored_view_and_back():
     boxes = torch.tensor([[[10.0, 20, 50, 60]]])
     assert to_view(boxes, view, (128, 192)).tolist() == [[[71.0, 10, 91, 30]]]
     assert to_image(to_view(boxes, view, (128, 192)), view, (128, 192)).tolist() == boxes.tolist()
+
+
+def test_views_that_disagree_about_the_kind_of_an_object_find_it_once():
+    class TwoViews:
+        """Each view has its own answer."""
+
+        spec = SPEC
+        answers = [(torch.tensor([[[10.0, 10, 50, 50], [60, 10, 90, 40]]]), torch.tensor([[0.8, 0.3]]), torch.tensor([[0, 1]])),
+                   (torch.tensor([[[78.0, 10, 118, 50], [2, 2, 30, 30]]]), torch.tensor([[0.9, 0.0]]), torch.tensor([[1, 0]]))]
+
+        def detect(self, features):
+            return self.answers.pop(0)
+
+    views = [View(Features((), (64, 128)), mirrored) for mirrored in (False, True)]
+    (boxes, scores, thing), = _merge(TwoViews(), views, (64, 128), 0.2)
+    assert boxes.tolist() == [[10, 10, 50, 50], [60, 10, 90, 40]]
+    assert scores.tolist() == pytest.approx([0.9, 0.3]) and thing.tolist() == [1, 1]
 
 
 def test_a_mirrored_image_gets_mirrored_answers(start):
