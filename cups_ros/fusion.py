@@ -57,7 +57,7 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
     segments: list[Segment] = []
     scale = np.array([view.content_size[1] / width, view.content_size[0] / height] * 2, np.float32)
     for row in np.argsort(-raw.scores, kind="stable"):
-        if raw.scores[row] < thresholds.score:
+        if raw.scores[row] < thresholds.score or raw.scores[row] <= 0:  # 0 marks padding, whatever the threshold
             break
         pasted = _paste(raw.masks[row], raw.boxes[row] / scale, (height, width), thresholds.mask)
         if pasted is None:

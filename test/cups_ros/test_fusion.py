@@ -47,6 +47,11 @@ def test_low_scores_small_stuff_and_uncovered_things_stay_void():
     assert answer.segments == () and (answer.class_id == 0).all()
 
 
+def test_padding_rows_are_never_drawn():
+    answer = fuse(raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.1, 0.0], sky_over_road()), CLASSES, Thresholds(score=0.0, stuff_area=0), SAME)
+    assert [s.bbox for s in answer.segments if s.is_thing] == [(2, 2, 4, 4)]
+
+
 def test_a_letterboxed_answer_lies_where_the_image_lies():
     image = np.zeros((40, 160, 3), np.uint8)
     canvas, view = letterbox(image, (32, 64))
