@@ -19,6 +19,7 @@ from cups_train.network.semantic_head import SemanticHead, semantic_loss, upsamp
 from cups_train.network.spec import MASK_SIDE, SIZE_STEP, LossOptions, NetworkSpec, Target
 
 PUBLISHED = LossOptions()
+BatchNorm = nn.modules.batchnorm._BatchNorm  # the plain one, and the one that several processes share
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class PanopticNetwork(nn.Module):
         super().train(mode)
         if self.norms_frozen:
             for module in self.backbone.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, BatchNorm):
                     module.eval()
         return self
 
@@ -75,7 +76,7 @@ class PanopticNetwork(nn.Module):
         for parameter in self.backbone.parameters():
             parameter.requires_grad_(False)
         for module in self.modules():
-            if isinstance(module, nn.GroupNorm | nn.BatchNorm2d):
+            if isinstance(module, nn.GroupNorm | BatchNorm):
                 for parameter in module.parameters():
                     parameter.requires_grad_(False)
         self.train(self.training)

@@ -124,6 +124,16 @@ def test_frozen_backbone_keeps_its_statistics_and_gradients_stay_in_the_heads(ma
     assert trained and not any(name.startswith("backbone") or name.rsplit(".", 1)[0] in norms for name in trained)
 
 
+def test_norms_shared_by_several_processes_freeze_too(make_tiny_spec):
+    network = build_network(make_tiny_spec(norm="batch"))
+    network.freeze_backbone()
+    nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    network.eval()
+    network.train()
+    shared = [m for m in network.backbone.modules() if isinstance(m, nn.SyncBatchNorm)]
+    assert shared and not any(m.training for m in shared)
+
+
 def test_learns_a_bright_box_in_few_steps(make_tiny_spec, make_target):
     network = build_network(make_tiny_spec(channels=32, hidden=64)).train()
     target = make_target((24, 16, 64, 48), things=[1])
