@@ -64,7 +64,7 @@ def find_split(counts: Counts, config: LabelConfig) -> Split:
     """
     k = len(counts.n_all) - 1
     n_in, n_all = counts.n_in[1:].astype(np.float64), counts.n_all[1:].astype(np.float64)
-    if config.compat == "reference":
+    if config.compat == "reference" and not config.things:
         return _published(counts, n_in / (n_all + 1e-6), config)
     ratio = n_in / np.maximum(n_all, 1)
     mean = float(n_in.sum() / max(n_all.sum(), 1))

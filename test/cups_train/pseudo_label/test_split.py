@@ -91,6 +91,7 @@ def test_short_recordings_ask_for_fewer_objects() -> None:
 def test_a_person_may_name_the_things() -> None:
     split = find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), LabelConfig(things=(4, 2)))
     assert split.things == (2, 4) and split.rule == "given"
+    assert find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), LabelConfig(things=(4, 2), compat="reference")).things == (2, 4)
     with pytest.raises(CupsError, match=r"expected class ids of 1 to 4 in labels.things, found \[9\]"):
         find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), LabelConfig(things=(9,)))
 
