@@ -87,14 +87,15 @@ def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Pa
     from cups_train import export as stage
     from cups_train.predict import last_checkpoint
 
-    checkpoint = last_checkpoint(run_folder)
+    checkpoint, classes = last_checkpoint(run_folder), run_folder.classes()
     if out is not None:
-        stage.run(checkpoint, out, config.export, run_folder.root.name)
+        stage.run(checkpoint, out, config.export, run_folder.root.name, classes)
         return out
-    inputs = {"checkpoint": run_folder.fingerprint(checkpoint.parent.name), "settings": config.export.model_dump(mode="json")}
+    inputs = {"checkpoint": run_folder.fingerprint(checkpoint.parent.name), "settings": config.export.model_dump(mode="json"),
+              "classes": classes.to_json()}
     with run_folder.making("model", inputs, config.seed) as folder:
         if folder is not None:
-            stage.run(checkpoint, folder, config.export, run_folder.root.name)
+            stage.run(checkpoint, folder, config.export, run_folder.root.name, classes)
     return run_folder.stage("model")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from cups_ros.colors import overlay
 from cups_ros.fusion import fuse, letterbox
 from cups_ros.types import Classes, Panoptic, Thresholds
+from cups_train.class_names import under_names
 from cups_train.config import Config, ExportConfig, RecordingConfig
 from cups_train.errors import CupsError, ModelError
 from cups_train.files import read_json, write_image
@@ -72,7 +73,7 @@ def predictor_of_stage(run_folder: RunFolder, stage: str, config: Config) -> Pre
     if stage == "labels":
         return _of_labels(run_folder, config)
     trained = _of_checkpoint(run_folder.stage(stage) / "checkpoint.safetensors", config.export, config.device)
-    return replace(trained, classes=run_folder.classes())
+    return replace(trained, classes=under_names(trained.classes, run_folder.classes()))
 
 
 def last_stage(run_folder: RunFolder) -> str:

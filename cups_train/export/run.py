@@ -4,9 +4,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from cups_ros.types import Classes
+from cups_train.class_names import under_names
 from cups_train.config import ExportConfig
 from cups_train.errors import ModelError
 from cups_train.export.card import make_card
@@ -20,14 +22,17 @@ logger = logging.getLogger(__name__)
 JOURNAL = {"inputs.json"}  # what a run folder has written before its stage starts
 
 
-def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str) -> None:
+def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None) -> None:
     """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with torch.
 
+    `named`: the classes with the names that a person has given since; none: as in the checkpoint.
     An older model folder in `out` is replaced; anything else there is refused with ModelError.
     """
     if out.exists() and not (out.is_dir() and ({p.name for p in out.iterdir()} <= JOURNAL or (out / "model.json").is_file())):
         raise ModelError(f"expected a model folder or nothing in {out}, found something else; choose another --out")
     spec, facts = read_checkpoint_metadata(checkpoint)
+    if named is not None:
+        spec = replace(spec, classes=under_names(spec.classes, named))
     network = load_checkpoint(checkpoint)
     beside = out.with_name(f".{os.getpid()}.{out.name}")
     beside.mkdir(parents=True)

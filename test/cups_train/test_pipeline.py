@@ -89,10 +89,12 @@ def test_names_given_by_a_person_reach_results(street, run_folder, tmp_path):
     names.write_text("\n".join(lines) + "\n")
     try:
         assert main(["predict", str(run_folder), f"{street}/b/recording", "--out", str(tmp_path / "p")]) == 0
+        assert main(["export", str(run_folder), "--out", str(tmp_path / "m")]) == 0
     finally:
         names.write_text(text)
     first = json.loads((tmp_path / "p" / "panoptic.json").read_text())["categories"][0]
     assert (first["name"], first["color"]) == ("tarmac", [1, 2, 3])
+    assert json.loads((tmp_path / "m" / "model.json").read_text())["classes"][0] == first
 
 
 def test_one_camera_and_a_folder_of_images_are_answered_too(street, run_folder, tmp_path):
