@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,10 @@ def _inputs(recordings: list[Recording], config: Config, section: Section) -> di
 
 
 def _write_indices(recordings: list[Recording], run_folder: RunFolder) -> None:
-    """RUN/recording/NAME/index.json: where the recording is, its calibration and stamps; no images."""
+    """RUN/recording/NAME/index.json: where the recording is, its calibration and stamps; no images. Those of other recordings go."""
+    for folder in run_folder.stage("recording").glob("*"):
+        if folder.name not in {r.name for r in recordings}:
+            shutil.rmtree(folder)
     for recording in recordings:
         write_json(run_folder.stage("recording") / recording.name / "index.json", {
             "name": recording.name, "path": str(recording.path.resolve()), "fingerprint": recording.fingerprint,
