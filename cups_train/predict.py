@@ -13,7 +13,7 @@ from cups_ros.colors import overlay
 from cups_ros.fusion import fuse, letterbox
 from cups_ros.types import Classes, Panoptic, Thresholds
 from cups_train.class_names import under_names
-from cups_train.config import Config, ExportConfig, RecordingConfig
+from cups_train.config import Config, ExportConfig, RecordingConfig, load_config
 from cups_train.errors import CupsError, ModelError
 from cups_train.files import read_json, write_image
 from cups_train.progress import progress
@@ -63,7 +63,8 @@ def load_predictor(model: Path, stage: str | None, config_overrides: list[str]) 
     if (model / "model.json").is_file():
         return _of_exported(model)
     if model.is_file() and model.suffix == ".safetensors":
-        return _of_checkpoint(model, ExportConfig(), "auto")
+        config = load_config(None, config_overrides)
+        return _of_checkpoint(model, config.export, config.device)
     raise CupsError(f"expected MODEL to be a run, a .safetensors checkpoint or an exported model folder, found {model}")
 
 
@@ -192,6 +193,7 @@ def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
                 panoptic = label_frame(model.classify(frame.image, None, None), nothing, (), classes, config.labels)
                 yield Answer(frame.key, frame.stamp_ns, frame.image, panoptic)
             return
+        work = work / f"{source.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"  # a stopped call may have been of another encoder
         motion.run(source, work / "motion", config.motion, config.seed, workers)
         semantics.run(source, encoder, work / "semantics", config.semantics, workers, config.device)
         for key, stamp_ns, panoptic in label_recording(source, work / "motion", work / "semantics", classes, config.labels):
