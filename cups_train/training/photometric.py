@@ -4,15 +4,21 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+BLUR_ROWS = 640  # image height at which the published lengths hold
 BLUR_SIGMA = (0.1, 2.0)  # px
-BLUR_KERNEL = 7  # px
+BLUR_REACH = 3  # px at each side
 STRENGTH, HUE = 0.4, 0.1
 JITTER_SHARE, GREY_SHARE = 0.5, 0.2
 
 
 def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blur always, colour jitter in random order for half, greyscale for a fifth of the images.  (H, W, 3) uint8 RGB -> the same."""
-    image = cv2.GaussianBlur(image, (BLUR_KERNEL, BLUR_KERNEL), float(rng.uniform(*BLUR_SIGMA)))
+    """Blur always, colour jitter in random order for half, greyscale for a fifth of the images.  (H, W, 3) uint8 RGB -> the same.
+
+    The blur grows with the image.
+    """
+    scale = image.shape[0] / BLUR_ROWS
+    kernel = 2 * max(1, round(BLUR_REACH * scale)) + 1
+    image = cv2.GaussianBlur(image, (kernel, kernel), scale * float(rng.uniform(*BLUR_SIGMA)))
     brightness, contrast, saturation = rng.uniform(1 - STRENGTH, 1 + STRENGTH, 3)
     hue, order = float(rng.uniform(-HUE, HUE)), rng.permutation(4)
     jitter, grey = rng.random() < JITTER_SHARE, rng.random() < GREY_SHARE
