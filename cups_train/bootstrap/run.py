@@ -147,8 +147,8 @@ def identity(stage: Stage, spec: NetworkSpec) -> dict[str, Any]:
     """What a checkpoint must have been made with to be gone on from. More steps may be asked for later; names of classes may change."""
     config = stage.config.model_dump(mode="json", exclude={"steps", "checkpoint_every", "pictures_every"})
     recordings = [recording.fingerprint for recording in stage.loader.recordings]
-    return {"config": config, "seed": stage.seed, "world": stage.place.world, "spec": {**spec.to_json(), "classes": [c.isthing for c in spec.classes]},
-            "recordings": recordings}
+    network = {**spec.to_json(), "classes": [c.isthing for c in spec.classes]}
+    return {"config": config, "seed": stage.seed, "world": stage.place.world, "spec": network, "recordings": recordings}
 
 
 def finish_step(stage: Stage, done: int, network: PanopticNetwork, optimiser: torch.optim.Optimizer, out: Path, batch: list[Sample]) -> None:

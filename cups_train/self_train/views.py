@@ -40,7 +40,10 @@ def view_sizes(size: Size, scales: tuple[float, ...]) -> list[Size]:
 @torch.no_grad()
 def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: float) -> list[Answer]:
     """Boxes of all views above `lowest` with one NMS over all of them, where the best box wins and names the thing (as in
-    `best_detections`); the masks of these boxes and the semantic probabilities averaged over the views (CUPS, stage 3).  images: (B, 3, H, W) float 0..1; one answer an image."""
+    `best_detections`); the masks of these boxes and the semantic probabilities averaged over the views (CUPS, stage 3).
+
+    images: (B, 3, H, W) float 0..1; one answer an image.
+    """
     views = [View(network.features(_resize(turned, size)), mirrored)
              for size in sizes for mirrored, turned in ((False, images), (True, images.flip(-1)))]
     merged = _merge(network, views, tuple(images.shape[-2:]), lowest)
