@@ -1,4 +1,4 @@
 """Stage 2: a panoptic network is trained on pseudo labels, and finds more objects than they hold."""
-from cups_train.bootstrap.run import network_spec, run
+from cups_train.bootstrap.run import run
 
-__all__ = ["network_spec", "run"]
+__all__ = ["run"]

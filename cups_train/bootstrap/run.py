@@ -18,7 +18,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.training.batch import image_batch, prefetch, sample_threads, target_of
 from cups_train.training.copy_paste import PasteSource, paste_objects, sources_of
-from cups_train.training.crop import Size, crop_sample, fit_input_size, jitter_sizes, whole
+from cups_train.training.crop import Size, crop_sample, jitter_sizes, whole
 from cups_train.training.distributed import Place, losses_module, take_place
 from cups_train.training.journal import Journal, Stopwatch
 from cups_train.training.optimise import Optimisation, learning_rate, make_optimiser
@@ -35,20 +35,13 @@ def run(recordings: Sequence[Recording], labels: Path, classes: Classes, out: Pa
         device: torch.device | str) -> Path:
     """Train the network on the pseudo labels in `labels`; out/checkpoint.safetensors. A killed run goes on from its last checkpoint
     and ends with the same weights as one that was not. Several processes started by torchrun share the work."""
-    spec = network_spec(recordings, classes, network)
+    spec = make_spec(network, classes, [(r.camera.height, r.camera.width) for r in recordings])
     frames = index_frames(recordings, labels, classes)
     loader = Loader(recordings, classes, (spec.height, spec.width), config.ignore_unknown_things)
     with take_place(device) as place, sample_threads(place.device) as loading, sample_threads(place.device) as threads:
         stage = Stage(config, seed, place, loader, Schedule.of(frames, config.empty_frames, seed), loading, threads)
         train(stage, spec, network.weights, out)
     return out / CHECKPOINT
-
-
-def network_spec(recordings: Sequence[Recording], classes: Classes, network: NetworkConfig) -> NetworkSpec:
-    """The network to build: its input is the config's, or about `area` pixels in the recordings' median aspect ratio."""
-    height, width = fit_input_size([(r.camera.height, r.camera.width) for r in recordings], network.area)
-    size = (network.height or height, network.width or width)
-    return make_spec(network.model_copy(update={"height": size[0], "width": size[1]}), classes, size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,9 @@
 """What a network is made of, and what it is trained on: plain records."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -59,17 +61,21 @@ class NetworkSpec:
             raise ModelError(f"expected the description of a network in a checkpoint, found one that does not fit: {error}") from error
 
 
-def input_size(config: NetworkConfig, image_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of the network's input for images of (height, width): the config's, or `area` px in their aspect ratio."""
-    height, width = image_size
-    scale = (config.area / (height * width)) ** 0.5
-    fitted = [max(SIZE_STEP, round(side * scale / SIZE_STEP) * SIZE_STEP) for side in (height, width)]
-    return config.height or fitted[0], config.width or fitted[1]
+def to_step(length: float) -> int:
+    """The nearest multiple of SIZE_STEP px, at least one."""
+    return max(SIZE_STEP, round(length / SIZE_STEP) * SIZE_STEP)
 
 
-def make_spec(config: NetworkConfig, classes: Classes, image_size: tuple[int, int]) -> NetworkSpec:
-    """Settings and the recordings' image size -> the network to build. `norm: auto` is group without weights, batch with them."""
-    height, width = input_size(config, image_size)
+def input_size(config: NetworkConfig, image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """(height, width) of the network's input: the config's, or about `area` px in the median aspect ratio of images of (height, width)."""
+    ratio = median(width / height for height, width in image_sizes)
+    height = to_step((config.area / ratio) ** 0.5)
+    return config.height or height, config.width or to_step(height * ratio)
+
+
+def make_spec(config: NetworkConfig, classes: Classes, image_sizes: Sequence[tuple[int, int]]) -> NetworkSpec:
+    """Settings and the recordings' image sizes -> the network to build. `norm: auto` is group without weights, batch with them."""
+    height, width = input_size(config, image_sizes)
     norm = config.norm if config.norm != "auto" else ("batch" if config.weights else "group")
     weights = ((config.weights.name, config.weights_licence or "unknown"),) if config.weights else ()
     return NetworkSpec(classes, height, width, config.backbone, norm, config.channels, config.hidden, config.mask_convs,

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import nms
 
-from cups_train.network import Features, PanopticNetwork
+from cups_train.network import Features, PanopticNetwork, to_step
 from cups_train.network.box_heads import NMS_IOU
-from cups_train.training.crop import Size, to_multiple
+from cups_train.training.crop import Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Answer:
 
 def view_sizes(size: Size, scales: tuple[float, ...]) -> list[Size]:
     """Sizes of the views, multiples of 32 (T17), for a network input of `size`."""
-    return [(to_multiple(size[0] * scale), to_multiple(size[1] * scale)) for scale in scales]
+    return [(to_step(size[0] * scale), to_step(size[1] * scale)) for scale in scales]
 
 
 @torch.no_grad()

@@ -1,29 +1,16 @@
 """Sizes, windows and resizing. Sizes are (height, width), windows (top, left, height, width) in pixels."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
+from cups_train.network import to_step
+from cups_train.network.spec import SIZE_STEP
 from cups_train.training.sample import Sample
 
-MULTIPLE = 32
 AREA_FRACTION = (0.7, 1.0)  # of the largest window with the network's aspect ratio (CUPS, stage 2)
 Size = tuple[int, int]
 Window = tuple[int, int, int, int]
-
-
-def to_multiple(length: float) -> int:
-    """The nearest multiple of 32, at least 32."""
-    return max(MULTIPLE, round(length / MULTIPLE) * MULTIPLE)
-
-
-def fit_input_size(sizes: Sequence[Size], area: int) -> Size:
-    """About `area` pixels in the median aspect ratio of the images' `sizes`, both sides multiples of 32."""
-    ratio = float(np.median([width / height for height, width in sizes]))
-    height = to_multiple((area / ratio) ** 0.5)
-    return height, to_multiple(height * ratio)
 
 
 def jitter_sizes(size: Size, scales: tuple[float, float]) -> list[Size]:
@@ -32,9 +19,9 @@ def jitter_sizes(size: Size, scales: tuple[float, float]) -> list[Size]:
     For (640, 1280) and (0.6, 1.1) these are the published eleven, 384x768 ... 704x1408.
     """
     height, width = size
-    lowest, highest = -(-int(height * scales[0]) // MULTIPLE), int(height * scales[1] + 1e-6) // MULTIPLE
-    heights = [rows * MULTIPLE for rows in range(max(1, lowest), highest + 1)] or [height]
-    return [(rows, to_multiple(rows * width / height)) for rows in heights]
+    lowest, highest = -(-int(height * scales[0]) // SIZE_STEP), int(height * scales[1] + 1e-6) // SIZE_STEP
+    heights = [rows * SIZE_STEP for rows in range(max(1, lowest), highest + 1)] or [height]
+    return [(rows, to_step(rows * width / height)) for rows in heights]
 
 
 def random_window(image_size: Size, aspect: float, fraction: tuple[float, float], rng: np.random.Generator) -> Window:

@@ -6,7 +6,7 @@ import pytest
 
 from cups_ros.types import Classes, PseudoClass
 from cups_train.training.copy_paste import PasteSource, new_rows, paste_objects, sources_of
-from cups_train.training.crop import crop_sample, fit_input_size, jitter_sizes, random_window, resize_labels
+from cups_train.training.crop import crop_sample, jitter_sizes, random_window, resize_labels
 from cups_train.training.photometric import blend, photometric, shift_hue
 from cups_train.training.randomness import generator
 from cups_train.training.sample import Sample, boxes_of, label_sample, without_slivers
@@ -68,8 +68,6 @@ def test_crop_of_another_aspect_is_the_largest_that_fits():
 
 def test_sizes():
     assert jitter_sizes((640, 1280), (0.6, 1.1)) == [(h, 2 * h) for h in range(384, 705, 32)]
-    assert fit_input_size([(1024, 2048)], 512 * 1024) == (512, 1024)
-    assert fit_input_size([(375, 1242)] * 3 + [(720, 1280)], 512 * 1024) == (384, 1280)
     assert jitter_sizes((64, 64), (0.9, 0.95)) == [(64, 64)]
 
 
