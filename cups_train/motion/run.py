@@ -20,8 +20,8 @@ from cups_train.geometry.scene_flow import join_flow
 from cups_train.geometry.se3 import inverse
 from cups_train.geometry.stereo import disparity_with_error
 from cups_train.motion.find import find_moving_objects
-from cups_train.motion.folder import frame_json, read_frame, write_frame
 from cups_train.motion.tracks import keep_supported, track
+from cups_train.motion_folder import frame_json, read_frame, write_frame
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.recording import Recording

@@ -15,6 +15,7 @@ from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.motion_folder import read_instances, read_motion
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.pseudo_label import store
@@ -25,6 +26,7 @@ from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
 from cups_train.result_folder import ResultWriter
+from cups_train.types import MotionResult
 
 logger = logging.getLogger(__name__)
 OVERLAYS = 4  # pictures of a recording
@@ -37,12 +39,12 @@ class FrameInput:
 
     motion: Path  # the recording's motion folder
     semantics: Path  # the recording's folder of class maps
-    frame: store.MotionFrame
+    frame: MotionResult  # without its map
 
     def read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) uint8 class ids 1..K and (H, W) uint16 object ids. Raises ResultError where they do not fit."""
         path = self.semantics / f"{self.frame.key}.png"
-        class_map, instances = read_image(path), store.read_motion_map(self.motion, self.frame.key)
+        class_map, instances = read_image(path), read_instances(self.motion, self.frame.key)
         if class_map.ndim != 2 or class_map.shape != instances.shape:
             raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found {class_map.shape}; "
                               f"delete both stages' folders to make them again")
@@ -81,7 +83,7 @@ def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Pat
 
 def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterator[FrameInput]:
     """The inputs of every frame of a recording, in order. Raises ResultError where a frame has no motion."""
-    index = store.read_motion_index(motion)
+    index = read_motion(motion)
     for stamp in recording.stamps:
         if stamp.key not in index:
             raise ResultError(f"expected frame {stamp.key} of {recording.name} in {motion / 'motion.json'}, found {len(index)} others; "

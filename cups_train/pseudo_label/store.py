@@ -1,16 +1,13 @@
 """Labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last."""
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cups_train.errors import ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
-from cups_train.types import MovingObject
 
 
 @dataclass(frozen=True)
@@ -37,16 +34,6 @@ class LabelledFrame:
     def maps(self) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) uint8 class ids, 0 = void, and (H, W) uint16 instance ids, 0 = none. Raises ResultError."""
         return read_maps(self.folder, self.key)
-
-
-@dataclass(frozen=True, eq=False)
-class MotionFrame:
-    """What the motion folder says about one frame."""
-
-    key: str
-    stamp_ns: int
-    objects: tuple[MovingObject, ...]
-    reason: str | None
 
 
 def class_path(folder: Path, key: str) -> Path:
@@ -90,25 +77,3 @@ def read_labels(folder: Path) -> list[LabelledFrame]:
     except (KeyError, TypeError, ValueError) as error:
         raise ResultError(f"expected the frames of a labelled recording in {folder / 'labels.json'}, found {type(error).__name__} at {error}; "
                           f"`cups-train pseudo-label` makes it again") from error
-
-
-def read_motion_index(folder: Path) -> Mapping[str, MotionFrame]:
-    """motion.json of one recording (formats.md section 3), by frame. Raises ResultError."""
-    tree = read_json(folder / "motion.json")
-    try:
-        return {str(row["key"]): MotionFrame(str(row["key"]), int(row["stamp_ns"]), tuple(_object(o) for o in row["objects"]), row["reason"])
-                for row in tree["frames"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResultError(f"expected the frames of a motion folder in {folder / 'motion.json'}, found {type(error).__name__} at {error}; "
-                          f"`cups-train motion` makes it again") from error
-
-
-def read_motion_map(folder: Path, key: str) -> np.ndarray:
-    """(H, W) uint16 object ids of one frame."""
-    return read_image(folder / "instances" / f"{key}.png").astype(np.uint16)
-
-
-def _object(row: dict[str, Any]) -> MovingObject:
-    x, y, z = row["centroid_m"]
-    return MovingObject(int(row["id"]), row["track_id"], float(row["score"]), int(row["pixels"]), np.array(row["transform"], float).reshape(4, 4),
-                        (float(x), float(y), float(z)), str(row["source"]))

@@ -1,4 +1,4 @@
-"""The motion folder on disk: instances/KEY.png, motion.json, and frames/ while a run is under way."""
+"""The motion folder on disk (formats.md, section 3): instances/KEY.png, motion.json, and frames/ while a run is under way."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -20,11 +20,9 @@ def frame_json(result: MotionResult) -> dict[str, Any]:
 
 
 def result_from(row: dict[str, Any], instances: np.ndarray) -> MotionResult:
-    """The inverse of `frame_json`."""
-    objects = tuple(MovingObject(o["id"], o["track_id"], o["score"], o["pixels"], np.array(o["transform"]), tuple(o["centroid_m"]), o["source"])
-                    for o in row["objects"])
-    ego = None if row["ego"] is None else np.array(row["ego"])
-    return MotionResult(row["key"], row["stamp_ns"], instances, ego, objects, row["reason"])
+    """The inverse of `frame_json`. Raises KeyError, TypeError or ValueError where the row does not fit."""
+    ego = None if row.get("ego") is None else np.array(row["ego"], float).reshape(4, 4)
+    return MotionResult(str(row["key"]), int(row["stamp_ns"]), instances, ego, tuple(_object(o) for o in row["objects"]), row["reason"])
 
 
 def write_frame(folder: Path, result: MotionResult) -> None:
@@ -49,7 +47,7 @@ class MotionFolder(dict[str, MotionResult]):
 
     def instances(self, key: str) -> np.ndarray:
         """(H, W) uint16 map of a frame, 0 = none."""
-        return read_image(self.folder / "instances" / f"{key}.png")
+        return read_instances(self.folder, key)
 
 
 def read_motion(folder: Path) -> MotionFolder:
@@ -57,6 +55,17 @@ def read_motion(folder: Path) -> MotionFolder:
     content = read_json(folder / "motion.json")
     try:
         return MotionFolder(folder, content["frames"])
-    except (KeyError, TypeError) as error:
-        where = folder / "motion.json"
-        raise ResultError(f"expected frames with key, ego, objects and reason in {where}, found another form ({error!r}); make it again") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ResultError(f"expected the frames of a motion folder in {folder / 'motion.json'}, found {type(error).__name__} at {error}; "
+                          f"`cups-train motion` makes it again") from error
+
+
+def read_instances(folder: Path, key: str) -> np.ndarray:
+    """(H, W) uint16 object ids of one frame, 0 = none. Raises ResultError."""
+    return read_image(folder / "instances" / f"{key}.png").astype(np.uint16)
+
+
+def _object(row: dict[str, Any]) -> MovingObject:
+    x, y, z = row["centroid_m"]
+    return MovingObject(int(row["id"]), row["track_id"], float(row["score"]), int(row["pixels"]), np.array(row["transform"], float).reshape(4, 4),
+                        (float(x), float(y), float(z)), str(row["source"]))
