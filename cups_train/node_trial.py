@@ -107,7 +107,8 @@ def _score(answers: list[NodeAnswer], recording: Recording, truth: Path, out: Pa
 @contextmanager
 def _program(command: list[str], log: Path, root: Path) -> Iterator[None]:
     with log.open("w") as file:
-        process = subprocess.Popen(command, env=_environment(root), stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(command, env=_environment(root), stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=_hear_interrupts)
         try:
             yield
         finally:
@@ -117,6 +118,11 @@ def _program(command: list[str], log: Path, root: Path) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _hear_interrupts() -> None:
+    """A background job of a shell ignores SIGINT, and its children would too: they could not be asked to stop."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _wait(condition: Callable[[], bool], what: str, log: Path) -> None:
