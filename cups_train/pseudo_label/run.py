@@ -15,10 +15,10 @@ from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.label_folder import LabelledFrame, is_finished, read_labels, write_labels, write_maps
 from cups_train.motion_folder import read_instances, read_motion
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
-from cups_train.pseudo_label import store
 from cups_train.pseudo_label.align import clear_border
 from cups_train.pseudo_label.counts import Counts, count_frame
 from cups_train.pseudo_label.label import label_maps, panoptic_of
@@ -70,13 +70,13 @@ def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Pat
     classes = split.classes()
     _keep_only_labels_of(out, digest.hexdigest())
     area = LabelArea.nothing(k)
-    labelled: dict[str, list[store.LabelledFrame]] = {r.name: [] for r in recordings}
+    labelled: dict[str, list[LabelledFrame]] = {r.name: [] for r in recordings}
     for frame, measured in progress(map_frames(partial(_label, out, classes, config), everything, workers), "labels", len(everything)):
         labelled[frame.folder.name].append(frame)
         area += measured
     for recording in recordings:
         _write_pictures(recording, out / recording.name, labelled[recording.name], classes)
-        store.write_labels(out / recording.name, recording.name, labelled[recording.name])
+        write_labels(out / recording.name, recording.name, labelled[recording.name])
     _finish(out, [f for frames in labelled.values() for f in frames], (area, counts, split), classes, config)
     return classes
 
@@ -106,7 +106,7 @@ def export_results(labels: Path, classes: Classes, recordings: Sequence[Recordin
     for recording, folder in zip(recordings, folders, strict=True):
         (folder / "panoptic.json").unlink(missing_ok=True)
         writer = ResultWriter(folder, classes, {"kind": "labels", "recording": recording.name})
-        for frame in progress(store.read_labels(labels / recording.name), f"export {recording.name}"):
+        for frame in progress(read_labels(labels / recording.name), f"export {recording.name}"):
             writer.write(frame.key, frame.stamp_ns, panoptic_of(*frame.maps(), frame.instances, classes))
         writer.close()
     return folders
@@ -131,7 +131,7 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
     write_json(basis, {"sha256": digest})
 
 
-def _write_pictures(recording: Recording, folder: Path, frames: list[store.LabelledFrame], classes: Classes) -> None:
+def _write_pictures(recording: Recording, folder: Path, frames: list[LabelledFrame], classes: Classes) -> None:
     """folder/overlays/KEY.jpg of a few frames."""
     for frame in frames[:: max(1, -(-len(frames) // OVERLAYS))]:
         picture = folder / "overlays" / f"{frame.key}.jpg"
@@ -139,19 +139,19 @@ def _write_pictures(recording: Recording, folder: Path, frames: list[store.Label
             write_image(picture, overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes))
 
 
-def _label(out: Path, classes: Classes, config: LabelConfig, item: FrameInput) -> tuple[store.LabelledFrame, LabelArea]:
+def _label(out: Path, classes: Classes, config: LabelConfig, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
     """Label one frame and measure it from its files; those of a finished frame are left as they are."""
     frame, folder = item.frame, out / item.motion.name
     class_map, instances = item.read(len(classes))
     aligned, cleared, rows = label_maps(class_map, instances, frame.objects, classes, config)
-    if not store.is_finished(folder, frame.key):
-        store.write_maps(folder, frame.key, aligned, cleared)
+    if not is_finished(folder, frame.key):
+        write_maps(folder, frame.key, aligned, cleared)
     reason = None if rows else frame.reason or "all objects lie at the border of the picture"
-    labelled = store.LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
+    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
     return labelled, measure_frame(len(classes), labelled)
 
 
-def _finish(out: Path, frames: list[store.LabelledFrame], found: tuple[LabelArea, Counts, Split], classes: Classes, config: LabelConfig) -> None:
+def _finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Counts, Split], classes: Classes, config: LabelConfig) -> None:
     area, counts, split = found
     result = statistics(frames, area, counts, split, classes)
     judged: Mapping[str, object] = verdict(result, config)

@@ -12,9 +12,9 @@ from cups_ros.types import Classes
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json
+from cups_train.label_folder import LabelledFrame
 from cups_train.pseudo_label.counts import Counts
 from cups_train.pseudo_label.split import Split
-from cups_train.pseudo_label.store import LabelledFrame
 
 BOTTOM = 0.05  # rows in which the bonnet of the own car would show, share of the height
 ALIVE = 0.005  # share of the pixels from which a class counts as used

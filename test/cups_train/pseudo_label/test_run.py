@@ -13,8 +13,9 @@ from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json
+from cups_train.label_folder import read_labels
 from cups_train.metrics import EvaluationOptions, evaluate
-from cups_train.pseudo_label import check, export_results, gate, label_frame, label_recording, read_labels, run
+from cups_train.pseudo_label import check, export_results, gate, label_frame, label_recording, run
 from cups_train.types import MovingObject
 
 K = 6

@@ -1,4 +1,4 @@
-"""Labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last."""
+"""Pseudo labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
