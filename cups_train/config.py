@@ -29,7 +29,7 @@ class RecordingConfig(Section):
 
 
 class MotionConfig(Section):
-    """Stage 1a: objects from motion. Lengths in pixels hold at 1280 px image width."""
+    """Stage 1a: objects from motion."""
 
     max_disparity: float = Field(0.15, gt=0, lt=1, description="largest disparity, share of the image width")
     residual: bool = Field(True, description="propose objects from residual motion against the ego-motion, pixel by pixel")
@@ -57,7 +57,7 @@ class SemanticsConfig(Section):
 class LabelConfig(Section):
     """Stage 1c: alignment, thing/stuff split, quality gate."""
 
-    psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the mean share of pixels inside moving objects")
+    psi: float = Field(2.16, gt=0, description="a class is a thing where its share of pixels inside moving objects is this many times that of all pixels")
     min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class; of few objects one in fifty, at least two")
     thing_vote: float = Field(0.2, ge=0, le=1, description="share of a moving object's pixels from which thing classes name it, even against stuff")
     things: tuple[int, ...] = Field((), description="ids of the thing classes; empty: found by motion")
@@ -96,10 +96,11 @@ class BootstrapConfig(Section):
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     drop_iou: float = Field(0.4, ge=0, le=1, description="DropLoss: a proposal whose best IoU is not above this is not punished")
     drop_rpn: bool = Field(True, description="DropLoss for the proposal network too: such anchors are ignored, not background")
-    known_background: bool = Field(True, description="DropLoss still punishes proposals on pixels that the labels show as stuff or as another object")
+    known_background: bool = Field(True, description="DropLoss still punishes proposals on pixels that the labels show as stuff or as another object; "
+                                   "`compat: reference`: it never does")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     rpn_samples: int = Field(256, ge=8, description="anchors sampled for the proposal network, per image")
-    ignore_unknown_things: bool = Field(True, description="thing pixels without an instance supervise nothing")
+    ignore_unknown_things: bool = Field(True, description="thing pixels without an instance supervise nothing; else they are \"some thing\"")
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
     self_enhanced_from: int = Field(1000, ge=0, description="step from which confident predictions are pasted too")
     paste_score: float = Field(0.75, ge=0, le=1, description="score from which a prediction is pasted")
@@ -145,7 +146,7 @@ class ExportConfig(Section):
     """The exported model."""
 
     formats: tuple[Literal["onnx", "tensorrt"], ...] = Field(("onnx",), description="formats of the exported model")
-    score: float = Field(0.5, ge=0, le=1, description="score from which an instance is drawn")
+    score: float = Field(0.5, ge=0, le=1, description="probability of being any thing from which an instance is drawn")
     overlap: float = Field(0.5, ge=0, le=1, description="an instance hidden for more than this share is dropped")
     stuff_area: float = Field(4096 / (1024 * 2048), ge=0, le=1, description="smallest stuff segment, share of the image")
 
