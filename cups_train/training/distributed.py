@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from cups_train.device import torch_device
 from cups_train.network import LossOptions, PanopticNetwork, Target
 
 
@@ -35,7 +36,7 @@ class Place:
 def take_place(device: torch.device | str) -> Iterator[Place]:
     """Join the process group where torchrun started several processes (WORLD_SIZE > 1), else stand alone."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    device = torch.device(device if str(device) != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    device = torch_device(str(device))
     if world == 1:
         yield Place(device)
         return
