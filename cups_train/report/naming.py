@@ -14,16 +14,20 @@ from cups_train.config import load_config
 from cups_train.errors import CupsError
 from cups_train.files import read_image, read_json, write_text
 from cups_train.recording import Recording, open_recordings
+from cups_train.run_folder import RunFolder
 
 EXAMPLES = 6  # crops of one class
 FRAMES = 40  # frames of one recording that are looked at
 
 
 def write_naming_sheet(run: Path) -> str:
-    """Write RUN/names.html (examples of every class) and, where it is not there yet, RUN/names.yaml; what was written, in words."""
+    """Write RUN/names.html (examples of every class, under the names given so far) and, where it is not there yet, RUN/names.yaml.
+
+    Gives what was written, in words. Raises CupsError where the run is not labelled.
+    """
     if not (run / "classes.json").is_file():
         raise CupsError(f"expected a labelled run, found no classes in {run}; `cups-train pseudo-label` makes them")
-    classes = Classes.from_json(read_json(run / "classes.json")["classes"])
+    classes = RunFolder(run).classes()
     examples = _examples(run, classes)
     rows = [{"c": c, "images": [_data_uri(crop) for _, _, crop in sorted(examples[c.id], reverse=True)]} for c in classes]
     environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True))
