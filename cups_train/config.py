@@ -57,7 +57,7 @@ class SemanticsConfig(Section):
 class LabelConfig(Section):
     """Stage 1c: alignment, thing/stuff split, quality gate."""
 
-    psi: float = Field(2.16, gt=0, description="a class is a thing where its share of pixels inside moving objects is this many times that of all pixels")
+    psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the share that all pixels have inside moving objects")
     min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class; of few objects one in fifty, at least two")
     thing_vote: float = Field(0.2, ge=0, le=1, description="share of a moving object's pixels from which thing classes name it, even against stuff")
     things: tuple[int, ...] = Field((), description="ids of the thing classes; empty: found by motion")
@@ -96,7 +96,7 @@ class BootstrapConfig(Section):
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     drop_iou: float = Field(0.4, ge=0, le=1, description="DropLoss: a proposal whose best IoU is not above this is not punished")
     drop_rpn: bool = Field(True, description="DropLoss for the proposal network too: such anchors are ignored, not background")
-    known_background: bool = Field(True, description="DropLoss still punishes proposals on pixels that the labels show as stuff or as another object; "
+    known_background: bool = Field(True, description="DropLoss still punishes proposals on what the labels show as stuff or as another object; "
                                    "`compat: reference`: it never does")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     rpn_samples: int = Field(256, ge=8, description="anchors sampled for the proposal network, per image")
