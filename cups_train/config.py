@@ -125,6 +125,8 @@ class SelfTrainConfig(Section):
     momentum: float | None = Field(None, ge=0, lt=1, description="momentum of the teacher; none: 0.999 at 1500 steps, for other lengths "
                                    "the one that leaves the teacher the same share of its start")
     gamma: float = Field(0.7, ge=0, le=1, description="score from which a teacher's instance is a label")
+    hold: bool = Field(True, description="lower `gamma`, to half of it at most, where the teacher's scores sink, so that it labels as many "
+                       "instances as at the beginning: else fewer labels make lower scores make fewer labels; not with `compat: reference`")
     unsure: float = Field(0.2, ge=0, le=1, description="a teacher's instance between this score and `gamma` is no label, but its pixels teach "
                           "nothing: else what the teacher is not sure of would be taught as background; `compat: reference`: it is")
     zeta: float = Field(0.5, ge=0, le=1, description="a pixel is a label where its best class reaches this share of that class's maximum")

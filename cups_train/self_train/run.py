@@ -1,10 +1,10 @@
 """Stage 3: the loop."""
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.self_train.self_labels import self_label, semantic_labels
 from cups_train.self_train.teacher import follow, make_teacher, momentum_for
+from cups_train.self_train.threshold import LOWEST, WINDOW, HeldThreshold, Watch
 from cups_train.self_train.views import Answer, look, view_sizes
 from cups_train.training.batch import image_batch, prefetch, sample_threads, target_of
 from cups_train.training.copy_paste import PasteSource, paste_objects, sources_of
@@ -33,7 +34,6 @@ from cups_train.training.state import CHECKPOINT, State, load_state, save_state
 
 STUDENT, TEACHER = "student", "teacher"
 CROP = (0.5, 1.0)  # short side of the student's crop, share of the labelled image's
-WATCHED_STEPS = 50  # so many steps without any instance are worth a warning
 
 
 def run(recordings: Sequence[Recording], start: Path, out: Path, config: SelfTrainConfig, seed: int, device: torch.device | str) -> Path:
@@ -75,18 +75,19 @@ class Stage:
         """The instance threshold, which may rise with the rounds (T10)."""
         return min(0.99, self.config.gamma + self.config.round_step * (step * self.config.rounds // self.config.steps))
 
-    def scores(self, step: int) -> tuple[float, float]:
-        """Scores from which an instance is unsure, and from which it is a label."""
-        gamma = self.gamma(step)
-        return gamma if self.config.compat == "reference" else min(self.config.unsure, gamma), gamma
-
-    def labels(self, step: int, images: list[np.ndarray], teacher: PanopticNetwork) -> list[Sample]:
-        """The teacher's labels of the images."""
-        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.config.bf16 and self.place.device.type == "cuda"):
-            answers = look(teacher, image_batch(images, self.place.device), self.view_sizes, self.scores(step)[0])
-        semantic = [semantic_labels(answer.semantic, self.config.zeta, self.config.compat).cpu().numpy() for answer in answers]
-        hosted, classes, scores = [_to_host(answer) for answer in answers], teacher.spec.classes, self.scores(step)
-        return list(self.threads.map(lambda row: self_label(images[row], hosted[row], semantic[row], classes, scores), range(len(images))))
+    def labels(self, step: int, images: list[np.ndarray], teacher: PanopticNetwork, threshold: HeldThreshold) -> tuple[list[Sample], float]:
+        """The teacher's labels of the images, and the score from which its instances became labels."""
+        config, gamma = self.config, self.gamma(step)
+        lowest = gamma if config.compat == "reference" else min(config.unsure, LOWEST * gamma)
+        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=config.bf16 and self.place.device.type == "cuda"):
+            answers = look(teacher, image_batch(images, self.place.device), self.view_sizes, lowest)
+        semantic = [semantic_labels(answer.semantic, config.zeta, config.compat).cpu().numpy() for answer in answers]
+        hosted, classes = [_to_host(answer) for answer in answers], teacher.spec.classes
+        if config.hold and config.compat != "reference":
+            gamma = threshold.hold(self.place.gather([answer.scores.tolist() for answer in hosted]), gamma)
+        unsure = gamma if config.compat == "reference" else min(config.unsure, gamma)
+        label = partial(self_label, classes=classes, scores=(unsure, gamma))
+        return list(self.threads.map(label, images, hosted, semantic)), gamma
 
     def augment(self, step: int, samples: list[Sample], input_size: Size) -> list[Sample]:
         """Copy-paste among the batch, a crop of one size at a place for each image, one size for all, photometric changes."""
@@ -114,64 +115,51 @@ def train(stage: Stage, student: PanopticNetwork, start_hash: str, out: Path) ->
     """All steps that are left to do."""
     config, place = stage.config, stage.place
     journal = Journal(out, config.steps, place.first)
-    student, teacher, optimiser, start = begin(stage, student, start_hash, out, journal)
+    state, optimiser, threshold = begin(stage, student, start_hash, out, journal)
+    student, teacher, start = state.networks[STUDENT], state.networks[TEACHER], state.step
     input_size = student.spec.height, student.spec.width
     module, optimisation = losses_module(student, place, config.bf16), Optimisation(optimiser, config.clip)
-    momentum, watch = momentum_for(config.steps, config.momentum), Watch(journal)
+    momentum, watch = momentum_for(config.steps, config.momentum), Watch(journal, config.steps)
     images_of_steps = prefetch(stage.image, range(start, config.steps), config.batch, stage.loading)
     data = Stopwatch()  # runs while the networks wait for data
     for step, pictures in progress(images_of_steps, "self-train", config.steps, start):
         data.stop()
-        labelled = stage.labels(step, pictures, teacher)
+        labelled, gamma = stage.labels(step, pictures, teacher, threshold)
         data.start()
         batch = stage.augment(step, labelled, input_size)
         images, targets = image_batch([s.image for s in batch], place.device), [target_of(s, place.device) for s in batch]
         data.stop()
         values = optimisation.step(lambda: module(images, targets, stage.options(step)), config.lr)  # noqa: B023
         follow(teacher, student, momentum)
-        facts = {"lr": config.lr, "gamma": stage.gamma(step), **watch.look(step + 1, labelled), "data_seconds": data.take()}
-        journal.step(step + 1, {**values, **facts})
-        finish_step(stage, State(step + 1, {STUDENT: student, TEACHER: teacher}, optimiser.state_dict()), start_hash, out, batch)
+        instances, ignored = sum(len(s.thing) for s in labelled), float(np.mean([np.mean(s.semantic == IGNORE) for s in labelled]))
+        watch.look(instances)
+        journal.step(step + 1, {**values, "lr": config.lr, "gamma": gamma, "instances": instances / len(labelled), "ignored": ignored,
+                                "data_seconds": data.take()})
+        finish_step(stage, replace(state, step=step + 1, optimiser=optimiser.state_dict(), memory=threshold.to_json()), start_hash, out, batch)
         data.start()
     if config.steps == 0:
-        finish_step(stage, State(0, {STUDENT: student, TEACHER: teacher}, optimiser.state_dict()), start_hash, out, [])
-
-
-@dataclass(eq=False)
-class Watch:
-    """Looks for collapse: labels that ignore everything, or hold no instance for many steps."""
-
-    journal: Journal
-    counts: deque[int] = field(default_factory=lambda: deque(maxlen=WATCHED_STEPS))
-
-    def look(self, done: int, samples: list[Sample]) -> dict[str, float]:
-        """Instances an image and the share of ignored pixels in the teacher's labels."""
-        self.counts.append(sum(len(s.thing) for s in samples))
-        if done % WATCHED_STEPS == 0 and len(self.counts) == WATCHED_STEPS and not any(self.counts):
-            self.journal.text(f"the teacher has found no instance in {WATCHED_STEPS} steps: stage 3 teaches stuff only; "
-                              "a lower self_train.gamma or a longer stage 2 mends it")
-        ignored = float(np.mean([np.mean(s.semantic == IGNORE) for s in samples]))
-        return {"instances": self.counts[-1] / len(samples), "ignored": ignored}
+        finish_step(stage, state, start_hash, out, [])
 
 
 def begin(stage: Stage, student: PanopticNetwork, start_hash: str, out: Path,
-          journal: Journal) -> tuple[PanopticNetwork, PanopticNetwork, torch.optim.Optimizer, int]:
-    """Student, teacher and optimiser of the last checkpoint, or of the start; and the steps done."""
+          journal: Journal) -> tuple[State, torch.optim.Optimizer, HeldThreshold]:
+    """Networks, optimiser and threshold of the last checkpoint, or of the start."""
     config, place = stage.config, stage.place
-    state = load_state(out, identity(stage, start_hash), config.result, place.device)
-    student = state.networks[STUDENT] if state else student
-    teacher = make_teacher(state.networks[TEACHER] if state else student)
+    found = load_state(out, identity(stage, start_hash), config.result, place.device)
+    student = found.networks[STUDENT] if found else student
+    teacher = make_teacher(found.networks[TEACHER] if found else student)
     student.freeze_backbone()
     optimiser = make_optimiser(student.train(), config.lr, config.weight_decay)
-    start = 0
-    if state:
-        optimiser.load_state_dict(state.optimiser)
-        start = state.step
+    images = config.steps * config.batch * place.world
+    threshold = HeldThreshold(**found.memory) if found and found.memory else HeldThreshold(min(WINDOW, images // 4))
+    if found:
+        optimiser.load_state_dict(found.optimiser)
+    start = found.step if found else 0
     journal.start(start)
     journal.text(f"{f'goes on after step {start}' if start else 'starts'}: {config.steps} steps of {config.batch} x {place.world} images, "
                  f"{len(stage.frames)} frames, views {stage.view_sizes} plain and mirrored, "
                  f"momentum {momentum_for(config.steps, config.momentum):.5f}, device {place.device}")
-    return student, teacher, optimiser, start
+    return State(start, {STUDENT: student, TEACHER: teacher}, optimiser.state_dict()), optimiser, threshold
 
 
 def identity(stage: Stage, start_hash: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cups_train.device import torch_device
 from cups_train.network import LossOptions, PanopticNetwork, Target
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,26 @@ class Place:
     def first(self) -> bool:
         return self.rank == 0
 
+    def gather(self, value: list[Item]) -> list[Item]:
+        """The lists of all processes, one after the other."""
+        if self.world == 1:
+            return value
+        lists: list[list[Item]] = [[] for _ in range(self.world)]
+        torch.distributed.all_gather_object(lists, value)
+        return [item for found in lists for item in found]
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.world > 1:
             torch.distributed.barrier()
+
+    def told(self, decision: bool) -> bool:
+        """The first process's decision, on all of them."""
+        if self.world == 1:
+            return decision
+        answer = torch.tensor(int(decision), device=self.device)
+        torch.distributed.broadcast(answer, src=0)
+        return bool(answer)
 
 
 @contextmanager

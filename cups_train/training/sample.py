@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 from cups_ros.types import Classes
+from cups_train.network.spec import IGNORE
 
-IGNORE = 255
 SOME_THING = 0
 SMALLEST_SIDE = 4  # px: instances with a shorter side are slivers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class State:
     step: int  # steps done
     networks: dict[str, PanopticNetwork]
     optimiser: dict[str, Any]  # its state_dict
+    memory: dict[str, Any] = field(default_factory=dict)  # what else a stage must remember, as JSON
 
 
 def save_state(out: Path, state: State, identity: dict[str, Any], stage: str, result: str) -> None:
@@ -36,7 +37,7 @@ def save_state(out: Path, state: State, identity: dict[str, Any], stage: str, re
     for name, network in state.networks.items():
         save_checkpoint(network, beside / f"{name}.safetensors", step=step, stage=stage)
     torch.save(state.optimiser, beside / OPTIMISER)
-    write_json(beside / FACTS, {"step": step, "networks": sorted(state.networks), "identity": identity})
+    write_json(beside / FACTS, {"step": step, "networks": sorted(state.networks), "memory": state.memory, "identity": identity})
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(beside, folder)
     publish(out, folder, result)
@@ -50,10 +51,10 @@ def publish(out: Path, folder: Path, result: str) -> None:
     write_bytes(out / CHECKPOINT, (folder / f"{result}.safetensors").read_bytes())
 
 
-def load_state(out: Path, identity: dict[str, Any], result: str, device: torch.device) -> State | None:
+def load_state(out: Path, identity: dict[str, Any], result: str | None, device: torch.device) -> State | None:
     """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises ModelError.
 
-    Its network named `result` is published again: a run may have been killed between the state and its checkpoint.
+    Its network named `result` is published again: a run may have been killed between the state and its checkpoint. None: another process does it.
     """
     for folder in sorted((out / STATE).glob("[0-9]*"), reverse=True):
         facts = read_json(folder / FACTS)
@@ -64,7 +65,8 @@ def load_state(out: Path, identity: dict[str, Any], result: str, device: torch.d
         except (OSError, RuntimeError, EOFError) as error:
             raise ModelError(f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
                              f"delete {out / STATE} to start again") from error
-        publish(out, folder, result)
+        if result is not None:
+            publish(out, folder, result)
         networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}
-        return State(int(facts["step"]), networks, optimiser)
+        return State(int(facts["step"]), networks, optimiser, facts["memory"])
     return None

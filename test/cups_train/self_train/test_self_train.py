@@ -16,12 +16,11 @@ from cups_train import self_train
 from cups_train.config import SelfTrainConfig
 from cups_train.network import Features, NetworkSpec, build_network, load_checkpoint, save_checkpoint
 from cups_train.recording import Stamp
-from cups_train.self_train.run import WATCHED_STEPS, Watch
 from cups_train.self_train.self_labels import self_label, semantic_labels
 from cups_train.self_train.teacher import follow, make_teacher, momentum_for
+from cups_train.self_train.threshold import HeldThreshold, Watch
 from cups_train.self_train.views import Answer, View, _merge, look, to_image, to_view, view_sizes
 from cups_train.training.journal import Journal
-from cups_train.training.sample import Sample
 
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 40 * i)) for i in range(1, 5)))
 SPEC = NetworkSpec(CLASSES, 64, 128, "resnet18", "group", 16, 16, 1, 16, 16, 8)
@@ -173,8 +172,24 @@ def test_no_steps_give_the_start_back(start, tmp_path):
 
 
 def test_a_teacher_that_finds_nothing_is_named(tmp_path):
-    watch = Watch(Journal(tmp_path, 100))
-    empty = Sample(np.zeros((2, 2, 3), np.uint8), np.array([[255, 0], [1, 1]], np.uint8), np.zeros((2, 2), np.uint16), np.zeros(0, np.int64))
-    for step in range(1, WATCHED_STEPS + 1):
-        assert watch.look(step, [empty]) == {"instances": 0.0, "ignored": 0.25}
-    assert "no instance in 50 steps" in (tmp_path / "train.log").read_text()
+    watch = Watch(Journal(tmp_path, 40), steps=40)
+    for instances in (1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0):
+        watch.look(instances)
+    assert not (tmp_path / "train.log").exists()
+    for _ in range(20):
+        watch.look(0)
+    assert (tmp_path / "train.log").read_text().count("no instance in 8 steps") == 1
+
+
+def test_the_threshold_sinks_with_the_scores_but_never_rises():
+    threshold = HeldThreshold(first=4)
+    assert [threshold.hold([[0.9, 0.75, 0.4], [0.8]], 0.7) for _ in range(2)] == [0.7, 0.7]
+    assert threshold.rate == 1.5
+    again = HeldThreshold(**json.loads(json.dumps(threshold.to_json())))
+    for held in (threshold, again):
+        gammas = [held.hold([[0.6, 0.45, 0.1], [0.5]], 0.7) for _ in range(40)]
+        assert gammas[-1] == 0.45  # 1.5 an image: 0.6, 0.5 and 0.45 in two images
+        assert all(later <= earlier for earlier, later in zip(gammas, gammas[1:], strict=False))
+        assert held.hold([[0.2], []] * 32, 0.7) == 0.35  # not below half
+        assert held.hold([[0.99] * 9] * 64, 0.7) == 0.7
+    assert [HeldThreshold(first=2).hold([[], []], 0.7), HeldThreshold(first=0).hold([[]], 0.7)] == [0.7, 0.7]
