@@ -4,13 +4,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from cups_ros.model import FORMAT
+from cups_ros.model import FORMAT, MASK_SIDE
 from cups_ros.types import Thresholds
 from cups_train import __version__
 from cups_train.config import ExportConfig
 from cups_train.export.graph import INPUT, OPSET
 from cups_train.network import NetworkSpec
-from cups_train.network.spec import MASK_SIDE
 
 
 def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dict[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from cups_ros.model import OUTPUTS
 from cups_train.errors import ModelError
 from cups_train.network import PanopticNetwork
 from cups_train.network.boxes import STRIDES, pyramid_anchors
 
 OPSET = 18
 INPUT = "image"
-OUTPUTS = ("boxes", "scores", "class_id", "masks", "semantic")
 FORBIDDEN = {"NonZero", "If", "Loop", "Scan", "NonMaxSuppression", "RoiAlign", "Compress", "Unique"}  # shapes or paths that depend on data
 
 

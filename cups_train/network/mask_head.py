@@ -7,9 +7,10 @@ from torch.nn import functional
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads
 from torchvision.ops import roi_align
 
+from cups_ros.model import MASK_SIDE
 from cups_train.network.box_heads import Rois
 from cups_train.network.pooling import SAMPLES, pool, pool_static
-from cups_train.network.spec import MASK_SIDE, Target
+from cups_train.network.spec import Target
 
 POOLED_SIDE = MASK_SIDE // 2
 

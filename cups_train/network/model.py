@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cups_ros.model import MASK_SIDE
 from cups_ros.types import RawOutput
 from cups_train.network.backbone import Backbone, normalise
 from cups_train.network.box_heads import Cascade, sample_rois
@@ -16,7 +17,7 @@ from cups_train.network.boxes import pyramid_anchors
 from cups_train.network.mask_head import MaskHead
 from cups_train.network.rpn import ProposalNetwork, rpn_losses, static_proposals, training_proposals
 from cups_train.network.semantic_head import SemanticHead, semantic_loss, upsample
-from cups_train.network.spec import MASK_SIDE, SIZE_STEP, LossOptions, NetworkSpec, Target
+from cups_train.network.spec import SIZE_STEP, LossOptions, NetworkSpec, Target
 
 PUBLISHED = LossOptions()
 BatchNorm = nn.modules.batchnorm._BatchNorm  # the plain one, and the one that several processes share

@@ -14,7 +14,6 @@ from cups_train.config import NetworkConfig
 from cups_train.errors import ModelError
 
 REFERENCE_AREA = 640 * 1280  # px: the published input; lengths scale with the root of the area
-MASK_SIDE = 28
 SIZE_STEP = 32  # the coarsest stride of the backbone
 IGNORE = 255  # semantic target that supervises nothing
 
