@@ -104,7 +104,7 @@ def _on_run(args: argparse.Namespace, stage: str) -> None:
     from cups_train.run_folder import RunFolder
 
     run_folder = RunFolder.open(args.run)
-    config = run_folder.config(args.override)
+    config = run_folder.config(args.override, args.config)
     getattr(pipeline, stage)(recordings_of(run_folder, config), RunFolder.create(args.run, config), config)
     pipeline.write_report(run_folder)
 
@@ -113,7 +113,7 @@ def _predict(args: argparse.Namespace) -> None:
     from cups_train.predict import load_predictor, open_sources, predict
 
     config = _config(args)
-    predictor = load_predictor(args.model, args.stage, args.override)
+    predictor = load_predictor(args.model, args.stage, args.override, args.config)
     predict(predictor, open_sources(args.recordings, config.recording), args.out)
 
 
@@ -136,7 +136,7 @@ def _export(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.run)
     formats = [f"export.formats=[{args.format}]"] if args.format else []
-    pipeline.export(run_folder, run_folder.config(formats + args.override), args.out)
+    pipeline.export(run_folder, run_folder.config(formats + args.override, args.config), args.out)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -145,7 +145,7 @@ def _check(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.run)
     run_folder.fingerprint("labels")
-    print(pseudo_label.check(run_folder.stage("labels"), run_folder.config(args.override).labels))
+    print(pseudo_label.check(run_folder.stage("labels"), run_folder.config(args.override, args.config).labels))
 
 
 def _name(args: argparse.Namespace) -> None:

@@ -184,16 +184,12 @@ class Config(Section):
 AnySection = TypeVar("AnySection", bound=Section)
 
 
-def load_config(path: Path | None, overrides: list[str] | None = None) -> Config:
-    """Defaults, then the YAML file, then `key.path=value` overrides. Raises CupsError with all mistakes in one message."""
+def load_config(path: Path | None, overrides: list[str] | None = None, over: Path | None = None) -> Config:
+    """Defaults, then the YAML file, then the file `over` it, then `key.path=value` overrides. Raises CupsError with all mistakes in one message."""
     tree: dict[str, Any] = {}
-    if path is not None:
-        try:
-            tree = yaml.safe_load(path.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise CupsError(f"expected a YAML file for --config, found {path}: {error}") from error
-        if not isinstance(tree, dict):
-            raise CupsError(f"expected sections with keys in {path}, found {type(tree).__name__}")
+    for file in (path, over):
+        for name, value in _read_tree(file).items() if file is not None else ():
+            tree[name] = {**tree[name], **value} if isinstance(value, dict) and isinstance(tree.get(name), dict) else value
     for override in overrides or []:
         _override(tree, override)
     try:
@@ -201,6 +197,16 @@ def load_config(path: Path | None, overrides: list[str] | None = None) -> Config
     except ValidationError as error:
         mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors())
         raise CupsError(f"settings that do not fit: {mistakes} (`--config` and `-o key.path=value` set them)") from error
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise CupsError(f"expected a YAML file for --config, found {path}: {error}") from error
+    if not isinstance(tree, dict):
+        raise CupsError(f"expected sections with keys in {path}, found {type(tree).__name__}")
+    return tree
 
 
 def _override(tree: dict[str, Any], override: str) -> None:

@@ -53,17 +53,17 @@ def open_sources(paths: list[Path], config: RecordingConfig) -> list[Source]:
     return list(open_recordings(paths, config))
 
 
-def load_predictor(model: Path, stage: str | None, config_overrides: list[str]) -> Predictor:
+def load_predictor(model: Path, stage: str | None, overrides: list[str], over: Path | None = None) -> Predictor:
     """MODEL of `cups-train predict`: a run, a checkpoint (.safetensors) or an exported model folder. Raises CupsError."""
     if (model / "config.yaml").is_file():
         run_folder = RunFolder.open(model)
-        return predictor_of_stage(run_folder, stage or last_stage(run_folder), run_folder.config(config_overrides))
+        return predictor_of_stage(run_folder, stage or last_stage(run_folder), run_folder.config(overrides, over))
     if stage is not None:
         raise CupsError(f"expected a run folder with --stage, found {model}; leave --stage out")
     if (model / "model.json").is_file():
         return _of_exported(model)
     if model.is_file() and model.suffix == ".safetensors":
-        config = load_config(None, config_overrides)
+        config = load_config(over, overrides)
         return _of_checkpoint(model, config.export, config.device)
     raise CupsError(f"expected MODEL to be a run, a .safetensors checkpoint or an exported model folder, found {model}")
 

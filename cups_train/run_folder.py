@@ -47,9 +47,9 @@ class RunFolder:
             raise CupsError(f"expected a run folder (made by `cups-train run` or `pseudo-label`), found no config.yaml in {root}")
         return cls(root)
 
-    def config(self, overrides: list[str]) -> Config:
-        """The settings in force, with overrides."""
-        return load_config(self.root / "config.yaml", overrides)
+    def config(self, overrides: list[str], over: Path | None = None) -> Config:
+        """The settings in force, with those of a file and overrides over them."""
+        return load_config(self.root / "config.yaml", overrides, over)
 
     def stage(self, name: str) -> Path:
         return self.root / name

@@ -24,6 +24,13 @@ def test_what_is_in_force_reads_back_equal(tmp_path):
     assert load_config(tmp_path / "config.yaml") == config and config.motion.runs == 3
 
 
+def test_a_file_goes_over_the_settings_of_a_run_and_an_override_over_both(tmp_path):
+    (tmp_path / "run.yaml").write_text(dump_config(load_config(None, ["motion.runs=3", "motion.vote=0.5", "seed=7"])))
+    (tmp_path / "more.yaml").write_text("motion: {runs: 5}\nbootstrap: {steps: 9}\n")
+    config = load_config(tmp_path / "run.yaml", ["bootstrap.steps=8"], tmp_path / "more.yaml")
+    assert (config.motion.runs, config.motion.vote, config.seed, config.bootstrap.steps) == (5, 0.5, 7, 8)
+
+
 def test_all_mistakes_come_in_one_message():
     with pytest.raises(CupsError, match=r"motion\.runz.*bootstrap\.lr") as error:
         load_config(None, ["motion.runz=3", "bootstrap.lr=-1"])
