@@ -59,7 +59,7 @@ def load_model(folder: Path | str, providers: tuple[str, ...] = PROVIDERS, threa
     card = read_card(folder)
     graph = folder / "model.onnx"
     if not graph.is_file():
-        raise ModelError(f"expected a graph {graph}, found none")
+        raise ModelError(f"expected a graph {graph}, found none; export again")
     if hashlib.sha256(graph.read_bytes()).hexdigest() != card["sha256"]:
         raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another (its sha256 differs); export again")
     session, engine = _open(graph, card, providers, threads)
@@ -76,7 +76,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     except OSError:
         raise ModelError(f"expected a model folder with a card {path}, found none") from None
     except ValueError as error:
-        raise ModelError(f"expected JSON in {path}, found a damaged file ({error})") from error
+        raise ModelError(f"expected JSON in {path}, found a damaged file ({error}); export again") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else type(card).__name__
         raise ModelError(f"expected a model card of format {FORMAT} in {path}, found {found!r}; export the run with this version")
@@ -84,7 +84,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         _check_card(card)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelError(f"expected a complete model card in {path}, found {what}") from error
+        raise ModelError(f"expected a complete model card in {path}, found {what}; export again") from error
     return card
 
 
@@ -98,7 +98,8 @@ def _check_card(card: dict[str, Any]) -> None:
     expected = dict(zip(OUTPUTS, ((number, 4), (number,), (number,), (number, MASK_SIDE, MASK_SIDE), (height, width)), strict=True))
     if shapes != expected:
         raise ValueError(f"outputs {shapes} where {expected} belong to the input")
-    Classes.from_json(card["classes"])
+    if not len(Classes.from_json(card["classes"])):
+        raise ValueError("no classes")
     _thresholds(card["thresholds"])
     str(card["sha256"]), str(entry["name"])
 
@@ -126,7 +127,7 @@ def _open(graph: Path, card: dict[str, Any], providers: tuple[str, ...], threads
         session = onnxruntime.InferenceSession(str(graph), options, providers=usable)
     except Exception as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception
         reason = str(error).splitlines()[0]
-        raise ModelError(f"expected a graph that ONNX Runtime can run in {graph}, found one that it refuses ({reason})") from error
+        raise ModelError(f"expected a graph that ONNX Runtime can run in {graph}, found one that it refuses ({reason}); export again") from error
     _check_graph(session, card)
     name = card["input"]["name"]
     return lambda image: session.run(list(OUTPUTS), {name: image}), f"onnxruntime {session.get_providers()[0]}"

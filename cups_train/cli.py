@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args.call(args)
     except CupsError as error:
-        print(f"cups-train {args.command}: {error}", file=sys.stderr)
+        print(f"cups-train {args.command}: {' '.join(str(error).split())}", file=sys.stderr)  # a library's reason may have several lines
         return 2
     except KeyboardInterrupt:
         print(f"cups-train {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
@@ -43,9 +43,13 @@ def _config(args: argparse.Namespace) -> Config:
 
 
 def _inspect(args: argparse.Namespace) -> None:
+    from cups_train.errors import RecordingError
     from cups_train.recording import inspect, render_text
 
-    print(render_text(inspect(args.recording, _config(args).recording)))
+    found = inspect(args.recording, _config(args).recording)
+    print(render_text(found))
+    if found.problem is not None:
+        raise RecordingError(found.problem)
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -59,6 +63,7 @@ def _run(args: argparse.Namespace) -> None:
     validation = None
     if args.val:
         validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
+        validation.check()
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
     pipeline.run(recordings, RunFolder.create(args.out, config), config, validation)
 
@@ -76,6 +81,7 @@ def _motion(args: argparse.Namespace) -> None:
 
 def _pseudo_label(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
+    from cups_train.predict import check_recordings
     from cups_train.recording import open_recordings
     from cups_train.run_folder import RunFolder
 
@@ -83,6 +89,7 @@ def _pseudo_label(args: argparse.Namespace) -> None:
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
     if args.export is not None and (args.out / "config.yaml").is_file() and RunFolder.open(args.out).is_finished("labels"):
         run_folder = RunFolder.open(args.out)
+        check_recordings(run_folder, recordings)
     else:
         run_folder = RunFolder.create(args.out, config)
         pipeline.pseudo_label(recordings, run_folder, config)
@@ -118,9 +125,11 @@ def _predict(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from cups_train.files import write_json
+    from cups_train.files import check_file, write_json
     from cups_train.metrics import EvaluationOptions, evaluate, render_table, save_assignment
 
+    for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
+        check_file(file, option)
     options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void)
     evaluation = evaluate(args.result, args.truth, options)
     if args.save_assignment and evaluation.assignment is not None:
@@ -149,10 +158,12 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _name(args: argparse.Namespace) -> None:
+    from cups_train.predict import recordings_of
     from cups_train.report import write_naming_sheet
     from cups_train.run_folder import RunFolder
 
-    print(write_naming_sheet(RunFolder.open(args.run).root))
+    run_folder = RunFolder.open(args.run)
+    print(write_naming_sheet(run_folder.root, recordings_of(run_folder, run_folder.config(args.override, args.config)), run_folder.classes()))
 
 
 def _render(args: argparse.Namespace) -> None:

@@ -196,16 +196,16 @@ def load_config(path: Path | None, overrides: list[str] | None = None, over: Pat
         return Config.model_validate(tree)
     except ValidationError as error:
         mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors())
-        raise CupsError(f"settings that do not fit: {mistakes} (`--config` and `-o key.path=value` set them)") from error
+        raise CupsError(f"expected settings that fit, found {mistakes} (`--config` and `-o key.path=value` set them)") from error
 
 
 def _read_tree(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise CupsError(f"expected a YAML file for --config, found {path}: {error}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CupsError(f"expected a YAML file of settings (--config), found {path}, which cannot be read: {error}") from error
     if not isinstance(tree, dict):
-        raise CupsError(f"expected sections with keys in {path}, found {type(tree).__name__}")
+        raise CupsError(f"expected sections with keys in {path} (--config), found {type(tree).__name__}")
     return tree
 
 

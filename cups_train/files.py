@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cups_train.errors import ResultError
+from cups_train.errors import CupsError, ResultError
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -23,6 +23,24 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_out(out: Path, own: set[str], option: str = "--out") -> None:
+    """Raises CupsError where `out` is no folder that can be made, or holds anything but the files and folders `own` (and hidden ones)."""
+    there = next(place for place in (out, *out.parents) if place.exists())
+    if not there.is_dir():
+        raise CupsError(f"expected {option} {out} to be a new folder, found the file {there}; name another folder")
+    foreign = sorted(p.name for p in out.iterdir() if p.name not in own and p.name[0] != ".") if out.is_dir() else []
+    if foreign:
+        raise CupsError(f"expected {option} {out} to be a new folder or an earlier result, found {foreign[0]} there; name another folder")
+
+
+def check_file(file: Path | None, option: str) -> None:
+    """Raises CupsError where a file to write cannot be made."""
+    there = next((place for place in (file, *file.parents) if place.exists()), None) if file else None
+    if there is not None and there.is_dir() == (there == file):
+        kind = "the folder" if there == file else "the file"
+        raise CupsError(f"expected a file that can be written for {option}, found {kind} {there}; name another")
 
 
 def write_text(path: Path, text: str) -> None:

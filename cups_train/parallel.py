@@ -1,10 +1,12 @@
 """Per-frame work over local processes: the one function that stages call."""
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 import cv2
@@ -24,12 +26,28 @@ def map_frames(function: Callable[[Item], Result], items: Iterable[Item], worker
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         waiting: deque[Future[Result]] = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= AHEAD * workers:
+        try:
+            for item in items:
+                with _interrupts_wait():
+                    waiting.append(pool.submit(function, item))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except KeyboardInterrupt:
+            for process in active_children():  # every file is whole or absent: nobody need wait for the frames in work
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Processes started inside never see Ctrl-C: their parent does, and ends them without a word from each."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _one_thread() -> None:

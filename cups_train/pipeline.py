@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cups_train.config import Config, Section
+from cups_train.errors import ResultError
 from cups_train.files import write_json
 from cups_train.progress import progress
 from cups_train.recording import Recording
@@ -23,6 +24,17 @@ class Validation:
 
     recordings: tuple[Recording, ...]
     truths: tuple[Path, ...]
+
+    def check(self) -> None:
+        """Raises ResultError where a truth cannot be read or has images that its recording lacks: before the work of hours, not after."""
+        from cups_train.metrics.result_index import read_index
+
+        for recording, truth in zip(self.recordings, self.truths, strict=True):
+            names = {f"{stamp.key}.png" for stamp in recording.stamps}
+            unknown = sorted(name for _, name in read_index(truth).frames if name not in names)
+            if unknown:
+                raise ResultError(f"expected the truth of {recording.path} in {truth}, found {unknown[0]}, which is no frame of it; "
+                                  "--val and --truth are paired by position")
 
 
 def run(recordings: list[Recording], run_folder: RunFolder, config: Config, validation: Validation | None = None) -> None:

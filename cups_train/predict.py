@@ -14,11 +14,11 @@ from cups_ros.fusion import fuse, letterbox
 from cups_ros.types import Classes, Panoptic, Thresholds
 from cups_train.class_names import under_names
 from cups_train.config import Config, ExportConfig, RecordingConfig, load_config
-from cups_train.errors import CupsError, ModelError
+from cups_train.errors import CupsError, ModelError, ResultError
 from cups_train.files import read_json, write_image
 from cups_train.progress import progress
 from cups_train.recording import ImageSource, Recording, is_image_folder, open_images, open_recordings, recording_names
-from cups_train.result_folder import ResultWriter
+from cups_train.result_folder import ResultWriter, begin_results
 from cups_train.run_folder import RunFolder
 from cups_train.types import StereoFrame
 
@@ -79,7 +79,8 @@ def predictor_of_stage(run_folder: RunFolder, stage: str, config: Config) -> Pre
 
 def last_stage(run_folder: RunFolder) -> str:
     for stage in (*TRAINED, "labels"):
-        if run_folder.is_finished(stage):
+        if (run_folder.stage(stage) / "done.json").exists():  # a damaged stage is no reason to take an earlier one in silence
+            run_folder.fingerprint(stage)
             return stage
     raise CupsError(f"expected a finished stage in {run_folder.root}, found none; `cups-train pseudo-label` and `cups-train train` make them")
 
@@ -98,8 +99,9 @@ def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path
     Finished folders are written anew; a killed call leaves no panoptic.json, so that nobody takes it for finished.
     """
     folders = [out if len(sources) == 1 else out / source.name for source in sources]
+    for folder in folders:
+        begin_results(folder)
     for source, folder in zip(sources, folders, strict=True):
-        (folder / "panoptic.json").unlink(missing_ok=True)
         work = folder / ".work"
         writer = ResultWriter(folder, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name})
         answers = predictor.label(source, work)
@@ -122,15 +124,35 @@ def baseline(run_folder: RunFolder, recordings: list[Recording], out: Path, conf
 
 def recordings_of(run_folder: RunFolder, config: Config) -> list[Recording]:
     """The recordings that a run was labelled from. Raises CupsError where one has changed or gone."""
-    rows = [read_json(path) for path in sorted(run_folder.stage("recording").glob("*/index.json"))]
-    if not rows:
+    paths = [Path(path) for path, _ in _labelled(run_folder).values()]
+    if not paths:
         raise CupsError(f"expected a labelled run, found no recordings in {run_folder.root}; `cups-train pseudo-label` makes one")
-    recordings = open_recordings([Path(row["path"]) for row in rows], config.recording)
-    for row, recording in zip(rows, recordings, strict=True):
-        if recording.fingerprint != row["fingerprint"]:
-            raise CupsError(f"expected {row['path']} as it was when it was labelled, found another content; "
-                            "label it again with `cups-train pseudo-label`")
+    recordings = open_recordings(paths, config.recording)
+    check_recordings(run_folder, recordings)
     return recordings
+
+
+def check_recordings(run_folder: RunFolder, recordings: list[Recording]) -> None:
+    """Raises CupsError where the run was not labelled from these recordings as they are now."""
+    labelled = _labelled(run_folder)
+    for recording in recordings:
+        _, fingerprint = labelled.get(recording.name, ("", ""))
+        if recording.fingerprint != fingerprint:
+            raise CupsError(f"expected {recording.path} as it was when {run_folder.root} was labelled, found "
+                            f"{'another content' if fingerprint else 'that it had no part in it'}; label again with `cups-train pseudo-label`")
+
+
+def _labelled(run_folder: RunFolder) -> dict[str, tuple[str, str]]:
+    """Name -> path and fingerprint of the recordings that a run was labelled from."""
+    found = {}
+    for path in sorted(run_folder.stage("recording").glob("*/index.json")):
+        row = read_json(path)
+        try:
+            found[str(row["name"])] = str(row["path"]), str(row["fingerprint"])
+        except (KeyError, TypeError) as error:
+            raise ResultError(f"expected name, path and fingerprint of a recording in {path}, found a damaged file; "
+                              "`cups-train pseudo-label` makes it again") from error
+    return found
 
 
 def _images(source: Source) -> Iterator[tuple[str, int, np.ndarray]]:

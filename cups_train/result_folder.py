@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from cups_ros.types import Classes, Panoptic, Segment
-from cups_train.files import write_image, write_json
+from cups_train.errors import CupsError
+from cups_train.files import check_out, read_json, write_image, write_json
+
+OWN = {"panoptic.json", "panoptic", "overlays"}
 
 
 @dataclass
@@ -38,6 +41,17 @@ class ResultWriter:
     def close(self) -> None:
         write_json(self.folder / "panoptic.json", {"images": self._images, "annotations": self._annotations,
                                                    "categories": self.classes.to_json(), "info": self.info})
+
+
+def begin_results(folder: Path, option: str = "--out") -> None:
+    """An older result in `folder` is finished no more: it will be written anew. Raises CupsError where another thing is there."""
+    check_out(folder, OWN, option)
+    index = folder / "panoptic.json"
+    if index.is_file():
+        tree = read_json(index)
+        if not isinstance(tree, dict) or tree.get("info", {}).get("kind") == "truth":
+            raise CupsError(f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name another folder")
+        index.unlink()
 
 
 def ids_to_rgb(ids: np.ndarray) -> np.ndarray:

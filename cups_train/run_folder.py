@@ -19,9 +19,11 @@ from cups_train import __version__
 from cups_train.class_names import read_names
 from cups_train.config import Config, dump_config, load_config
 from cups_train.errors import CupsError, ResultError
-from cups_train.files import read_json, sha256, write_json, write_text
+from cups_train.files import check_out, read_json, sha256, write_json, write_text
 
 logger = logging.getLogger(__name__)
+MADE_BY = {"motion": "pseudo-label", "semantics": "pseudo-label", "labels": "pseudo-label", "bootstrap": "train", "self_train": "self-train",
+           "model": "run"}
 STAGES = ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
 HASHED = {".json", ".safetensors", ".onnx"}
 
@@ -35,8 +37,8 @@ class RunFolder:
     @classmethod
     def create(cls, root: Path, config: Config) -> RunFolder:
         """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign folder."""
-        if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / "config.yaml").exists())):
-            raise CupsError(f"expected --out to name a new folder or a run, found {root} with other content; name another folder")
+        if not (root / "config.yaml").is_file():
+            check_out(root, set())  # a run would be known by its config.yaml
         write_text(root / "config.yaml", dump_config(config))
         return cls(root)
 
@@ -55,13 +57,22 @@ class RunFolder:
         return self.root / name
 
     def is_finished(self, name: str) -> bool:
-        done = self.stage(name) / "done.json"
-        return done.is_file() and read_json(done)["outputs"] == _outputs(self.stage(name))
+        outputs = self._done(name).get("outputs")
+        return outputs is not None and outputs == _outputs(self.stage(name))
+
+    def _done(self, name: str) -> dict[str, Any]:
+        """What done.json says; nothing where it is missing or damaged."""
+        try:
+            done = read_json(self.stage(name) / "done.json")
+        except ResultError:
+            return {}
+        return done if isinstance(done, dict) else {}
 
     def fingerprint(self, name: str) -> str:
         """Identity of a finished stage: of its inputs, settings and outputs. Raises CupsError where it is not finished."""
         if not self.is_finished(name):
-            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found it unfinished; type the command that makes it again")
+            found = "its files changed since" if self._done(name) else "it unfinished"
+            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train {MADE_BY[name]}` makes it")
         return sha256(self.stage(name) / "done.json")
 
     def classes(self) -> Classes:
@@ -80,7 +91,7 @@ class RunFolder:
         A folder made from other inputs is set aside under RUN/.replaced (one generation is kept).
         """
         folder, key = self.stage(name), _digest(inputs)
-        if self.is_finished(name) and read_json(folder / "done.json")["inputs_sha256"] == key:
+        if self.is_finished(name) and self._done(name).get("inputs_sha256") == key:
             logger.info("%s: finished, kept", name)
             yield None
             return

@@ -10,15 +10,15 @@ from pathlib import Path
 from cups_ros.types import Classes
 from cups_train.class_names import under_names
 from cups_train.config import ExportConfig
-from cups_train.errors import ModelError
 from cups_train.export.card import make_card
 from cups_train.export.graph import write_graph
 from cups_train.export.parity import compare, probe_images
 from cups_train.export.tensorrt import build_engine
-from cups_train.files import sha256, write_json
+from cups_train.files import check_out, sha256, write_json
 from cups_train.network import load_checkpoint, read_checkpoint_metadata
 
 logger = logging.getLogger(__name__)
+MODEL = {"model.json", "model.onnx", "model.plan"}
 JOURNAL = {"inputs.json"}  # what a run folder has written before its stage starts
 
 
@@ -26,10 +26,9 @@ def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named:
     """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with torch.
 
     `named`: the classes with the names that a person has given since; none: as in the checkpoint.
-    An older model folder in `out` is replaced; anything else there is refused with ModelError.
+    An older model folder in `out` is replaced; anything else there is refused with CupsError.
     """
-    if out.exists() and not (out.is_dir() and ({p.name for p in out.iterdir()} <= JOURNAL or (out / "model.json").is_file())):
-        raise ModelError(f"expected a model folder or nothing in {out}, found something else; choose another --out")
+    check_out(out, JOURNAL | MODEL)
     spec, facts = read_checkpoint_metadata(checkpoint)
     if named is not None:
         spec = replace(spec, classes=under_names(spec.classes, named))

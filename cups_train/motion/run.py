@@ -13,7 +13,7 @@ import numpy as np
 
 from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
-from cups_train.files import read_json, write_image, write_json
+from cups_train.files import check_out, read_json, write_image, write_json
 from cups_train.geometry.given import given_flow, has_given
 from cups_train.geometry.optical_flow import optical_flow
 from cups_train.geometry.scene_flow import join_flow
@@ -29,6 +29,7 @@ from cups_train.types import MotionResult, SceneFlow, StereoFrame
 
 CHUNK = 4  # frames in a row for one worker: their disparities are computed once
 OVERLAYS = 12
+OWN = {"frames", "instances", "overlays", "motion.json"}
 NO_PARTNER = "no frame before or after it within the time step"
 
 
@@ -49,10 +50,11 @@ def run(recording: Recording, out: Path, config: MotionConfig, seed: int, worker
     """
     settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json"), "seed": seed,
                 "given": None if given is None else str(given)}
+    check_out(out, OWN)
     if _is_done(out, settings):
         return
-    _begin(out, settings)
     tasks = _tasks(recording, given)
+    _begin(out, settings)
     waiting = [task for task in tasks if not (out / "frames" / f"{task.key}.json").exists()]
     chunks = [waiting[i:i + CHUNK] for i in range(0, len(waiting), CHUNK)]
     work = partial(_work, recording=recording, out=out, config=config, seed=seed, given=given)

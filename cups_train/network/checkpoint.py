@@ -30,11 +30,13 @@ def read_checkpoint_metadata(path: Path) -> tuple[NetworkSpec, dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:
-            raise ModelError(f"expected a checkpoint of cups-train ({FORMAT}), found {metadata.get('format', 'another file')!r} in {path}")
+            raise ModelError(f"expected a checkpoint of cups-train ({FORMAT}), found {metadata.get('format', 'another file')!r}")
         return NetworkSpec.from_json(json.loads(metadata["spec"])), json.loads(metadata["facts"])
+    except ModelError as error:
+        raise ModelError(f"{error} ({path})") from error
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
         found = "a damaged file" if path.exists() else "none"
-        raise ModelError(f"expected a checkpoint of cups-train in {path}, found {found} ({error})") from error
+        raise ModelError(f"expected a checkpoint of cups-train in {path}, found {found} ({error}); copy it again, or train again") from error
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> PanopticNetwork:

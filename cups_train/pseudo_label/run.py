@@ -25,7 +25,7 @@ from cups_train.pseudo_label.label import label_maps, panoptic_of
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
-from cups_train.result_folder import ResultWriter
+from cups_train.result_folder import ResultWriter, begin_results
 from cups_train.types import MotionResult
 
 logger = logging.getLogger(__name__)
@@ -103,8 +103,9 @@ def label_recording(recording: Recording, motion: Path, semantics: Path, classes
 def export_results(labels: Path, classes: Classes, recordings: Sequence[Recording], out: Path) -> list[Path]:
     """Write finished labels as result folders: `out` itself for one recording, out/NAME for several; the folders."""
     folders = [out if len(recordings) == 1 else out / r.name for r in recordings]
+    for folder in folders:
+        begin_results(folder, "--export")
     for recording, folder in zip(recordings, folders, strict=True):
-        (folder / "panoptic.json").unlink(missing_ok=True)
         writer = ResultWriter(folder, classes, {"kind": "labels", "recording": recording.name})
         for frame in progress(read_labels(labels / recording.name), f"export {recording.name}"):
             writer.write(frame.key, frame.stamp_ns, panoptic_of(*frame.maps(), frame.instances, classes))

@@ -24,6 +24,7 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 STORAGE = (".mcap", ".db3")
+STAMP_END = 12  # bytes of a message up to the end of its header stamp
 NEWEST_VERSION = 9  # of metadata.yaml
 
 
@@ -58,6 +59,8 @@ def read_index(path: Path, topics: Iterable[str]) -> dict[str, TopicIndex]:
     """One pass over the stamped topics that reads header stamps only; no image is decoded."""
     times: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
     for topic, log_ns, data in stream(path, times):
+        if len(data) < STAMP_END:
+            raise RecordingError(f"expected stamped messages on {topic} in {path}, found one of {len(data)} bytes; record again")
         times[topic].append((header_stamp(data), log_ns))
     arrays = {topic: np.array(pairs, np.int64).reshape(-1, 2) for topic, pairs in times.items()}
     return {topic: TopicIndex(array[:, 0].copy(), array[:, 1].copy()) for topic, array in arrays.items()}
@@ -79,8 +82,10 @@ def first_message(path: Path, topic: str) -> tuple[int, bytes]:
     with reading(path):
         reader = _reader(path)
         for _, log_ns, data in reader.messages(_connections(reader, [topic])):
+            if len(data) < STAMP_END:
+                break
             return log_ns, data
-    raise RecordingError(f"expected messages on {topic} in {path}, found none")
+    raise RecordingError(f"expected whole messages on {topic} in {path}, found none; record again")
 
 
 def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
@@ -124,7 +129,8 @@ def reading(path: Path) -> Iterator[None]:
     except (RecordingError, MemoryError):
         raise
     except Exception as error:  # damaged files raise anything from struct.error to AssertionError
-        raise RecordingError(f"expected a readable recording, found {path}, which is not: {str(error) or type(error).__name__}") from error
+        reason = str(error) or type(error).__name__
+        raise RecordingError(f"expected a readable recording, found {path}, which is not: {reason}; copy it again") from error
 
 
 def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:

@@ -10,25 +10,19 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from cups_ros.types import Classes
-from cups_train.config import load_config
-from cups_train.errors import CupsError
-from cups_train.files import read_image, read_json, write_text
-from cups_train.recording import Recording, open_recordings
-from cups_train.run_folder import RunFolder
+from cups_train.files import read_image, write_text
+from cups_train.recording import Recording
 
 EXAMPLES = 6  # crops of one class
 FRAMES = 40  # frames of one recording that are looked at
 
 
-def write_naming_sheet(run: Path) -> str:
+def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes) -> str:
     """Write RUN/names.html (examples of every class, under the names given so far) and, where it is not there yet, RUN/names.yaml.
 
-    Gives what was written, in words. Raises CupsError where the run is not labelled.
+    `recordings` are those that the run was labelled from. Gives what was written, in words.
     """
-    if not (run / "classes.json").is_file():
-        raise CupsError(f"expected a labelled run, found no classes in {run}; `cups-train pseudo-label` makes them")
-    classes = RunFolder(run).classes()
-    examples = _examples(run, classes)
+    examples = _examples(run, recordings, classes)
     rows = [{"c": c, "images": [_data_uri(crop) for _, _, crop in sorted(examples[c.id], reverse=True)]} for c in classes]
     environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True))
     page = environment.get_template("names.html").render(name=run.name, rows=rows)
@@ -44,10 +38,10 @@ def _names_yaml(classes: Classes) -> str:
         f"{c.id}: {{name: {c.name}, color: [{', '.join(map(str, c.color))}]}}\n" for c in classes)
 
 
-def _examples(run: Path, classes: Classes) -> dict[int, list[tuple[int, int, np.ndarray]]]:
+def _examples(run: Path, recordings: list[Recording], classes: Classes) -> dict[int, list[tuple[int, int, np.ndarray]]]:
     """For every class the crops of the frames where it is largest: class id -> heap of (pixels, tie-break, RGB)."""
     best: dict[int, list[tuple[int, int, np.ndarray]]] = {c.id: [] for c in classes}
-    for number, (recording, key) in enumerate(_some_frames(run)):
+    for number, (recording, key) in enumerate(_some_frames(recordings)):
         path = run / "labels" / recording.name / f"{key}_class.png"
         if not path.is_file():
             continue
@@ -59,9 +53,7 @@ def _examples(run: Path, classes: Classes) -> dict[int, list[tuple[int, int, np.
     return best
 
 
-def _some_frames(run: Path) -> list[tuple[Recording, str]]:
-    rows = [read_json(p) for p in sorted((run / "recording").glob("*/index.json"))]
-    recordings = open_recordings([Path(row["path"]) for row in rows], load_config(run / "config.yaml").recording)
+def _some_frames(recordings: list[Recording]) -> list[tuple[Recording, str]]:
     return [(r, s.key) for r in recordings for s in r.stamps[:: max(1, len(r.stamps) // FRAMES)]]
 
 

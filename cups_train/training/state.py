@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ def load_state(out: Path, identity: dict[str, Any], result: str | None, device: 
             return None
         try:
             optimiser = torch.load(folder / OPTIMISER, map_location=device, weights_only=True)
-        except (OSError, RuntimeError, EOFError) as error:
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise ModelError(f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
                              f"delete {out / STATE} to start again") from error
         if result is not None:

@@ -42,14 +42,14 @@ def test_a_damaged_stage_is_not_finished(run_folder):
     make(run_folder, {"k": 1})
     (run_folder.stage("motion") / "a.json").write_text('"changed"')
     assert not run_folder.is_finished("motion")
-    with pytest.raises(CupsError, match="unfinished"):
+    with pytest.raises(CupsError, match="its files changed since"):
         run_folder.fingerprint("motion")
 
 
 def test_foreign_folders_are_refused(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").write_text("")
-    with pytest.raises(CupsError, match="other content"):
+    with pytest.raises(CupsError, match="name another folder"):
         RunFolder.create(tmp_path / "photos", load_config(None))
     with pytest.raises(CupsError, match="config.yaml"):
         RunFolder.open(tmp_path / "photos")

@@ -11,7 +11,7 @@ import torch
 from cups_ros.model import load_model
 from cups_ros.types import Classes, PseudoClass, RawOutput
 from cups_train.config import ExportConfig
-from cups_train.errors import ModelError
+from cups_train.errors import CupsError, ModelError
 from cups_train.export import run
 from cups_train.export import tensorrt as engine
 from cups_train.export.graph import check_static
@@ -79,7 +79,7 @@ def test_another_network_fails_the_parity_check(exported):
 
 def test_what_is_no_model_folder_is_not_replaced(exported, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ModelError, match="something else"):
+    with pytest.raises(CupsError, match="found notes.txt there"):
         run(exported[1] / "checkpoint.safetensors", tmp_path, ExportConfig(), "demo")
 
 
