@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from cups_train.config import Config, RecordingConfig, Section, load_config
 from cups_train.errors import CupsError
 
 logger = logging.getLogger("cups_train")
+ON_MANY_GPUS = ("train", "self-train")
+ON_A_CLUSTER = ("run", "motion", "pseudo-label", "predict")
 TOPICS = ("left", "right", "left_info", "right_info")
 
 
@@ -27,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        args.call(args)
+        _call(args)
     except CupsError as error:
         print(f"cups-train {args.command}: {' '.join(str(error).split())}", file=sys.stderr)  # a library's reason may have several lines
         return 2
@@ -35,6 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cups-train {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _call(args: argparse.Namespace) -> None:
+    """The command, with a cluster where one is named."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and args.command not in ON_MANY_GPUS:
+        raise CupsError(f"expected {' or '.join(ON_MANY_GPUS)} under torchrun, found {args.command}; leave torchrun out")
+    if getattr(args, "cluster", None) is None:
+        return args.call(args)
+    from cups_train.cluster import absolute, on_cluster
+
+    with on_cluster(args.cluster):
+        args.call(argparse.Namespace(**{name: absolute(value) for name, value in vars(args).items()}))
 
 
 def _config(args: argparse.Namespace) -> Config:
@@ -69,14 +84,13 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _motion(args: argparse.Namespace) -> None:
-    import os
-
     from cups_train import motion
+    from cups_train.parallel import worker_count
     from cups_train.recording import open_recording
 
     config = _config(args)
     recording = open_recording(args.recording, config.recording)
-    motion.run(recording, args.out, config.motion, config.seed, config.workers or os.cpu_count() or 1, args.given)
+    motion.run(recording, args.out, config.motion, config.seed, worker_count(config.workers), args.given)
 
 
 def _pseudo_label(args: argparse.Namespace) -> None:
@@ -97,23 +111,21 @@ def _pseudo_label(args: argparse.Namespace) -> None:
         pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
 
 
-def _train(args: argparse.Namespace) -> None:
-    _on_run(args, "train")
-
-
-def _self_train(args: argparse.Namespace) -> None:
-    _on_run(args, "self_train")
-
-
-def _on_run(args: argparse.Namespace, stage: str) -> None:
+def _training(args: argparse.Namespace) -> None:
     from cups_train import pipeline
     from cups_train.predict import recordings_of
     from cups_train.run_folder import RunFolder
+    from cups_train.training.distributed import take_place
 
     run_folder = RunFolder.open(args.run)
     config = run_folder.config(args.override, args.config)
-    getattr(pipeline, stage)(recordings_of(run_folder, config), RunFolder.create(args.run, config), config)
-    pipeline.write_report(run_folder)
+    recordings, stage = recordings_of(run_folder, config), {"train": pipeline.train, "self-train": pipeline.self_train}[args.command]
+    with take_place(config.device) as place:
+        if place.first:
+            RunFolder.create(args.run, config)
+        stage(recordings, run_folder, config)
+        if place.first:
+            pipeline.write_report(run_folder)
 
 
 def _predict(args: argparse.Namespace) -> None:
@@ -178,8 +190,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, tuple[str, 
             ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export")),
     "motion": (_motion, "stage 1a alone: moving objects of one recording", ("recording", "motion")),
     "pseudo-label": (_pseudo_label, "stage 1: panoptic pseudo labels", ("recording", "motion", "semantics", "labels")),
-    "train": (_train, "stage 2: panoptic bootstrapping of a labelled run", ("network", "bootstrap")),
-    "self-train": (_self_train, "stage 3: self-training of a bootstrapped run", ("self_train",)),
+    "train": (_training, "stage 2: panoptic bootstrapping of a labelled run", ("network", "bootstrap")),
+    "self-train": (_training, "stage 3: self-training of a bootstrapped run", ("self_train",)),
     "predict": (_predict, "result folders of a run, a checkpoint or an exported model", ("recording",)),
     "evaluate": (_evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", ()),
     "export": (_export, "the exported model folder of a run", ("export",)),
@@ -197,6 +209,8 @@ def _parser() -> argparse.ArgumentParser:
                                formatter_class=argparse.RawDescriptionHelpFormatter)
         verb.set_defaults(call=call)
         ARGUMENTS[name](verb)
+        if name in ON_A_CLUSTER:
+            verb.add_argument("--cluster", metavar="ADDRESS", help="Ray cluster for the work on single frames: auto, ray://HOST:10001, or local")
         verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
         verb.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over the file's")
         if "recording" in sections:
@@ -221,7 +235,7 @@ def _run_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _motion_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
+    _inspect_arguments(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the motion folder")
     verb.add_argument("--given", type=Path, metavar="TRUTH", help="take flow and disparity from this truth folder instead of estimating them")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cups_train.errors import CupsError, ResultError
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a path beside `path`, then rename it into place. Folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")  # process ids are not unique among machines
     try:
         write(beside)
         os.replace(beside, path)

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from cups_train.config import Config, Section
 from cups_train.errors import ResultError
 from cups_train.files import write_json
+from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.run_folder import RunFolder
@@ -52,7 +54,7 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
     """Stage 1: objects from motion, classes without labels, and the labels that both give."""
     from cups_train import motion, pseudo_label, semantics
 
-    workers = config.workers or os.cpu_count() or 1
+    workers = worker_count(config.workers)
     _write_indices(recordings, run_folder)
     inputs = _inputs(recordings, config, config.motion)
     with run_folder.making("motion", inputs, config.seed) as folder:
@@ -79,7 +81,7 @@ def train(recordings: list[Recording], run_folder: RunFolder, config: Config) ->
 
     inputs = {"labels": run_folder.fingerprint("labels"), "network": config.network.model_dump(mode="json"),
               **_inputs(recordings, config, config.bootstrap)}
-    with run_folder.making("bootstrap", inputs, config.seed) as folder:
+    with _training("bootstrap", run_folder, inputs, config) as folder:
         if folder is not None:
             bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes(), folder, config.network, config.bootstrap, config.seed,
                           config.device)
@@ -90,9 +92,24 @@ def self_train(recordings: list[Recording], run_folder: RunFolder, config: Confi
     from cups_train import self_train as stage
 
     inputs = {"bootstrap": run_folder.fingerprint("bootstrap"), **_inputs(recordings, config, config.self_train)}
-    with run_folder.making("self_train", inputs, config.seed) as folder:
+    with _training("self_train", run_folder, inputs, config) as folder:
         if folder is not None:
             stage.run(recordings, run_folder.stage("bootstrap") / "checkpoint.safetensors", folder, config.self_train, config.seed, config.device)
+
+
+@contextmanager
+def _training(name: str, run_folder: RunFolder, inputs: dict[str, Any], config: Config) -> Iterator[Path | None]:
+    """`RunFolder.making` for all processes that torchrun started: the first alone keeps the journal, the others are told what it decided."""
+    from cups_train.training.distributed import take_place
+
+    with take_place(config.device) as place:
+        if place.first:
+            with run_folder.making(name, inputs, config.seed) as folder:
+                place.told(folder is not None)
+                yield folder
+        else:
+            yield run_folder.stage(name) if place.told(False) else None
+        place.wait()
 
 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:

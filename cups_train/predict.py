@@ -1,7 +1,6 @@
 """Panoptic results of any stage for any recordings: labels, a checkpoint, or an exported model."""
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from cups_train.class_names import under_names
 from cups_train.config import Config, ExportConfig, RecordingConfig, load_config
 from cups_train.errors import CupsError, ModelError, ResultError
 from cups_train.files import read_json, write_image
+from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import ImageSource, Recording, is_image_folder, open_images, open_recordings, recording_names
 from cups_train.result_folder import ResultWriter, begin_results
@@ -204,7 +204,7 @@ def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
     from cups_train.pseudo_label import label_frame, label_recording
 
     classes = run_folder.classes()
-    workers = config.workers or os.cpu_count() or 1
+    workers = worker_count(config.workers)
     encoder = run_folder.stage("semantics")
 
     def label(source: Source, work: Path) -> Iterator[Answer]:

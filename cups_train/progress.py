@@ -1,6 +1,7 @@
 """Progress of long work: a bar with ETA on a terminal, plain lines elsewhere."""
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def progress(items: Iterable[Item], title: str, total: int | None = None, done: int = 0) -> Iterator[Item]:
     """Pass `items` on and show how far the work is; `done` counts what an earlier, stopped run has finished."""
+    if int(os.environ.get("RANK", "0")):  # under torchrun the first process alone speaks
+        return iter(items)
     if total is None and hasattr(items, "__len__"):
         total = len(items) + done  # type: ignore[arg-type]
     show = _bar if sys.stderr.isatty() else _lines

@@ -136,9 +136,9 @@ def _digest(value: Any) -> str:
 
 
 def _outputs(folder: Path) -> dict[str, Any]:
-    """Count and digest of a stage's files: names and sizes of all, contents of the small decisive ones."""
+    """Count and digest of a stage's files: names and sizes of all but hidden ones (leftovers of a kill), contents of the decisive ones."""
     digest, count = hashlib.sha256(), 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("done.json", "inputs.json")):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("done.json", "inputs.json") and p.name[0] != "."):
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
         if path.suffix in HASHED:
             digest.update(sha256(path).encode())

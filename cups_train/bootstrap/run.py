@@ -122,7 +122,7 @@ def train(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path) -> N
 def begin(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path, journal: Journal) -> tuple[PanopticNetwork, torch.optim.Optimizer, int]:
     """Network and optimiser of the last checkpoint, or new ones; and the steps done."""
     config, place = stage.config, stage.place
-    state = load_state(out, identity(stage, spec), NETWORK, place.device)
+    state = load_state(out, identity(stage, spec), NETWORK if place.first else None, place.device)
     network = state.networks[NETWORK] if state else build_network(spec, weights, stage.seed).to(place.device)
     optimiser = make_optimiser(network, config.lr, config.weight_decay)
     start = 0

@@ -28,9 +28,9 @@ def run(recording: Recording, model_folder: Path, out: Path, config: SemanticsCo
     """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a few."""
     keys = [stamp.key for stamp in recording.stamps if not (out / f"{stamp.key}.png").exists()]
     shown = {recording.stamps[i].key for i in np.linspace(0, len(recording.stamps) - 1, OVERLAYS).round().astype(int)}
-    on_gpu = torch_device(device).type == "cuda"
-    workers = 1 if on_gpu else min(workers, len(keys))
-    load_here = partial(_model, model_folder, device, config.windows, config.smooth, workers > 1)
+    place = torch_device(device)  # found here once: every worker, wherever it is, computes on the same kind
+    workers = 1 if place.type == "cuda" else min(workers, len(keys))
+    load_here = partial(_model, model_folder, str(place), config.windows, config.smooth, workers > 1)
     write = partial(_write_frame, load_here, recording, out, shown)
     done = len(recording.stamps) - len(keys)
     for _ in progress(map_frames(write, keys, workers), f"classes {recording.name}", len(recording.stamps), done):
