@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from cups_train.config import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
 from cups_train.files import read_json, sha256, write_atomically, write_image, write_json
+from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.batches import class_batch, pair_batch
@@ -47,7 +47,7 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     sources = choose_frames(recordings, FRAMES, state, motion)
     if not sources:
         raise CupsError("expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING")
-    workers = (os.cpu_count() or 1) if len(sources) >= WORTH_PROCESSES else 1
+    workers = worker_count(0) if len(sources) >= WORTH_PROCESSES else 1
     frames = list(progress(prepare_all(sources, config.height, seed, workers), "channels", len(sources)))
     encoder = new_encoder(config, seed, device)
     train_encoder(encoder, frames, state, config, seed)
