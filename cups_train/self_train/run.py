@@ -145,7 +145,7 @@ def begin(stage: Stage, student: PanopticNetwork, start_hash: str, out: Path,
           journal: Journal) -> tuple[State, torch.optim.Optimizer, HeldThreshold]:
     """Networks, optimiser and threshold of the last checkpoint, or of the start."""
     config, place = stage.config, stage.place
-    found = load_state(out, identity(stage, start_hash), config.result, place.device)
+    found = load_state(out, identity(stage, start_hash), config.result if place.first else None, place.device)
     student = found.networks[STUDENT] if found else student
     teacher = make_teacher(found.networks[TEACHER] if found else student)
     student.freeze_backbone()
