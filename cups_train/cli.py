@@ -75,11 +75,11 @@ def _run(args: argparse.Namespace) -> None:
     config = _config(args)
     if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
         raise CupsError(f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}")
+    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
     validation = None
     if args.val:
         validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
-        validation.check()
-    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+        validation.check(recordings)
     pipeline.run(recordings, RunFolder.create(args.out, config), config, validation)
 
 

@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from cups_ros.colors import overlay
+from cups_ros.types import Panoptic
 from cups_train.errors import CupsError
 from cups_train.files import write_image, write_json
 from cups_train.metrics import EvaluationOptions, evaluate
@@ -94,14 +97,19 @@ def _score(answers: list[NodeAnswer], recording: Recording, truth: Path, out: Pa
         raise CupsError(f"expected answers on /cups/panoptic, found none with a stamp of {recording.name}; {out / 'node.log'} says what the node did")
     classes = read_label_info(out / "bag", root / "msg")
     writer = ResultWriter(out / "answers", classes, {"kind": "prediction", "model": "/cups/panoptic", "recording": recording.name})
-    for number, stamp in enumerate(answered):
-        panoptic = by_stamp[stamp.stamp_ns].panoptic
+    for number, stamp in enumerate(recording.stamps):
+        panoptic = by_stamp[stamp.stamp_ns].panoptic if stamp.stamp_ns in by_stamp else _void(answers[0].panoptic)
         writer.write(stamp.key, stamp.stamp_ns, panoptic)
-        if number % max(1, len(answered) // PICTURES) == 0:
+        if number % max(1, len(recording.stamps) // PICTURES) == 0:
             write_image(out / "answers" / "overlays" / f"{stamp.key}.jpg", overlay(recording.left(stamp.key), panoptic, classes))
     writer.close()
-    pq = evaluate(out / "answers", truth, EvaluationOptions()).all.pq if len(answered) == len(recording.stamps) else 0.0
+    pq = evaluate(out / "answers", truth, EvaluationOptions()).all.pq
     return NodeTrial(len(recording.stamps), len(answered), round(1000 * seconds, 1), pq, round(100 * pq, 1))
+
+
+def _void(like: Panoptic) -> Panoptic:
+    """What an image without an answer is scored as."""
+    return Panoptic(np.zeros_like(like.class_id), np.zeros_like(like.instance_id))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cups_train.config import Config, Section
-from cups_train.errors import ResultError
+from cups_train.errors import CupsError, ResultError
 from cups_train.files import write_json
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
@@ -27,10 +27,14 @@ class Validation:
     recordings: tuple[Recording, ...]
     truths: tuple[Path, ...]
 
-    def check(self) -> None:
-        """Raises ResultError where a truth cannot be read or has images that its recording lacks: before the work of hours, not after."""
+    def check(self, trained_on: list[Recording]) -> None:
+        """Raises CupsError where a recording is trained on too, a truth cannot be read or has images that its recording lacks:
+        before the work of hours, not after."""
         from cups_train.metrics.result_index import read_index
 
+        both = {r.path.resolve() for r in trained_on} & {r.path.resolve() for r in self.recordings}
+        if both:
+            raise CupsError(f"expected recordings for --val that are not trained on, found {min(both)} in both; leave it out of one")
         for recording, truth in zip(self.recordings, self.truths, strict=True):
             names = {f"{stamp.key}.png" for stamp in recording.stamps}
             unknown = sorted(name for _, name in read_index(truth).frames if name not in names)

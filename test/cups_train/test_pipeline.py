@@ -11,8 +11,8 @@ from cups_train.files import read_image
 from cups_train.render import render
 
 TINY = ["workers=1", "semantics.classes=8", "semantics.steps=2", "semantics.cluster_steps=60", "semantics.height=128", "semantics.channels=16",
-        "labels.min_instances=1", "labels.max_class_share=1", "network.backbone=resnet18", "network.channels=16", "network.hidden=32", "network.mask_convs=1",
-        "network.semantic_channels=16", "network.proposals=16", "network.detections=8", "network.height=64", "network.width=128",
+        "labels.min_instances=1", "labels.max_class_share=1", "network.backbone=resnet18", "network.channels=16", "network.hidden=32",
+        "network.mask_convs=1", "network.semantic_channels=16", "network.proposals=16", "network.detections=8", "network.height=64", "network.width=128",
         "bootstrap.steps=2", "bootstrap.batch=2", "bootstrap.rois=16", "bootstrap.checkpoint_every=1", "self_train.steps=1", "self_train.batch=1",
         "self_train.scales=[1.0]", "self_train.rois=16"]
 
@@ -112,3 +112,9 @@ def test_a_recording_in_which_nothing_moves_stops_at_the_gate(street, tmp_path, 
     assert main(["pseudo-label", f"{tmp_path}/still/recording", "--out", f"{tmp_path}/run", *options]) == 2
     assert "moving" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "run" / "labels" / "done.json").exists()
+
+
+def test_a_recording_cannot_be_trained_on_and_scored(street, tmp_path, capsys):
+    recording, truth = f"{street}/a/recording", f"{street}/a/truth"
+    assert main(["run", recording, "--out", f"{tmp_path}/run", "--val", recording, "--truth", truth]) == 2
+    assert "in both" in capsys.readouterr().err and not (tmp_path / "run").exists()

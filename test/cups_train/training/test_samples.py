@@ -133,7 +133,7 @@ def test_new_boxes():
 
 
 def test_light():
-    image = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (640, 24, 3), dtype=np.uint8)
     assert blend(image[:1, :1], 100.0, 0.5).tolist() == np.rint(image[:1, :1] * 0.5 + 50).astype(int).tolist()
     red = np.full((1, 1, 3), (255, 0, 0), np.uint8)
     turned = shift_hue(red, 1 / 3)[0, 0]
@@ -144,6 +144,14 @@ def test_light():
     assert len(different) >= 18  # a small blur alone may change nothing that 8 bits show
     grey = [bool(np.ptp(photometric(image, generator(3, "light", step)), axis=2).max() == 0) for step in range(300)]
     assert 0.1 < np.mean(grey) < 0.3
+
+
+def test_the_blur_grows_with_the_image():
+    def sharpness(rows):
+        noise = np.random.default_rng(0).integers(0, 256, (rows, 32, 3), dtype=np.uint8)
+        return np.mean([photometric(noise, generator(1, "light", step)).std() / noise.std() for step in range(40)])
+
+    assert sharpness(64) > 0.75 > 0.6 > sharpness(640)
 
 
 def test_generators_depend_on_every_argument():
