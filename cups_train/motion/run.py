@@ -140,8 +140,8 @@ def _finish(recording: Recording, out: Path, settings: dict[str, Any]) -> None:
     """The cheap pass in order: track ids, what neighbours confirm (estimates only), maps, overlays, motion.json; then the per-frame files go."""
     results = [result for stamp in recording.stamps if (result := read_frame(out, stamp.key)) is not None]
     if len(results) < len(recording.stamps):
-        raise ResultError(f"expected {len(recording.stamps)} finished frames in {out / 'frames'}, found {len(results)}; the same command makes the rest "
-                          "(on a network file system another machine's files may be seen late: docs/scaling.md)")
+        raise ResultError(f"expected {len(recording.stamps)} finished frames in {out / 'frames'}, found {len(results)}; "
+                          "the same command makes the rest (on a network file system another machine's files may be seen late: docs/scaling.md)")
     follows = [bool(stamp.follows) for stamp in recording.stamps]
     results = track(results, follows)
     if settings["given"] is None:
