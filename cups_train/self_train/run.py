@@ -18,7 +18,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.self_train.self_labels import self_label, semantic_labels
 from cups_train.self_train.teacher import follow, make_teacher, momentum_for
-from cups_train.self_train.threshold import LOWEST, WINDOW, HeldThreshold, Watch
+from cups_train.self_train.threshold import LOWEST, MOST_FIRST, HeldThreshold, Watch
 from cups_train.self_train.views import Answer, look, view_sizes
 from cups_train.training.batch import image_batch, prefetch, sample_threads, target_of
 from cups_train.training.copy_paste import PasteSource, paste_objects, sources_of
@@ -151,7 +151,7 @@ def begin(stage: Stage, student: PanopticNetwork, start_hash: str, out: Path,
     student.freeze_backbone()
     optimiser = make_optimiser(student.train(), config.lr, config.weight_decay)
     images = config.steps * config.batch * place.world
-    threshold = HeldThreshold(**found.memory) if found and found.memory else HeldThreshold(min(WINDOW, images // 4))
+    threshold = HeldThreshold(**found.memory) if found and found.memory else HeldThreshold(min(MOST_FIRST, images // 4))
     if found:
         optimiser.load_state_dict(found.optimiser)
     start = found.step if found else 0

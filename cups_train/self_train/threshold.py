@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cups_train.training.journal import Journal
 
-WINDOW = 64  # images
+MOST_FIRST = 64  # images
 LOWEST = 0.5  # of gamma
 NONE_IN_A_ROW = 50  # steps without any instance that are worth a warning
 
@@ -18,8 +18,8 @@ class HeldThreshold:
     threshold falls with the scores: it is the score of that row among the last images' rows which keeps the first images' rate.
     """
 
-    first: int  # images that set the rate
-    scores: list[list[float]] = field(default_factory=list)  # of the last images, at most WINDOW
+    first: int  # images that set the rate; so many of the last ones set the threshold
+    scores: list[list[float]] = field(default_factory=list)  # of the last images
     seen: int = 0  # images
     rate: float = 0.0  # instances an image in the first images, at gamma
 
@@ -29,7 +29,7 @@ class HeldThreshold:
             counted = sum(score >= gamma for image in scores for score in image)
             self.rate = (self.rate * self.seen + counted) / (self.seen + len(scores))
         self.seen += len(scores)
-        self.scores = [*self.scores, *scores][-WINDOW:]
+        self.scores = [*self.scores, *scores][-max(1, self.first):]
         if self.seen <= self.first:
             return gamma
         ranked = sorted((score for image in self.scores for score in image), reverse=True)
