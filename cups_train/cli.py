@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from cups_train.cli_arguments import ARGUMENTS
 from cups_train.config import Config, RecordingConfig, Section, load_config
 from cups_train.errors import CupsError
 
@@ -217,80 +218,6 @@ def _parser() -> argparse.ArgumentParser:
             for topic in TOPICS:
                 verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=RecordingConfig.model_fields[topic].description)
     return parser
-
-
-def _recordings(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
-
-
-def _folders(text: str) -> list[Path]:
-    return [Path(name) for name in text.split(",") if name]
-
-
-def _run_arguments(verb: argparse.ArgumentParser) -> None:
-    _recordings(verb)
-    verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    verb.add_argument("--val", type=_folders, default=[], metavar="V1,V2", help="recordings to evaluate on; no training stage reads them")
-    verb.add_argument("--truth", type=_folders, default=[], metavar="T1,T2", help="their truth folders")
-
-
-def _motion_arguments(verb: argparse.ArgumentParser) -> None:
-    _inspect_arguments(verb)
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the motion folder")
-    verb.add_argument("--given", type=Path, metavar="TRUTH", help="take flow and disparity from this truth folder instead of estimating them")
-
-
-def _pseudo_label_arguments(verb: argparse.ArgumentParser) -> None:
-    _recordings(verb)
-    verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    verb.add_argument("--export", type=Path, metavar="DIR", help="write the labels as result folders; on a finished run nothing else is done")
-
-
-def _predict_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("model", type=Path, metavar="MODEL", help="a run, a .safetensors checkpoint or an exported model folder")
-    verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap, .db3, or a folder of images")
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the result folder")
-    verb.add_argument("--stage", choices=("labels", "bootstrap", "self_train"), help="stage of a run; its last finished one without this")
-
-
-def _evaluate_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("result", type=_folders, metavar="RESULT", help="result folder, or several joined by commas")
-    verb.add_argument("--truth", type=_folders, required=True, metavar="TRUTH", help="truth folders, paired by position")
-    verb.add_argument("--fit-result", type=_folders, default=[], metavar="R2", help="fit the assignment of pseudo classes on these results")
-    verb.add_argument("--fit-truth", type=_folders, default=[], metavar="T2", help="and these truth folders")
-    verb.add_argument("--assignment", type=Path, metavar="FILE", help="use this saved assignment")
-    verb.add_argument("--save-assignment", type=Path, metavar="FILE", help="save the assignment that was fitted")
-    verb.add_argument("--no-assignment", action="store_true", help="compare class ids as they are")
-    verb.add_argument("--matching", choices=("hungarian", "majority"), default="hungarian", help="one to one first, or most frequent class")
-    verb.add_argument("--void", choices=("official", "published"), default="official", help="panopticapi's rule, or the published code's")
-    verb.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
-
-
-def _run_argument(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
-
-
-def _inspect_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
-
-
-def _export_arguments(verb: argparse.ArgumentParser) -> None:
-    _run_argument(verb)
-    verb.add_argument("--out", type=Path, required=True, metavar="MODEL", help="the exported model folder")
-    verb.add_argument("--format", metavar="onnx,tensorrt", help="formats, joined by commas")
-
-
-def _render_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="DIR/recording and DIR/truth are written")
-    verb.add_argument("--frames", type=int, default=24, metavar="N", help="stereo frames (24)")
-    verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed of street, traffic and camera (0)")
-
-
-ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
-    "inspect": _inspect_arguments, "run": _run_arguments, "motion": _motion_arguments, "pseudo-label": _pseudo_label_arguments,
-    "train": _run_argument, "self-train": _run_argument, "predict": _predict_arguments, "evaluate": _evaluate_arguments,
-    "export": _export_arguments, "check": _run_argument, "name": _run_argument, "render": _render_arguments,
-}
 
 
 def _options_text(sections: tuple[str, ...]) -> str:

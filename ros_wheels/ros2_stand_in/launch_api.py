@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import types
+from abc import ABC, abstractmethod
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -95,7 +96,7 @@ class UnlessCondition(IfCondition):
     wanted = False
 
 
-class Action:
+class Action(ABC):
     def __init__(self, *, condition: IfCondition | None = None, **_: Any) -> None:
         self.condition = condition
 
@@ -103,8 +104,8 @@ class Action:
         if self.condition is None or self.condition.evaluate(context):
             self.execute(context)
 
-    def execute(self, context: LaunchContext) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def execute(self, context: LaunchContext) -> None: ...
 
 
 class DeclareLaunchArgument(Action):
