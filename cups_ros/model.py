@@ -1,71 +1,123 @@
-"""An exported model folder -> a session: numpy in, numpy out; no ROS, no torch."""
+"""An exported model folder -> a model on the first engine that runs it: numpy in, numpy out; no ROS, no torch."""
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+import logging
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cups_ros.engines import ENGINES, Engine, EngineError, EngineMissing, Graph, open_engine
 from cups_ros.fusion import fuse, letterbox
 from cups_ros.types import Classes, Panoptic, RawOutput, Thresholds
 
+logger = logging.getLogger(__name__)
 FORMAT = 1
 MASK_SIDE = 28
 OUTPUTS = ("boxes", "scores", "class_id", "masks", "semantic")
-PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # in the order they are tried
-Session = Callable[[np.ndarray], list[np.ndarray]]  # (1, height, width, 3) uint8 -> the outputs, in the order of OUTPUTS
 
 
 class ModelError(ValueError):
     """A model folder that cannot be used: one sentence."""
 
 
-@dataclass(frozen=True, eq=False)
 class Model:
-    """A loaded model."""
+    """A loaded model on one engine. Used by one thread at a time.
 
-    name: str
-    classes: Classes
-    thresholds: Thresholds
-    input_size: tuple[int, int]  # (height, width) px
-    engine: str  # e.g. "onnxruntime CPUExecutionProvider"
-    card: dict[str, Any] = field(repr=False)
-    session: Session = field(repr=False)
+    `thresholds` may be replaced between two images; `refusals` says of every engine that was tried in vain why.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any], graph: Graph, engines: Sequence[str]) -> None:
+        self.name = str(card.get("name") or folder.name)
+        self.classes = Classes.from_json(card["classes"])
+        self.thresholds = _thresholds(card["thresholds"])
+        self.input_size = (int(card["input"]["height"]), int(card["input"]["width"]))  # (height, width) px
+        self.card = card
+        self.engine = ""  # e.g. "onnxruntime-cpu"; empty where none is left
+        self.refusals: tuple[str, ...] = ()
+        self._graph, self._left = graph, list(engines)
+        self._session: Engine | None = None
 
     def raw(self, canvas: np.ndarray) -> RawOutput:
-        """(height, width, 3) uint8 RGB of exactly the network's input size -> raw outputs."""
+        """(height, width, 3) uint8 RGB of exactly the network's input size -> raw outputs. Raises EngineError where the engine fails."""
         if canvas.shape != (*self.input_size, 3) or canvas.dtype != np.uint8:
             raise ValueError(f"expected uint8 {(*self.input_size, 3)}, got {canvas.dtype} {canvas.shape}")
-        return RawOutput(*self.session(np.ascontiguousarray(canvas)[None]))
+        if self._session is None:
+            raise EngineError(f"expected an engine for {self._graph.path}, found none left: {'; '.join(self.refusals)}")
+        return RawOutput(*self._session.run(np.ascontiguousarray(canvas)[None], OUTPUTS))
 
     def infer(self, image: np.ndarray) -> Panoptic:
-        """(H, W, 3) uint8 RGB of any size -> panoptic map of the same size."""
+        """(H, W, 3) uint8 RGB of any size -> panoptic map of the same size. Raises EngineError where the engine fails."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected a uint8 image (H, W, 3), got {image.dtype} {image.shape}")
         canvas, view = letterbox(image, self.input_size)
         return fuse(self.raw(canvas), self.classes, self.thresholds, view)
 
+    def next_engine(self) -> bool:
+        """Give up the engine in use and open the next one that runs the graph; False where none is left. Raises ModelError on a wrong graph."""
+        self.close()
+        while self._left:
+            name = self._left.pop(0)
+            try:
+                self._session = self._open(name)
+            except EngineMissing as error:
+                self._refuse(name, error, logging.INFO)
+            except EngineError as error:
+                self._refuse(name, error, logging.WARNING)
+            else:
+                self.engine = name
+                return True
+        return False
 
-def load_model(folder: Path | str, providers: tuple[str, ...] = PROVIDERS, threads: int = 0) -> Model:
-    """Read card and graph, check both against each other and open a session.
+    def close(self) -> None:
+        """Give the engine's memory and devices back."""
+        if self._session is not None:
+            self._session.close()
+        self._session, self.engine = None, ""
 
-    ONNX Runtime runs it on the first of `providers` that works; threads: of a CPU session, 0 = ONNX Runtime's choice. Raises ModelError.
+    def _open(self, name: str) -> Engine:
+        """The engine after one run on a black image: the first run is slow, and what opens need not run."""
+        session = open_engine(name, self._graph)
+        try:
+            _check_graph(session, self.card)
+            session.run(np.zeros((1, *self.input_size, 3), np.uint8), OUTPUTS)
+        except Exception:
+            session.close()
+            raise
+        return session
+
+    def _refuse(self, name: str, error: EngineError, level: int) -> None:
+        self.refusals = (*self.refusals, f"{name}: {error}")
+        logger.log(level, "engine %s: %s", name, error)
+
+
+def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: int = 0) -> Model:
+    """Read card and graph, check both against each other and open the first of `engines` that runs the graph. Raises ModelError.
+
+    threads: of a CPU session, 0 = the engine's choice. An engine that is not installed is passed over (logged as information), one
+    that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to minutes, progress logged.
     """
     folder = Path(folder)
+    unknown = [name for name in engines if name not in ENGINES]
+    if unknown or not engines:
+        raise ModelError(f"expected engines among {', '.join(ENGINES)}, found {', '.join(map(repr, unknown)) or 'none'}")
     card = read_card(folder)
-    graph = folder / "model.onnx"
-    if not graph.is_file():
-        raise ModelError(f"expected a graph {graph}, found none; export again")
-    if hashlib.sha256(graph.read_bytes()).hexdigest() != card["sha256"]:
+    path = folder / "model.onnx"
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        raise ModelError(f"expected a graph {path}, found none; export again") from None
+    if digest != card["sha256"]:
         raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another (its sha256 differs); export again")
-    session, engine = _open(graph, card, providers, threads)
-    size = (card["input"]["height"], card["input"]["width"])
-    name, classes = str(card.get("name") or folder.name), Classes.from_json(card["classes"])
-    return Model(name, classes, _thresholds(card["thresholds"]), size, engine, card, session)
+    graph = Graph(path, digest, str(card.get("precision", "fp32")), card["input"]["name"], card.get("engine"), threads)
+    model = Model(folder, card, graph, engines)
+    if not model.next_engine():
+        raise ModelError(f"expected an engine that runs {path}, found none: {'; '.join(model.refusals)}")
+    return model
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -111,35 +163,12 @@ def _thresholds(tree: dict[str, Any]) -> Thresholds:
     return Thresholds(**{name: float(value) for name, value in tree.items()})
 
 
-def _open(graph: Path, card: dict[str, Any], providers: tuple[str, ...], threads: int) -> tuple[Session, str]:
-    """A session on the first provider that works, and the engine's name."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError("expected the package onnxruntime to run a model, found none; install onnxruntime or onnxruntime-gpu") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    usable = [name for name in providers if name in onnxruntime.get_available_providers()]
-    if not usable:
-        raise ModelError(f"expected one of the providers {list(providers)}, found {onnxruntime.get_available_providers()} in this onnxruntime")
-    try:
-        session = onnxruntime.InferenceSession(str(graph), options, providers=usable)
-    except Exception as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"expected a graph that ONNX Runtime can run in {graph}, found one that it refuses ({reason}); export again") from error
-    _check_graph(session, card)
-    name = card["input"]["name"]
-    return lambda image: session.run(list(OUTPUTS), {name: image}), f"onnxruntime {session.get_providers()[0]}"
-
-
-def _check_graph(session: Any, card: dict[str, Any]) -> None:
+def _check_graph(session: Engine, card: dict[str, Any]) -> None:
     """Raises ModelError where names, shapes or types of the graph are not those of the card."""
-    types = {"uint8": "tensor(uint8)", "float32": "tensor(float)", "int32": "tensor(int32)"}
     entry = card["input"]
-    described = {entry["name"]: ([1, entry["height"], entry["width"], 3], types[entry["dtype"]])}
-    described |= {output["name"]: (list(output["shape"]), types.get(output["dtype"], output["dtype"])) for output in card["outputs"]}
-    found = {value.name: (list(value.shape), value.type) for value in (*session.get_inputs(), *session.get_outputs())}
+    described = {entry["name"]: ((1, entry["height"], entry["width"], 3), entry["dtype"])}
+    described |= {output["name"]: (tuple(output["shape"]), output["dtype"]) for output in card["outputs"]}
+    found = session.signature
     if found != described:
         wrong = sorted(name for name in {*found, *described} if found.get(name) != described.get(name))
         raise ModelError(f"expected the graph's inputs and outputs as in the card, found a difference in {', '.join(wrong)} "

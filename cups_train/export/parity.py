@@ -42,7 +42,7 @@ class Parity:
 
 def compare(network: PanopticNetwork, folder: Path, images: list[np.ndarray]) -> Parity:
     """Run both on images (H, W, 3) uint8 of the network's input size."""
-    model = load_model(folder, providers=("CPUExecutionProvider",))
+    model = load_model(folder, engines=("onnxruntime-cpu",))
     found = []
     for image in images:
         tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

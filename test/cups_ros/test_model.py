@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from cups_ros.engines import EngineError
 from cups_ros.model import ModelError, load_model
 
 HEIGHT, WIDTH = 32, 64
@@ -53,7 +54,7 @@ def change(folder, **changes):
 def test_an_image_of_another_size_comes_back_at_its_size(folder):
     model = load_model(folder)
     assert (model.name, model.input_size, model.classes.things) == ("tiny", (HEIGHT, WIDTH), (1,))
-    assert model.engine.startswith("onnxruntime ") and model.thresholds.stuff_area == 0.002
+    assert model.engine == "onnxruntime-cpu" and model.thresholds.stuff_area == 0.002
     panoptic = model.infer(np.full((64, 128, 3), 200, np.uint8))
     assert (panoptic.class_id[:, :62] == 1).all() and (panoptic.class_id[:, 66:] == 2).all() and panoptic.instance_id[0, 0] == 1
     assert [segment.class_id for segment in panoptic.segments] == [1, 2]
@@ -106,6 +107,23 @@ def test_missing_and_damaged_files_are_refused(folder, tmp_path_factory):
         load_model(folder)
 
 
-def test_providers_that_are_not_there_are_named(folder):
-    with pytest.raises(ModelError, match="NoSuchProvider"):
-        load_model(folder, providers=("NoSuchProvider",))
+def test_engines_that_are_unknown_or_not_installed_are_named(folder):
+    with pytest.raises(ModelError, match="no-such-engine"):
+        load_model(folder, engines=("no-such-engine",))
+    with pytest.raises(ModelError, match="found none: tensorrt: expected the package tensorrt"):
+        load_model(folder, engines=("tensorrt",))
+
+
+def test_a_missing_engine_is_passed_over_with_a_sentence(folder):
+    model = load_model(folder, engines=("tensorrt", "onnxruntime-cpu"))
+    assert model.engine == "onnxruntime-cpu" and len(model.refusals) == 1 and model.refusals[0].startswith("tensorrt: expected the package")
+
+
+def test_the_next_engine_takes_over_until_none_is_left(folder):
+    model = load_model(folder, engines=("onnxruntime-cpu", "tensorrt", "onnxruntime-cpu"))
+    image = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    first = model.infer(image)
+    assert model.next_engine() and model.engine == "onnxruntime-cpu" and (model.infer(image).class_id == first.class_id).all()
+    assert not model.next_engine() and model.engine == ""
+    with pytest.raises(EngineError, match="none left"):
+        model.infer(image)

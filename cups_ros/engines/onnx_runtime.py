@@ -1,0 +1,81 @@
+"""ONNX Runtime with one of its providers."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cups_ros.engines.cache import cache_folder
+from cups_ros.engines.engine import EngineError, EngineMissing, Graph, Signature
+
+PROVIDERS = {  # engine -> its providers, the first installed one is taken
+    "onnxruntime-tensorrt": ("TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"),
+    "onnxruntime-cuda": ("CUDAExecutionProvider",),
+    "onnxruntime-cpu": ("CPUExecutionProvider",),
+}
+TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(int32)": "int32", "tensor(int64)": "int64"}
+ONLY_ERRORS = 3  # severity from which ONNX Runtime writes to standard error
+
+
+class OnnxRuntime:
+    """A session on one provider; operators that a GPU provider lacks run on the CPU."""
+
+    def __init__(self, name: str, graph: Graph) -> None:
+        """Raises EngineMissing, EngineError."""
+        onnxruntime = _import()
+        if name not in PROVIDERS:
+            raise EngineError(f"expected an engine among {', '.join(PROVIDERS)}, found {name!r}")
+        installed = onnxruntime.get_available_providers()
+        provider = next((p for p in PROVIDERS[name] if p in installed), None)
+        if provider is None:
+            raise EngineMissing(f"expected an onnxruntime with {' or '.join(PROVIDERS[name])}, found one with {', '.join(installed)}; "
+                                "install onnxruntime-gpu")
+        self._input = graph.input
+        self._session = _open(onnxruntime, provider, graph)
+
+    @property
+    def signature(self) -> Signature:
+        values = (*self._session.get_inputs(), *self._session.get_outputs())
+        return {value.name: (tuple(value.shape), TYPES.get(value.type, value.type)) for value in values}
+
+    def run(self, image: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
+        try:
+            return self._session.run(list(outputs), {self._input: image})
+        except Exception as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception
+            raise EngineError(f"ONNX Runtime failed: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _import() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineMissing(f"expected the package onnxruntime, found none ({error}); install onnxruntime or onnxruntime-gpu") from error
+    return onnxruntime
+
+
+def _open(onnxruntime: Any, provider: str, graph: Graph) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = graph.threads
+    options.log_severity_level = ONLY_ERRORS
+    try:
+        session = onnxruntime.InferenceSession(str(graph.path), options, providers=[(provider, _provider_options(provider))])
+    except Exception as error:  # as in `run`
+        raise EngineError(f"ONNX Runtime refuses the graph {graph.path} ({_first_line(error)})") from error
+    if session.get_providers()[0] != provider:
+        raise EngineError(f"expected ONNX Runtime to open {provider}, found that it fell back to {session.get_providers()[0]}; "
+                          "its message above says which library or device is missing")
+    return session
+
+
+def _provider_options(provider: str) -> dict[str, str]:
+    if provider == "TensorrtExecutionProvider":
+        return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache_folder()), "trt_timing_cache_enable": "1",
+                "trt_timing_cache_path": str(cache_folder())}
+    return {}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
