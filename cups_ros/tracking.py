@@ -1,0 +1,143 @@
+"""Ids of instances that stay the same from image to image: boxes that move evenly, matched by overlap within a class. No ROS."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cups_ros.types import Panoptic, Segment
+
+LARGEST_ID = 2**32 - 1  # SegmentInfo.track_id is a uint32
+SMOOTHING = 0.5  # share of a new speed in a track's speed
+LONGEST_STEP_S = 1.0  # after a longer silence nothing is where it was
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One object that is followed; the box is x1, y1, x2, y2 [px], its speed [px/s] side by side with it."""
+
+    id: int
+    class_id: int
+    box: np.ndarray  # (4,) float64, where it was seen last
+    speed: np.ndarray  # (4,) float64
+    stamp_ns: int  # when it was seen last
+    missed: int = 0  # images since
+
+    def at(self, stamp_ns: int) -> np.ndarray:
+        """(4,) the box expected at a time."""
+        return self.box + self.speed * (stamp_ns - self.stamp_ns) * 1e-9
+
+
+class Tracker:
+    """Gives instances their track_id; one image after the other."""
+
+    def __init__(self, min_iou: float, max_missed: int) -> None:
+        self._min_iou, self._max_missed = min_iou, max_missed
+        self._tracks: tuple[Track, ...] = ()
+        self._next_id = 1
+        self._stamp_ns: int | None = None
+
+    def reset(self) -> None:
+        """Forget all tracks; ids go on, so that no id names two objects."""
+        self._tracks, self._stamp_ns = (), None
+
+    def update(self, panoptic: Panoptic, stamp_ns: int) -> Panoptic:
+        """The same map, its things with a track_id. A stamp that goes back, or far ahead, ends all tracks."""
+        if self._stamp_ns is not None and not 0 <= stamp_ns - self._stamp_ns <= LONGEST_STEP_S * 1e9:
+            self.reset()
+        self._stamp_ns = stamp_ns
+        things = [segment for segment in panoptic.segments if segment.is_thing]
+        boxes = np.array([corners(segment) for segment in things], float).reshape(-1, 4)
+        expected = np.array([track.at(stamp_ns) for track in self._tracks]).reshape(-1, 4)
+        same = np.array([[track.class_id == thing.class_id for thing in things] for track in self._tracks], bool).reshape(len(expected), len(boxes))
+        pairs = assign(np.where(same, iou(expected, boxes), 0.0), self._min_iou)
+        ids = self._follow(things, boxes, pairs, stamp_ns)
+        segments = tuple(replace(segment, track_id=ids[segment.instance_id]) if segment.is_thing else segment for segment in panoptic.segments)
+        return Panoptic(panoptic.class_id, panoptic.instance_id, segments)
+
+    def _follow(self, things: list[Segment], boxes: np.ndarray, pairs: dict[int, int], stamp_ns: int) -> dict[int, int]:
+        """Carry the tracks on, begin new ones; instance id -> track id."""
+        tracks, ids = [], {}
+        of_thing = {thing: track for track, thing in pairs.items()}
+        for number, thing in enumerate(things):
+            box = boxes[number]
+            if number in of_thing:
+                track = _seen(self._tracks[of_thing[number]], box, stamp_ns)
+            else:
+                track = Track(self._new_id(), thing.class_id, box, np.zeros(4), stamp_ns)
+            tracks.append(track)
+            ids[thing.instance_id] = track.id
+        missed = [replace(track, missed=track.missed + 1) for number, track in enumerate(self._tracks) if number not in pairs]
+        self._tracks = (*tracks, *(track for track in missed if track.missed <= self._max_missed))
+        return ids
+
+    def _new_id(self) -> int:
+        number = self._next_id
+        self._next_id = number % LARGEST_ID + 1
+        return number
+
+
+def corners(segment: Segment) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of a segment [px]."""
+    x, y, width, height = segment.bbox
+    return x, y, x + width, y + height
+
+
+def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(N, 4) and (M, 4) boxes x1, y1, x2, y2 -> (N, M) intersection over union."""
+    top_left = np.maximum(first[:, None, :2], second[None, :, :2])
+    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    overlap = np.prod(np.maximum(bottom_right - top_left, 0), axis=2)
+    areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (first, second)]
+    return overlap / np.maximum(areas[0][:, None] + areas[1][None] - overlap, 1e-9)
+
+
+def assign(overlaps: np.ndarray, least: float) -> dict[int, int]:
+    """(N, M) overlaps -> row: column of the one-to-one pairs with the largest sum, those below `least` left out.
+
+    Hungarian method with potentials (Kuhn 1955, Munkres 1957; shortest augmenting paths), O(N^2 M).
+    """
+    rows, columns = overlaps.shape
+    if rows > columns:
+        return {row: column for column, row in assign(overlaps.T, least).items()}
+    cost = np.where(overlaps >= least, -overlaps, 0.0)  # an impossible pair is worth as much as none
+    of_column = np.full(columns + 1, -1)
+    by_row, by_column = np.zeros(rows + 1), np.zeros(columns + 1)
+    for row in range(rows):
+        _augment(row, cost, of_column, by_row, by_column)
+    return {int(row): column for column, row in enumerate(of_column[:columns]) if row >= 0 and overlaps[row, column] >= least}
+
+
+def _augment(row: int, cost: np.ndarray, of_column: np.ndarray, by_row: np.ndarray, by_column: np.ndarray) -> None:
+    """Give one more row a column by the cheapest alternating path; the last column stands for the start of the path."""
+    columns = cost.shape[1]
+    start = columns
+    of_column[start] = row
+    shortest, before, done = np.full(columns + 1, np.inf), np.full(columns + 1, start), np.zeros(columns + 1, bool)
+    at = start
+    while of_column[at] >= 0:
+        done[at] = True
+        free = np.flatnonzero(~done[:columns])
+        reduced = cost[of_column[at], free] - by_row[of_column[at]] - by_column[free]
+        closer = reduced < shortest[free]
+        shortest[free[closer]], before[free[closer]] = reduced[closer], at
+        following = int(free[shortest[free].argmin()])
+        step = shortest[following]
+        by_row[of_column[done]] += step
+        by_column[done] -= step
+        shortest[free] -= step
+        at = following
+    while at != start:
+        of_column[at] = of_column[before[at]]
+        at = int(before[at])
+    of_column[start] = -1
+
+
+def _seen(track: Track, box: np.ndarray, stamp_ns: int) -> Track:
+    seconds = (stamp_ns - track.stamp_ns) * 1e-9
+    if seconds <= 0:
+        return replace(track, box=box, missed=0)
+    measured = (box - track.box) / seconds
+    first = not track.speed.any()
+    speed = measured if first else SMOOTHING * measured + (1 - SMOOTHING) * track.speed
+    return Track(track.id, track.class_id, box, speed, stamp_ns)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from cups_ros.rectification import CalibrationError, Lens, rectify
+from cups_train.recording.calibration import Calibration, is_rectified, rectification
+from cups_train.recording.calibration import rectify as rectify_recording
+
+K = (100.0, 0.0, 48.0, 0.0, 100.0, 32.0, 0.0, 0.0, 1.0)
+P = (90.0, 0.0, 47.0, 0.0, 0.0, 90.0, 31.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+TURN = tuple(cv2.Rodrigues(np.array([0.01, 0.02, -0.01]))[0].ravel().tolist())
+LENS = Lens(96, 64, "plumb_bob", (-0.2, 0.05, 0.001, 0.0, 0.0), K, TURN, P)
+
+
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+
+
+@pytest.mark.parametrize("lens", [LENS, replace(LENS, model="equidistant", d=(0.1, 0.01, 0.0, 0.0)), replace(LENS, d=(), r=(0.0,) * 9)])
+def test_the_same_picture_as_in_training(lens: Lens) -> None:
+    calibration = Calibration("camera_info", "left", lens.width, lens.height, lens.model, lens.d, lens.k, lens.r if any(lens.r) else
+                              (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), lens.p)
+    how = rectification(calibration, "/left/image_raw", lens.target())
+    assert not lens.is_rectified("/left/image_raw") and not is_rectified(calibration, "/left/image_raw")
+    expected = rectify_recording(picture(), how)
+    assert (rectify(picture(), lens) == expected).all() and (expected != picture()).any()
+
+
+def test_topics_and_matrices_tell_what_is_rectified() -> None:
+    assert LENS.is_rectified("/left/image_rect") and LENS.is_rectified("/left/image_rect_color") and not LENS.is_rectified("/direct/image")
+    straight = replace(LENS, d=(0.0,) * 5, r=(1.0, 0, 0, 0, 1, 0, 0, 0, 1), k=(90.0, 0, 47, 0, 90, 31, 0, 0, 1))
+    assert straight.is_rectified("/left/image_raw") and not replace(straight, r=TURN).is_rectified("/left/image_raw")
+
+
+def test_what_cannot_be_used_is_refused() -> None:
+    with pytest.raises(CalibrationError, match="no focal length"):
+        replace(LENS, k=(0.0,) * 9)
+    with pytest.raises(CalibrationError, match="'mirror'"):
+        replace(LENS, model="mirror")
+    with pytest.raises(CalibrationError, match="expected an image of 96x64 pixels as camera_info says, found 10x20"):
+        rectify(np.zeros((20, 10, 3), np.uint8), LENS)
