@@ -92,6 +92,7 @@ class BootstrapConfig(Section):
     batch: int = Field(16, ge=1, description="images a step")
     lr: float = Field(1e-4, gt=0, description="learning rate of AdamW, constant after warm-up")
     warmup: int = Field(0, ge=0, description="steps of linear warm-up")
+    decay: float = Field(0.0, ge=0, le=1, description="share of the steps, at the end, over which the learning rate falls to zero (published: none)")
     weight_decay: float = Field(1e-5, ge=0, description="weight decay; 0 for normalisation layers")
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     drop_iou: float = Field(0.4, ge=0, le=1, description="DropLoss: a proposal whose best IoU is not above this is not punished")

@@ -101,6 +101,7 @@ def train(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path) -> N
     first = max(0, start - 1)  # the batch before the first step is a source of pastes
     before: list[Sample] = []
     batches = prefetch(stage.clean, range(first, config.steps), config.batch, stage.loading)
+    falling = (round((1 - config.decay) * config.steps), config.steps) if config.decay else None
     data = Stopwatch()  # runs while the network waits for data
     for step, samples in progress(batches, "bootstrap", config.steps, first):
         if step >= start:
@@ -110,7 +111,7 @@ def train(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path) -> N
             batch = stage.augment(step, samples, sources)
             images, targets = image_batch([s.image for s in batch], place.device), [target_of(s, place.device) for s in batch]
             data.stop()
-            lr = learning_rate(config.lr, config.warmup, step)
+            lr = learning_rate(config.lr, config.warmup, step, falling)
             values = optimisation.step(lambda: module(images, targets, stage.options(step)), lr)  # noqa: B023
             journal.step(step + 1, {**values, "lr": lr, "objects": float(sum(len(s.thing) for s in batch)), "sources": float(len(sources)),
                                     "data_seconds": data.take()})
@@ -137,8 +138,12 @@ def begin(stage: Stage, spec: NetworkSpec, weights: Path | None, out: Path, jour
 
 
 def identity(stage: Stage, spec: NetworkSpec) -> dict[str, Any]:
-    """What a checkpoint must have been made with to be gone on from. More steps may be asked for later; names of classes may change."""
-    config = stage.config.model_dump(mode="json", exclude={"steps", "checkpoint_every", "pictures_every"})
+    """What a checkpoint must have been made with to be gone on from.
+
+    More steps may be asked for later, unless the learning rate falls towards the last one; names of classes may change.
+    """
+    free = {"checkpoint_every", "pictures_every"} | (set() if stage.config.decay else {"steps"})
+    config = stage.config.model_dump(mode="json", exclude=free)
     recordings = [recording.fingerprint for recording in stage.loader.recordings]
     network = {**spec.to_json(), "classes": [c.isthing for c in spec.classes]}
     return {"config": config, "seed": stage.seed, "world": stage.place.world, "spec": network, "recordings": recordings}
