@@ -91,7 +91,7 @@ def _motion(args: argparse.Namespace) -> None:
 
     config = _config(args)
     recording = open_recording(args.recording, config.recording)
-    motion.run(recording, args.out, config.motion, config.seed, worker_count(config.workers), args.given)
+    motion.run(recording, args.out, config.motion, config.seed, worker_count(config.workers), args.given, config.device)
 
 
 def _pseudo_label(args: argparse.Namespace) -> None:

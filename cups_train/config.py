@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cups_train.errors import CupsError
 
@@ -32,6 +32,13 @@ class MotionConfig(Section):
     """Stage 1a: objects from motion."""
 
     max_disparity: float = Field(0.15, gt=0, lt=1, description="largest disparity, share of the image width")
+    flow: Literal["classical", "raft"] = Field("classical", description="source of flow and disparity: DIS and SGBM; RAFT with published "
+                                                       "SMURF weights; a network trained on the recordings themselves")
+    flow_weights: Path | None = Field(None, description="weights of that network: raft_smurf.pt for `raft`; for `self` a flow.safetensors of an "
+                                      "earlier training, none: it is trained first")
+    flow_licence: str = Field("", description="licence of those weights, written into motion.json")
+    flow_steps: int = Field(3000, ge=0, description="training steps of `flow: self`")
+    flow_iterations: int = Field(16, ge=1, description="updates of `flow: raft`")
     residual: bool = Field(True, description="propose objects from residual motion against the ego-motion, pixel by pixel")
     rigid: bool = Field(True, description="propose objects by rigid-motion clustering (SF2SE3)")
     runs: int = Field(4, ge=1, description="independent random runs of the rigid clustering in the ensemble")
@@ -51,7 +58,16 @@ class SemanticsConfig(Section):
     lr: float = Field(2e-3, gt=0, description="learning rate of the encoder")
     height: int = Field(256, ge=64, description="working height of an image in training [px]")
     windows: bool = Field(True, description="fuse whole image and sliding windows by depth, weight 1/(1 + Z)")
-    smooth: bool = Field(True, description="edge-aware refinement of the class maps")
+    refine: Literal["none", "guided", "crf"] = Field("crf", description="refinement of the class maps: none, an edge-aware filter, or a fully "
+                                                     "connected CRF before that filter")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_runs(cls, tree: Any) -> Any:
+        """`smooth: true` of runs made before there was a choice."""
+        if not isinstance(tree, dict) or "smooth" not in tree:
+            return tree
+        return {"refine": "guided" if tree["smooth"] else "none", **{name: value for name, value in tree.items() if name != "smooth"}}
 
 
 class LabelConfig(Section):
@@ -70,7 +86,7 @@ class LabelConfig(Section):
 class NetworkConfig(Section):
     """Panoptic Cascade Mask R-CNN. height = width = 0: about `area` pixels in the recordings' aspect ratio."""
 
-    backbone: Literal["resnet18", "resnet50"] = Field("resnet50", description="backbone")
+    backbone: Literal["resnet18-half", "resnet18", "resnet50"] = Field("resnet50", description="backbone; `resnet18-half` has half the channels")
     weights: Path | None = Field(None, description="safetensors or torchvision-keyed file with backbone weights; none: from scratch")
     weights_licence: str = Field("", description="licence of those weights, written into checkpoints and model cards")
     norm: Literal["auto", "batch", "group"] = Field("auto", description="norm layers; auto: group from scratch, batch with weights")

@@ -57,14 +57,16 @@ def run(recordings: list[Recording], run_folder: RunFolder, config: Config, vali
 def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
     """Stage 1: objects from motion, classes without labels, and the labels that both give."""
     from cups_train import motion, pseudo_label, semantics
+    from cups_train.flow_network.weights import with_weights
 
     workers = worker_count(config.workers)
     _write_indices(recordings, run_folder)
     inputs = _inputs(recordings, config, config.motion)
     with run_folder.making("motion", inputs, config.seed) as folder:
         if folder is not None:
+            settings = with_weights(config.motion, recordings, folder, config.seed, config.device)
             for recording in recordings:
-                motion.run(recording, folder / recording.name, config.motion, config.seed, workers)
+                motion.run(recording, folder / recording.name, settings, config.seed, workers, device=config.device)
     inputs = {"motion": run_folder.fingerprint("motion"), **_inputs(recordings, config, config.semantics)}
     with run_folder.making("semantics", inputs, config.seed) as folder:
         if folder is not None:

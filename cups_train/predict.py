@@ -201,6 +201,7 @@ def _of_checkpoint(path: Path, config: ExportConfig, device: str) -> Predictor:
 
 def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
     from cups_train import motion, semantics
+    from cups_train.flow_network.weights import trained_before
     from cups_train.pseudo_label import label_frame, label_recording
 
     classes = run_folder.classes()
@@ -216,7 +217,8 @@ def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
                 yield Answer(frame.key, frame.stamp_ns, frame.image, panoptic)
             return
         work = work / f"{source.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"  # a stopped call may have been of another encoder
-        motion.run(source, work / "motion", config.motion, config.seed, workers)
+        settings = trained_before(config.motion, run_folder.stage("motion"))
+        motion.run(source, work / "motion", settings, config.seed, workers, device=config.device)
         semantics.run(source, encoder, work / "semantics", config.semantics, workers, config.device)
         for key, stamp_ns, panoptic in label_recording(source, work / "motion", work / "semantics", classes, config.labels):
             yield Answer(key, stamp_ns, source.left(key), panoptic)

@@ -13,11 +13,16 @@ def optical_flow(now: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.nda
     now, after: (H, W, 3) uint8 RGB -> flow (H, W, 2) float32 px, ok (H, W) bool (both directions agree), error (H, W) float32 px,
     the length of the round trip forward and back.
     """
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (now, after)]
-    forward, backward = _dis(grey[0], grey[1]), _dis(grey[1], grey[0])
+    forward, backward = flow_both_ways(now, after)
     back, inside = warp(backward, forward)
     error = np.linalg.norm(forward + back, axis=-1).astype(np.float32)
     return forward, consistent(forward, back, inside), error
+
+
+def flow_both_ways(now: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unchecked flow from `now` to `after` and from `after` to `now`, images as above: two fields (H, W, 2) float32 px."""
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (now, after)]
+    return _dis(grey[0], grey[1]), _dis(grey[1], grey[0])
 
 
 def consistent(forward: np.ndarray, back: np.ndarray, inside: np.ndarray) -> np.ndarray:

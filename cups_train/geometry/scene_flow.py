@@ -1,36 +1,125 @@
-"""Scene flow of two stereo frames: optical flow, disparity now and disparity at the end of the flow."""
+"""Scene flow of two stereo frames: optical flow, disparity now and disparity at the end of the flow, by the source that is configured."""
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 
 from cups_train.config import MotionConfig
-from cups_train.geometry.optical_flow import optical_flow
+from cups_train.geometry.optical_flow import consistent, flow_both_ways
 from cups_train.geometry.stereo import CHECK_PX, disparity_with_error
 from cups_train.geometry.warp import warp
 from cups_train.types import SceneFlow, StereoFrame
 
 FLOW_SIGMA = 0.2  # px, best case of the matcher
 DISPARITY_SIGMA = 0.2  # px
+HELD = 3  # frames whose results are kept: t-1, t, t+1
+
+Disparity = tuple[np.ndarray, np.ndarray]  # (H, W) float32 px, and (H, W) float32 px, its disagreement with the right image's; infinite: none
 
 
-def scene_flow(now: StereoFrame, after: StereoFrame, config: MotionConfig) -> SceneFlow:
-    """Correspondences from the frame `now` to `after` by classical matching, with what their checks say about their noise."""
-    disparity, error = disparity_with_error(now.left, now.right, config.max_disparity)
-    next_disparity, next_error = disparity_with_error(after.left, after.right, config.max_disparity)
-    return join_flow(optical_flow(now.left, after.left), (disparity, error), (next_disparity, next_error))
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """What a matcher measured of a pair, unchecked."""
+
+    forward: np.ndarray  # (H, W, 2) float32 px, left image of `now` -> `after`
+    backward: np.ndarray  # (H, W, 2) float32 px, `after` -> `now`
+    now: Disparity
+    after: Disparity
 
 
-def join_flow(flow: tuple[np.ndarray, np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> SceneFlow:
-    """`flow`: field, check, round-trip error of `optical_flow`; `now`, `after`: disparity and error of `disparity_with_error` on their own pixels."""
-    forward, flow_ok, round_trip = flow
-    disparity, error = now
+class Matcher(Protocol):
+    """A source of flow and disparity. It keeps the results of the last frames: consecutive pairs, also backwards, share their work."""
+
+    def match(self, now: StereoFrame, after: StereoFrame) -> Fields:
+        """Both flows between the left images, and the disparities of both frames."""
+
+
+class Memory:
+    """Results that belong to the last few frames; a frame is known by its identity, not by its content."""
+
+    def __init__(self) -> None:
+        self._frames: deque[StereoFrame] = deque(maxlen=HELD)
+        self._found: dict[tuple[Any, ...], Any] = {}
+
+    def hold(self, *frames: StereoFrame) -> None:
+        """Keep these frames; the results of those that go are dropped."""
+        for frame in frames:
+            if not any(frame is held for held in self._frames):
+                self._frames.append(frame)
+        alive = {id(frame) for frame in self._frames}
+        self._found = {key: value for key, value in self._found.items() if alive.issuperset(key[1:])}
+
+    def missing(self, kind: str, *frames: StereoFrame) -> bool:
+        return (kind, *map(id, frames)) not in self._found
+
+    def put(self, value: Any, kind: str, *frames: StereoFrame) -> None:
+        self._found[kind, *map(id, frames)] = value
+
+    def get(self, kind: str, *frames: StereoFrame) -> Any:
+        return self._found[kind, *map(id, frames)]
+
+    def once(self, compute: Callable[[], Any], kind: str, *frames: StereoFrame) -> Any:
+        """The kept result, or that of `compute`."""
+        if self.missing(kind, *frames):
+            self.put(compute(), kind, *frames)
+        return self.get(kind, *frames)
+
+
+class ClassicalMatcher:
+    """DIS flow and SGBM disparity, both ways."""
+
+    def __init__(self, max_disparity: float) -> None:
+        self.max_disparity = max_disparity
+        self._memory = Memory()
+
+    def match(self, now: StereoFrame, after: StereoFrame) -> Fields:
+        memory = self._memory
+        memory.hold(now, after)
+        near, then = (memory.once(lambda frame=frame: disparity_with_error(frame.left, frame.right, self.max_disparity), "disparity", frame)
+                      for frame in (now, after))
+        if memory.missing("flow", now, after):
+            forward, backward = flow_both_ways(now.left, after.left)
+            memory.put(forward, "flow", now, after)
+            memory.put(backward, "flow", after, now)
+        return Fields(memory.get("flow", now, after), memory.get("flow", after, now), near, then)
+
+
+@lru_cache(maxsize=1)
+def open_matcher(config: MotionConfig, device: str = "cpu", alone: bool = True) -> Matcher:
+    """The source that `config.flow` names, made once a process. `alone`: one process among several, so that one thread is enough.
+
+    Raises ModelError where the weights of a network cannot be used.
+    """
+    if config.flow == "classical":
+        return ClassicalMatcher(config.max_disparity)
+    from cups_train.flow_network.matcher import open_network  # needs torch; geometry itself does not
+
+    return open_network(config, device, alone)
+
+
+def scene_flow(now: StereoFrame, after: StereoFrame, config: MotionConfig, device: str = "cpu", alone: bool = True) -> SceneFlow:
+    """Correspondences from the frame `now` to `after` (later, or earlier), with what the checks say about their noise."""
+    return join(open_matcher(config, device, alone).match(now, after))
+
+
+def join(fields: Fields) -> SceneFlow:
+    """Check the fields against one another and fetch the disparity at the end of the flow."""
+    back, inside = warp(fields.backward, fields.forward)
+    round_trip = np.linalg.norm(fields.forward + back, axis=-1)
+    flow_ok = consistent(fields.forward, back, inside)
+    disparity, error = fields.now
     ok = error < CHECK_PX
-    next_ok, inside = warp((after[1] < CHECK_PX).astype(np.float32), forward)
-    fetched, _ = warp(after[0], forward)
-    nearest, _ = warp(after[0], forward, nearest=True)
+    next_ok, _ = warp((fields.after[1] < CHECK_PX).astype(np.float32), fields.forward)
+    fetched, _ = warp(fields.after[0], fields.forward)
+    nearest, _ = warp(fields.after[0], fields.forward, nearest=True)
     smooth = np.abs(fetched - nearest) < 0.25 + 0.03 * nearest  # bilinear across a depth step is no depth
     return SceneFlow(
-        flow=forward.astype(np.float32), disparity=np.where(ok, disparity, 0).astype(np.float32), disparity_next=fetched.astype(np.float32),
+        flow=fields.forward.astype(np.float32), disparity=np.where(ok, disparity, 0).astype(np.float32), disparity_next=fetched.astype(np.float32),
         flow_ok=flow_ok, disparity_ok=ok & (disparity > 0), disparity_next_ok=inside & (next_ok > 0.999) & smooth & flow_ok,
         flow_sigma=np.hypot(FLOW_SIGMA, np.minimum(round_trip, 50) / 2).astype(np.float32),
         disparity_sigma=np.hypot(DISPARITY_SIGMA, np.minimum(error, CHECK_PX) / 2).astype(np.float32))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,10 @@ import numpy as np
 from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
 from cups_train.files import check_out, read_json, write_image, write_json
+from cups_train.flow_network.weights import source_facts, where, with_weights
 from cups_train.geometry.given import given_flow, has_given
-from cups_train.geometry.optical_flow import optical_flow
-from cups_train.geometry.scene_flow import join_flow
+from cups_train.geometry.scene_flow import scene_flow
 from cups_train.geometry.se3 import inverse
-from cups_train.geometry.stereo import disparity_with_error
 from cups_train.motion.find import find_moving_objects
 from cups_train.motion.tracks import keep_supported, track
 from cups_train.motion_folder import frame_json, read_frame, write_frame
@@ -29,7 +28,7 @@ from cups_train.types import MotionResult, SceneFlow, StereoFrame
 
 CHUNK = 4  # frames in a row for one worker: their disparities are computed once
 OVERLAYS = 12
-OWN = {"frames", "instances", "overlays", "motion.json"}
+OWN = {"frames", "instances", "overlays", "motion.json", "flow", "flow.safetensors"}
 NO_PARTNER = "no frame before or after it within the time step"
 
 
@@ -42,22 +41,27 @@ class Task:
     backwards: bool
 
 
-def run(recording: Recording, out: Path, config: MotionConfig, seed: int, workers: int, given: Path | None = None) -> None:
+def run(recording: Recording, out: Path, config: MotionConfig, seed: int, workers: int, given: Path | None = None,  # noqa: PLR0913
+        device: str = "auto") -> None:
     """Write instances/KEY.png for every frame, motion.json last, and a few overlays.
 
     A stopped run goes on where it stopped; other settings start it anew. `given`: truth folder whose flow and disparity replace the estimates.
-    Raises ResultError where `given` does not fit the recording.
+    `device`: of a network that gives flow and disparity. Raises ResultError where `given` does not fit the recording.
     """
-    settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json"), "seed": seed,
-                "given": None if given is None else str(given)}
     check_out(out, OWN)
+    if given is None:
+        config = with_weights(config, [recording], out, seed, device)
+    settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json", exclude={"flow_weights"}), "seed": seed,
+                "given": None if given is None else str(given), "flow": source_facts(config)}
     if _is_done(out, settings):
         return
     tasks = _tasks(recording, given)
     _begin(out, settings)
     waiting = [task for task in tasks if not (out / "frames" / f"{task.key}.json").exists()]
     chunks = [waiting[i:i + CHUNK] for i in range(0, len(waiting), CHUNK)]
-    work = partial(_work, recording=recording, out=out, config=config, seed=seed, given=given)
+    place, workers = where(config, device, workers) if given is None else ("cpu", workers)
+    source = given or partial(scene_flow, config=config, device=place, alone=workers > 1)
+    work = partial(_work, recording=recording, out=out, config=config, seed=seed, source=source)
     done = len(tasks) - len(waiting)
     for _ in progress(_flat(map_frames(work, chunks, workers)), f"motion {recording.name}", total=len(tasks), done=done):
         pass
@@ -100,28 +104,28 @@ def _tasks(recording: Recording, given: Path | None) -> list[Task]:
     return tasks
 
 
-def _work(tasks: list[Task], recording: Recording, out: Path, config: MotionConfig, seed: int, given: Path | None) -> list[str]:
-    """Frames in a row in one process; disparities are kept from one to the next."""
-    known: dict[str, tuple[StereoFrame, tuple[np.ndarray, np.ndarray]]] = {}
+def _work(tasks: list[Task], recording: Recording, out: Path, config: MotionConfig, seed: int,
+          source: Path | Callable[[StereoFrame, StereoFrame], SceneFlow]) -> list[str]:
+    """Frames in a row in one process; what was measured of a frame is kept for the next pair."""
+    known: dict[str, StereoFrame] = {}
 
-    def seen(key: str) -> tuple[StereoFrame, tuple[np.ndarray, np.ndarray]]:
+    def seen(key: str) -> StereoFrame:
         if key not in known:
-            frame = recording.stereo(key)
-            known[key] = frame, disparity_with_error(frame.left, frame.right, config.max_disparity)
+            known[key] = recording.stereo(key)
         return known[key]
 
     for task in tasks:
         if task.partner is None:
             now = recording.stereo(task.key)
-            reason = "no flow is given for it" if given is not None else NO_PARTNER
+            reason = "no flow is given for it" if isinstance(source, Path) else NO_PARTNER
             write_frame(out, MotionResult(now.key, now.stamp_ns, np.zeros(now.left.shape[:2], np.uint16), None, (), reason))
             continue
-        if given is not None:
+        if isinstance(source, Path):
             now = recording.stereo(task.key)
-            result = find_moving_objects(given_flow(given, task.key, now.left.shape[:2]), now, config, seed, recording.step_ns / 1e9)
+            result = find_moving_objects(given_flow(source, task.key, now.left.shape[:2]), now, config, seed, recording.step_ns / 1e9)
         else:
-            (now, near), (after, then) = seen(task.key), seen(task.partner)
-            flow: SceneFlow = join_flow(optical_flow(now.left, after.left), near, then)
+            now, after = seen(task.key), seen(task.partner)
+            flow = source(now, after)
             step_s = abs(after.stamp_ns - now.stamp_ns) / 1e9 or recording.step_ns / 1e9
             result = find_moving_objects(flow, now, config, seed, step_s, (now.left, after.left))
         write_frame(out, _turned(result) if task.backwards else result)
