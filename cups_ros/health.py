@@ -13,15 +13,21 @@ OK, WARN, ERROR = "ok", "warn", "error"
 
 @dataclass(frozen=True)
 class Counts:
-    """Images since the node became active: received = answered + dropped + malformed + failed + unasked + those in work."""
+    """Images since the node was configured: received = answered + dropped + skipped + malformed + failed + unasked + those in work."""
 
     received: int = 0
     answered: int = 0
     dropped: int = 0  # a newer image came before their turn
+    skipped: int = 0  # faster than max_rate_hz
     malformed: int = 0  # not decodable
-    failed: int = 0  # the model raised an error
+    failed: int = 0  # the engine or the node raised an error
     unasked: int = 0  # nobody subscribed to an answer
+    # Not images:
     lost: int = 0  # told by the transport; not part of `received`
+    engine_failures: int = 0  # each was followed by another engine, or by opening the same one again
+    clock_jumps: int = 0  # the ROS clock went backwards or was changed, or an image was stamped before the last one
+    measured: int = 0  # answers whose segments were measured with depth
+    unmeasured: int = 0  # answers that found no depth of their time
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Report:
     rate_hz: float
     p50_ms: float | None
     p99_ms: float | None
+    age_s: float | None  # since the last answer
     counts: Counts
     last_error: str
 
@@ -44,10 +51,12 @@ class Health:
     stale_after_s: float
     counts: Counts = field(default_factory=Counts)
     last_error: str = ""
+    silence: str = ""  # what is known about a missing input, told with the warning
     _fault: str = ""
     _errors: int = 0
     _reported_errors: int = 0
     _last_image: float | None = None
+    _last_answer: float | None = None
     _answers: deque[tuple[float, float]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -80,7 +89,13 @@ class Health:
         """An image was answered."""
         with self._lock:
             self.counts = replace(self.counts, answered=self.counts.answered + 1)
+            self._last_answer = now
             self._answers.append((now, latency_s))
+
+    def silent_s(self, now: float, started: float) -> float:
+        """How long no image came [s], counted from `started` where none ever came."""
+        with self._lock:
+            return self._silent_s(now, started)
 
     def report(self, now: float, state: str, started: float) -> Report:
         """What to tell at `now`; `state` is the node's, `started` the time since when it has been in it."""
@@ -92,7 +107,11 @@ class Health:
             new_errors, self._reported_errors = self._errors - self._reported_errors, self._errors
             p50, p99 = (float(v) for v in np.percentile(latencies, (50, 99))) if latencies.size else (None, None)
             level, summary = self._judge(now, state, started, new_errors)
-            return Report(level, summary, latencies.size / span, p50, p99, self.counts, self.last_error)
+            age = None if self._last_answer is None else now - self._last_answer
+            return Report(level, summary, latencies.size / span, p50, p99, age, self.counts, self.last_error)
+
+    def _silent_s(self, now: float, started: float) -> float:
+        return now - max(started, self._last_image if self._last_image is not None else started)
 
     def _judge(self, now: float, state: str, started: float, new_errors: int) -> tuple[str, str]:
         if self._fault:
@@ -101,7 +120,7 @@ class Health:
             return ERROR, f"{new_errors} new errors, the last one: {self.last_error}"
         if state != "active":
             return WARN, f"node is {state}"
-        silent = now - max(started, self._last_image if self._last_image is not None else started)
+        silent = self._silent_s(now, started)
         if silent > self.stale_after_s:
-            return WARN, f"no image for {silent:.1f} s"
+            return WARN, f"no image for {silent:.1f} s" + (f": {self.silence}" if self.silence else "")
         return OK, "running"

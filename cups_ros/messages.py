@@ -1,73 +1,16 @@
-"""ROS messages <-> arrays, without copies where the layout allows it. A malformed message raises a MessageError, nothing else."""
+"""Panoptic maps <-> ROS messages."""
 from __future__ import annotations
 
 import array
 import sys
 
-import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from cups_ros.images import MessageError
 from cups_ros.msg import LabelInfo, PanopticImage, SegmentInfo
 from cups_ros.types import Classes, Panoptic, Segment
-
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "yuv422": 2, "yuv422_yuy2": 2,
-             "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1}
-# OpenCV names a Bayer pattern by its second row and column, ROS by its first.
-_TO_RGB = {"bgr8": cv2.COLOR_BGR2RGB, "rgba8": cv2.COLOR_RGBA2RGB, "bgra8": cv2.COLOR_BGRA2RGB, "mono8": cv2.COLOR_GRAY2RGB,
-           "yuv422": cv2.COLOR_YUV2RGB_UYVY, "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
-           "bayer_rggb8": cv2.COLOR_BayerBG2RGB, "bayer_bggr8": cv2.COLOR_BayerRG2RGB,
-           "bayer_gbrg8": cv2.COLOR_BayerGR2RGB, "bayer_grbg8": cv2.COLOR_BayerGB2RGB}
-_DECODE = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
-
-
-class MessageError(ValueError):
-    """A message that cannot be used: one sentence with what was expected and what was found."""
-
-
-def rgb_from(message: Image | CompressedImage) -> np.ndarray:
-    """An image message of either type -> (H, W, 3) uint8 RGB. Raises MessageError."""
-    return rgb_from_image(message) if isinstance(message, Image) else rgb_from_compressed(message)
-
-
-def rgb_from_image(message: Image) -> np.ndarray:
-    """sensor_msgs/Image -> (H, W, 3) uint8 RGB; a view of the message's data where it is rgb8.
-
-    Rows may be padded (`step`). All supported encodings have one byte a channel, so `is_bigendian` changes nothing.
-    Raises MessageError.
-    """
-    encoding, height, width = message.encoding, message.height, message.width
-    if encoding not in _CHANNELS:
-        raise MessageError(f"image encoding {encoding!r} is not supported; expected one of {', '.join(_CHANNELS)}")
-    if height == 0 or width == 0:
-        raise MessageError(f"image of {width}x{height} pixels: expected at least one row and one column")
-    row = width * _CHANNELS[encoding]
-    if message.step < row:
-        raise MessageError(f"image step is {message.step} bytes, but a row of {width} {encoding} pixels has {row}")
-    data = np.frombuffer(message.data, np.uint8)
-    if data.size < message.step * height:
-        raise MessageError(f"image data has {data.size} bytes, but {height} rows of {message.step} bytes need {message.step * height}")
-    pixels = data[: message.step * height].reshape(height, message.step)[:, :row].reshape(height, width, -1)
-    return _to_rgb(pixels, encoding)
-
-
-def rgb_from_compressed(message: CompressedImage) -> np.ndarray:
-    """sensor_msgs/CompressedImage (JPEG, PNG, anything OpenCV reads) -> (H, W, 3) uint8 RGB. Raises MessageError."""
-    data = np.frombuffer(message.data, np.uint8)
-    if data.size == 0:
-        raise MessageError("compressed image without data")
-    try:
-        image = cv2.imdecode(data, _DECODE)
-    except cv2.error as error:
-        raise MessageError(f"compressed image ({message.format!r}, {data.size} bytes) cannot be decoded: {error.err}") from error
-    if image is None:
-        raise MessageError(f"compressed image ({message.format!r}, {data.size} bytes) cannot be decoded")
-    source = message.format.split(";")[0].strip()
-    if image.ndim == 2:
-        return _to_rgb(image[..., None], source if source.startswith("bayer_") and source in _CHANNELS else "mono8")
-    # image_transport writes the order of the channels in the compressed picture into `format`; bgr8 is the usual one.
-    return image if "compressed rgb8" in message.format else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def panoptic_message(panoptic: Panoptic, header: Header) -> PanopticImage:
@@ -116,21 +59,6 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     data.frombytes(pixels.data.cast("B") if pixels.size else b"")
     return Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=int(sys.byteorder == "big"),
                  step=pixels.nbytes // height if height else 0, data=data)
-
-
-def _to_rgb(pixels: np.ndarray, encoding: str) -> np.ndarray:
-    """(H, W, C) uint8 in `encoding` -> (H, W, 3) uint8 RGB."""
-    if encoding == "rgb8":
-        return pixels
-    height, width = pixels.shape[:2]
-    if encoding.startswith("yuv422") and width % 2:
-        raise MessageError(f"{encoding} image of {width} columns: expected an even number, two pixels share their colour")
-    if encoding.startswith("bayer_") and (height < 2 or width < 2 or height % 2 or width % 2):
-        raise MessageError(f"{encoding} image of {width}x{height} pixels: expected even sides, the pattern is 2x2")
-    try:
-        return cv2.cvtColor(np.ascontiguousarray(pixels), _TO_RGB[encoding])
-    except cv2.error as error:
-        raise MessageError(f"{encoding} image of {width}x{height} pixels cannot be converted: {error.err}") from error
 
 
 def _segment(message: SegmentInfo) -> Segment:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 Left = TypeVar("Left")
 Right = TypeVar("Right")
+Item = TypeVar("Item")
 DEPTH = 10  # items of a side that wait for their partner
 
 
@@ -42,14 +43,14 @@ class Pairing(Generic[Left, Right]):
             self._right.clear()
             return waiting
 
-    def _take(self, side: OrderedDict, stamp_ns: int) -> object:
+    def _take(self, side: OrderedDict[int, Item], stamp_ns: int) -> Item | None:
         nearest = min(side, key=lambda other: abs(other - stamp_ns), default=None)
         if nearest is None or abs(nearest - stamp_ns) > self._tolerance_ns:
             return None
         return side.pop(nearest)
 
     @staticmethod
-    def _keep(side: OrderedDict, stamp_ns: int, item: object) -> int:
+    def _keep(side: OrderedDict[int, Item], stamp_ns: int, item: Item) -> int:
         """Put an item among those that wait; the number of others that had to go."""
         lost = int(stamp_ns in side)
         side[stamp_ns] = item

@@ -1,105 +1,117 @@
-"""Lifecycle node: images in, panoptic maps out. Parameters, subscription, publishers; the work is in model, messages and colors."""
+"""Lifecycle node: images in, panoptic maps out. Parameters and transitions; what becomes of an image is in `answering`."""
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.clock import Clock, ClockType
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockChange, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter as RosParameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
+from stereo_msgs.msg import DisparityImage
 
-from cups_ros import messages
-from cups_ros.colors import overlay
-from cups_ros.health import ERROR, OK, Health
-from cups_ros.model import Model, load_model
-from cups_ros.msg import LabelInfo, PanopticImage
-from cups_ros.settings import PARAMETERS, Parameter
-from cups_ros.worker import NewestWorker
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+from cups_ros.answering import Answering, Frame, Parts
+from cups_ros.declaring import RosLog, check_parameters, descriptor
+from cups_ros.diagnostics import diagnostics_message
+from cups_ros.engines import ENGINES
+from cups_ros.health import Health
+from cups_ros.inputs import Inputs, Receivers
+from cups_ros.model import load_model
+from cups_ros.outputs import Outputs
+from cups_ros.placing import Placing
+from cups_ros.recovery import Infers, LastingModel
+from cups_ros.rectification import CalibrationError, Lens
+from cups_ros.settings import PARAMETERS, Live, Value
+from cups_ros.tracking import Tracker
+from cups_ros.worker import NewestWorker, RateLimit
 
 STOP_TIMEOUT_S = 10.0
-REPEATED_LOG_S = 5.0
+ENGINE_HANGS = 3  # exit code
+THREADS = 3  # of the executor: transitions, diagnostics, everything else
 
 
-class Frame(NamedTuple):
-    """An image message and when it came, in seconds of the monotonic clock."""
-
-    message: Image | CompressedImage
-    arrival: float
-
-
-class PanopticNode(LifecycleNode):
+class PanopticNode(LifecycleNodeMixin, Node):
     """Answers images on `image` with cups/panoptic, newest first, from the exported model named by the parameter `model`."""
 
-    def __init__(self) -> None:
-        super().__init__("panoptic_node")
-        self.add_on_set_parameters_callback(_check_parameters)
+    def __init__(self, load: Callable[..., Infers] = load_model) -> None:
+        """`load(folder, engines=, threads=)` gives a model."""
+        Node.__init__(self, "panoptic_node")
+        # Loading may take minutes; diagnostics and parameters are served meanwhile.
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        self.add_on_set_parameters_callback(check_parameters)
         for parameter in PARAMETERS:
-            self.declare_parameter(parameter.name, parameter.default, _descriptor(parameter))
+            self.declare_parameter(parameter.name, parameter.default, descriptor(parameter))
+        self._load = load
         self._health = Health(float(self._value("stale_after_s")))
         self._state, self._since = "unconfigured", time.monotonic()
-        self._model: Model | None = None
+        self._model: LastingModel | None = None
+        self._outputs: Outputs | None = None
+        self._inputs: Inputs | None = None
+        self._answering: Answering | None = None
         self._worker: NewestWorker[Frame] | None = None
-        self._images = None
+        self._placing: Placing | None = None
+        self._lens: Lens | None = None
+        self._rate, self._silent, self._told = RateLimit(), False, ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._every_second, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady)
+        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_clock_jump)
         self._refuse_wrong_transitions()
+        self._log = RosLog(self.get_logger())
+        logging.getLogger("cups_ros").addHandler(self._log)
+        logging.getLogger("cups_ros").setLevel(logging.INFO)
+        if self._value("autostart"):
+            self._autostart = self.create_timer(0.0, self._start, callback_group=ReentrantCallbackGroup(), clock=steady)
 
     # Transitions. rclpy hides exceptions of these callbacks, so that each reports its own.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and announce its classes."""
+        self._enter("configuring")
         self._health = Health(float(self._value("stale_after_s")))
-        folder = str(self._value("model"))
         try:
-            if not folder:
-                raise ValueError("no model: set the parameter `model` to an exported model folder")
-            self._model = load_model(Path(folder).expanduser())
-            self._model.infer(np.zeros((*self._model.input_size, 3), np.uint8))  # the first run of an engine is slow
+            self._model = LastingModel(self._load_model)
+            self._outputs = Outputs(self, self._value, self._model.model.classes, self._on_misfit)
         except Exception as error:  # whatever is wrong with the model, the node lives on and says so
+            self._release()
             return self._refuse(f"cannot load the model: {error}")
-        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._label_info = self.create_publisher(LabelInfo, "cups/label_info", latched)
-        self._panoptic = self.create_lifecycle_publisher(PanopticImage, "cups/panoptic", self._qos("panoptic"))
-        self._overlay = self.create_lifecycle_publisher(Image, "cups/overlay", 1)
-        header = Header(stamp=self.get_clock().now().to_msg())
-        self._label_info.publish(messages.label_info_message(self._model.classes, self._model.name, header))
-        height, width = self._model.input_size
-        self.get_logger().info(f"model {self._model.name}: input {width}x{height}, {self._model.engine}, {len(self._model.classes)} classes")
+        model = self._model.model
+        self._outputs.announce(model.name, self._model.thresholds.score, self._now())
+        height, width = model.input_size
+        self.get_logger().info(f"model {model.name}: input {width}x{height}, {model.engine}, {len(model.classes)} classes")
         return self._enter("inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to listen to images."""
-        model, alpha = self._model, float(self._value("overlay_alpha"))
-        if model is None:  # configure gives one
+        if self._model is None or self._outputs is None:  # configure gives them
             return TransitionCallbackReturn.ERROR
-        self._worker = NewestWorker(lambda frame: self._answer(frame, model, alpha))
-        compressed = self._value("input_transport") == "compressed"
-        topic = self.resolve_topic_name("image")
-        if compressed and not topic.endswith("/compressed"):
-            topic += "/compressed"
-        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos, message_lost=self._on_lost)
-        self._images = self.create_subscription(
-            CompressedImage if compressed else Image, topic, self._on_image, self._qos("image"), event_callbacks=events)
-        self.get_logger().info(f"listening to {topic}")
+        if self._value("depth_source") != "none":
+            self._placing = Placing(self._outputs.places, lambda: self._lens.pinhole() if self._lens else None, self._health, self.get_logger(),
+                                    lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))))
+        tracker = Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed")))
+        rectify = (lambda: self._lens) if self._value("rectify") else None
+        self._answering = Answering(Parts(self._model, self._outputs, self._health, lambda: Live.read(self._value), self.get_logger(),
+                                          self.context.ok, tracker, self._placing, rectify))
+        self._worker = NewestWorker(self._answering)
+        self._lens, self._told = None, ""
         self._enter("active")
+        self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
+                                                          lambda number: self._health.count("lost", number), self._on_misfit))
+        self.get_logger().info(f"listening to {self._inputs.image_topic}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -123,100 +135,128 @@ class PanopticNode(LifecycleNode):
         self._release()
         return self._enter("unconfigured")
 
-    # Images
+    # Messages
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         now = time.monotonic()
         self._health.image(now)
-        if self._worker is not None and self._worker.offer(Frame(message, now)):
+        worker = self._worker
+        if not self._rate.lets_through(now, float(self._value("max_rate_hz"))):
+            self._health.count("skipped")
+        elif worker is None or worker.offer(Frame(message, now)):
             self._health.count("dropped")
 
-    def _answer(self, frame: Frame, model: Model, alpha: float) -> None:
-        """Answer one image, in the worker's thread."""
-        wants_overlay = self._overlay.get_subscription_count() > 0
-        if not wants_overlay and self._panoptic.get_subscription_count() == 0:
-            self._health.count("unasked")
-            return
+    def _on_camera_info(self, message: CameraInfo) -> None:
         try:
-            image = messages.rgb_from(frame.message)
-            panoptic = model.infer(image)
-            self._panoptic.publish(messages.panoptic_message(panoptic, frame.message.header))
-            now = time.monotonic()
-            self._health.answer(now, now - frame.arrival)
-            if wants_overlay:
-                picture = overlay(image, panoptic, model.classes, alpha)
-                self._overlay.publish(messages.image_message(picture, "rgb8", frame.message.header))
-        except messages.MessageError as error:
-            self._report("malformed", f"malformed image: {error}")
-        except Exception as error:  # one bad frame must not end the node
-            if self.context.ok():
-                self._report("failed", f"{type(error).__name__}: {error}")
+            self._lens = Lens(message.width, message.height, message.distortion_model.lower(), *(tuple(float(v) for v in matrix) for matrix in
+                                                                                              (message.d, message.k, message.r, message.p)))
+        except CalibrationError as error:
+            self._tell(str(error))
+            return
+        topic = self._inputs.image_topic if self._inputs is not None else ""
+        if not self._value("rectify") and not self._lens.is_rectified(topic):
+            self._tell(f"images on {topic} are not rectified by their camera_info, and the model was trained on rectified ones: "
+                       "set rectify to true, or subscribe to a rectified topic")
 
-    def _report(self, count: str, text: str) -> None:
-        self._health.count(count, error=text)
-        self.get_logger().error(text, throttle_duration_sec=REPEATED_LOG_S)
+    def _on_depth(self, message: Image | DisparityImage) -> None:
+        if self._placing is not None and self._outputs is not None and self._outputs.wants("markers"):
+            self._placing.depth(message)
 
-    def _on_lost(self, status: Any) -> None:
-        self._health.count("lost", status.total_count_change)
-
-    def _on_incompatible_qos(self, status: Any) -> None:
-        text = "a publisher of images offers another QoS than asked for: set image_reliability to best_effort"
+    def _on_misfit(self, text: str) -> None:
         self._health.error(text)
         self.get_logger().warning(text)
 
-    # Diagnostics
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        if self._answering is not None and (jump.delta.nanoseconds < 0 or jump.clock_change != ClockChange.ROS_TIME_NO_CHANGE):
+            self._answering.clock_jumped()
 
-    def _publish_diagnostics(self) -> None:
-        report = self._health.report(time.monotonic(), self._state, self._since)
-        level = {OK: DiagnosticStatus.OK, ERROR: DiagnosticStatus.ERROR}.get(report.level, DiagnosticStatus.WARN)
-        values = {"state": self._state, "model": self._model.name if self._model else "", "engine": self._model.engine if self._model else "",
-                  "rate_hz": f"{report.rate_hz:.2f}", "latency_p50_ms": _milliseconds(report.p50_ms),
-                  "latency_p99_ms": _milliseconds(report.p99_ms), **{name: str(n) for name, n in vars(report.counts).items()},
-                  "last_error": report.last_error}
-        status = DiagnosticStatus(level=level, name=f"{self.get_name()}: panoptic", hardware_id=values["engine"], message=report.summary,
-                                  values=[KeyValue(key=key, value=value) for key, value in values.items()])
-        self._diagnostics.publish(DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()), status=[status]))
+    # Once a second
+
+    def _every_second(self) -> None:
+        now = time.monotonic()
+        self._health.stale_after_s = float(self._value("stale_after_s"))
+        self._watch_input(now)
+        self._watch_engine()
+        model = self._model.model if self._model is not None else None
+        facts = {"state": self._state, "model": model.name if model else "", "engine": model.engine if model else ""}
+        report = self._health.report(now, self._state, self._since)
+        self._diagnostics.publish(diagnostics_message(self.get_name(), report, facts, self._now()))
+
+    def _watch_input(self, now: float) -> None:
+        """Say once that images are missing and why, and once that they are back."""
+        silent = self._state == "active" and self._health.silent_s(now, self._since) > self._health.stale_after_s
+        self._health.silence = self._inputs.silence() if silent and self._inputs is not None else ""
+        if silent and not self._silent:
+            self.get_logger().warning(f"no image for {self._health.stale_after_s:g} s: {self._health.silence}")
+        elif self._silent and not silent and self._state == "active":
+            self.get_logger().info("images are back")
+        self._silent = silent
+
+    def _watch_engine(self) -> None:
+        """End the process where an engine neither answers nor fails: no thread of it can be stopped from outside."""
+        limit_s, worker, model = float(self._value("engine_timeout_s")), self._worker, self._model
+        if limit_s and worker is not None and model is not None and worker.busy_s() > limit_s and not model.recovering:
+            self.get_logger().fatal(f"engine {model.model.engine} has not answered for {limit_s:g} s (engine_timeout_s): the process ends, "
+                                    "the launch file starts it anew")
+            os._exit(ENGINE_HANGS)
 
     # Pieces
 
     def close(self) -> None:
         """Stop the worker and destroy the node; after a signal, when the context may be gone already."""
         self._stop()
+        logging.getLogger("cups_ros").removeHandler(self._log)
         self.destroy_node()
 
-    def _value(self, name: str) -> str | int | float:
+    def _start(self) -> None:
+        self._autostart.cancel()
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _load_model(self) -> Infers:
+        folder = str(self._value("model"))
+        if not folder:
+            raise ValueError("no model: set the parameter `model` to an exported model folder")
+        engines = tuple(name.strip() for name in str(self._value("engines")).split(",") if name.strip())
+        return self._load(Path(folder).expanduser(), engines=engines or ENGINES, threads=int(self._value("threads")))
+
+    def _value(self, name: str) -> Value:
         return self.get_parameter(name).value
 
-    def _qos(self, kind: str) -> QoSProfile:
-        reliable = self._value(f"{kind}_reliability") == "reliable"
-        return QoSProfile(depth=self._value(f"{kind}_depth"),
-                          reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
+    def _now(self) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg())
 
     def _enter(self, state: str) -> TransitionCallbackReturn:
         self._state, self._since = state, time.monotonic()
         return TransitionCallbackReturn.SUCCESS
 
     def _refuse(self, text: str) -> TransitionCallbackReturn:
-        self._model = None
+        self._enter("unconfigured")
         self._health.fault(text)
         self.get_logger().error(text)
         return TransitionCallbackReturn.FAILURE
 
+    def _tell(self, text: str) -> None:
+        """Warn of something about the input, once until the node is activated again."""
+        if text != self._told:
+            self._told = text
+            self._health.error(text)
+            self.get_logger().warning(text)
+
     def _stop(self) -> None:
-        if self._images is not None:
-            self.destroy_subscription(self._images)
-            self._images = None
+        if self._inputs is not None:
+            self._inputs.close()
         if self._worker is not None:
             self._health.count("dropped", self._worker.stop(STOP_TIMEOUT_S))
-            self._worker = None
+        if self._placing is not None:
+            self._placing.close()
+        self._inputs = self._worker = self._placing = self._answering = None
 
     def _release(self) -> None:
         self._stop()
-        if self._model is not None:
-            self.destroy_publisher(self._label_info)
-            self.destroy_lifecycle_publisher(self._panoptic)
-            self.destroy_lifecycle_publisher(self._overlay)
-            self._model = None
+        if self._outputs is not None:
+            self._outputs.close()
+        self._outputs = self._model = None
 
     def _refuse_wrong_transitions(self) -> None:
         """Answer a transition that the state does not allow with "no": rclpy's own callback would end the process."""
@@ -233,13 +273,13 @@ class PanopticNode(LifecycleNode):
         self._service_change_state.callback = change_or_refuse
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, load: Callable[..., Infers] = load_model) -> int:
     """Run the node until SIGINT or SIGTERM; the exit code."""
     node = None
     try:
         rclpy.init(args=args)
-        node = PanopticNode()
-        executor = SingleThreadedExecutor()
+        node = PanopticNode(load)
+        executor = MultiThreadedExecutor(THREADS)
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -252,30 +292,6 @@ def main(args: list[str] | None = None) -> int:
             node.close()
         rclpy.try_shutdown()
     return 0
-
-
-def _descriptor(parameter: Parameter) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=parameter.text, additional_constraints=", ".join(parameter.choices))
-    if parameter.low is None or parameter.high is None:
-        return descriptor
-    if isinstance(parameter.default, int):
-        descriptor.integer_range = [IntegerRange(from_value=int(parameter.low), to_value=int(parameter.high))]
-    else:
-        descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.low, to_value=parameter.high)]
-    return descriptor
-
-
-def _check_parameters(parameters: list[RosParameter]) -> SetParametersResult:
-    table = {parameter.name: parameter for parameter in PARAMETERS}
-    for parameter in parameters:
-        refusal = table[parameter.name].refusal(parameter.value) if parameter.name in table else ""
-        if refusal:
-            return SetParametersResult(successful=False, reason=refusal)
-    return SetParametersResult(successful=True)
-
-
-def _milliseconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
 
 
 if __name__ == "__main__":

@@ -2,21 +2,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+EARLY = 0.1  # of a period: how much too early an item may come, so that jitter does not halve the rate
 
 
 class NewestWorker(Generic[Item]):
     """Calls `process` for one item at a time in a thread of its own. One slot holds the item that waits."""
 
-    def __init__(self, process: Callable[[Item], None]) -> None:
+    def __init__(self, process: Callable[[Item], None], name: str = "newest-worker") -> None:
         self._process = process
         self._changed = threading.Condition()
         self._waiting: list[Item] = []
         self._stopping = False
-        self._thread = threading.Thread(target=self._work, name="newest-worker", daemon=True)
+        self._begun: float | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def offer(self, item: Item) -> bool:
@@ -26,6 +29,11 @@ class NewestWorker(Generic[Item]):
             self._waiting = [item]
             self._changed.notify()
         return replaced
+
+    def busy_s(self) -> float:
+        """How long the item in work has been in work [s]; 0 if there is none."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
 
     def stop(self, timeout_s: float) -> int:
         """End after the item in work; the number of items (0 or 1) that were still waiting."""
@@ -43,4 +51,25 @@ class NewestWorker(Generic[Item]):
                 if self._stopping:
                     return
                 item = self._waiting.pop()
-            self._process(item)
+                self._begun = time.monotonic()
+            try:
+                self._process(item)
+            finally:
+                self._begun = None
+
+
+class RateLimit:
+    """Lets items through at no more than a rate, evenly."""
+
+    def __init__(self) -> None:
+        self._due = float("-inf")
+
+    def lets_through(self, now: float, rate_hz: float) -> bool:
+        """May an item that came at `now` [s] pass at this rate? 0: always."""
+        if rate_hz <= 0:
+            return True
+        period = 1.0 / rate_hz
+        if now < self._due - EARLY * period and self._due <= now + period:  # due later than a period from now: the rate was raised
+            return False
+        self._due = self._due + period if now < self._due + period <= now + 2 * period else now + period
+        return True

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import types
 from abc import ABC, abstractmethod
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import yaml
@@ -23,17 +23,44 @@ class LaunchError(Exception):
 
 
 class LaunchContext:
-    """Arguments, started processes, event handlers and events of one launch."""
+    """Arguments, environment and processes of one launch."""
 
     def __init__(self, arguments: dict[str, str]) -> None:
         self.launch_configurations = arguments
         self.environment = dict(os.environ)
-        self.handlers: list[OnStateTransition] = []
-        self.processes: list[tuple[str, subprocess.Popen]] = []
-        self.events: Queue[ChangeState] = Queue()
+        self.processes: list[Process] = []
 
     def perform_substitution(self, value: Any) -> str:
         return text(value, self)
+
+
+class Process:
+    """One process, started anew when it ends if that is wished."""
+
+    def __init__(self, label: str, command: list[str], environment: dict[str, str], respawn_delay_s: float | None) -> None:
+        self.label, self._command, self._environment, self._delay_s = label, command, environment, respawn_delay_s
+        self._ended: float | None = None
+        self.popen = self._start()
+
+    def lives_on(self) -> bool:
+        """Looks after the process: False once it has ended for good."""
+        if self.popen.poll() is None or self._delay_s is None:
+            return self.popen.poll() is None
+        now = time.monotonic()
+        if self._ended is None:
+            self._ended = now
+            print(f"[ERROR] [{self.label}]: process has died, exit code {self.popen.returncode}; it is started anew", flush=True)
+        if now - self._ended >= self._delay_s:
+            self._ended, self.popen = None, self._start()
+        return True
+
+    def _start(self) -> subprocess.Popen:
+        # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.
+        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment,
+                                   start_new_session=True)
+        print(f"[INFO] [{self.label}]: process started with pid [{process.pid}]", flush=True)
+        threading.Thread(target=_pass_on, args=(self.label, process), daemon=True).start()
+        return process
 
 
 def text(value: Any, context: LaunchContext) -> str:
@@ -143,9 +170,11 @@ class OpaqueFunction(Action):
 
 
 class ExecuteProcess(Action):
-    def __init__(self, *, cmd: list | None = None, output: Any = None, name: Any = None, **rest: Any) -> None:
+    def __init__(self, *, cmd: list | None = None, output: Any = None, name: Any = None, respawn: bool = False, respawn_delay: float | None = None,
+                 **rest: Any) -> None:
         super().__init__(**rest)
         self.cmd, self.name = cmd or [], name
+        self.respawn_delay_s = (respawn_delay or 0.0) if respawn else None
 
     def command(self, context: LaunchContext) -> list[str]:
         return [text(word, context) for word in self.cmd]
@@ -153,12 +182,27 @@ class ExecuteProcess(Action):
     def execute(self, context: LaunchContext) -> None:
         command = self.command(context)
         label = f"{Path(command[0]).name}-{len(context.processes) + 1}"
-        # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=context.environment,
-                                   start_new_session=True)
-        context.processes.append((label, process))
-        print(f"[INFO] [{label}]: process started with pid [{process.pid}]", flush=True)
-        threading.Thread(target=_pass_on, args=(label, process), daemon=True).start()
+        context.processes.append(Process(label, command, dict(context.environment), self.respawn_delay_s))
+
+
+class PythonLaunchDescriptionSource:
+    def __init__(self, location: Any) -> None:
+        self.location = location
+
+
+class IncludeLaunchDescription(Action):
+    """Another launch file, with arguments of its own."""
+
+    def __init__(self, launch_description_source: PythonLaunchDescriptionSource, *, launch_arguments: Any = (), **rest: Any) -> None:
+        super().__init__(**rest)
+        self.source, self.arguments = launch_description_source, launch_arguments
+
+    def execute(self, context: LaunchContext) -> None:
+        from ros2_stand_in.launch import load
+
+        context.launch_configurations.update({text(name, context): text(value, context) for name, value in self.arguments})
+        for action in load(Path(text(self.source.location, context))):
+            action.visit(context)
 
 
 def _pass_on(label: str, process: subprocess.Popen) -> None:
@@ -213,37 +257,6 @@ class LifecycleNode(Node):
     pass
 
 
-class ChangeState:
-    def __init__(self, *, lifecycle_node_matcher: LifecycleNode, transition_id: int) -> None:
-        self.node, self.transition_id = lifecycle_node_matcher, transition_id
-
-
-class EmitEvent(Action):
-    def __init__(self, *, event: ChangeState, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.event = event
-
-    def execute(self, context: LaunchContext) -> None:
-        context.events.put(self.event)
-
-
-class OnStateTransition:
-    def __init__(self, *, target_lifecycle_node: LifecycleNode, goal_state: str, entities: list[Action], start_state: str | None = None) -> None:
-        self.node, self.goal, self.start, self.entities = target_lifecycle_node, goal_state, start_state, entities
-
-    def fits(self, start: str, goal: str) -> bool:
-        return goal == self.goal and self.start in (None, start)
-
-
-class RegisterEventHandler(Action):
-    def __init__(self, event_handler: OnStateTransition, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.event_handler = event_handler
-
-    def execute(self, context: LaunchContext) -> None:
-        context.handlers.append(self.event_handler)
-
-
 class LaunchDescription:
     def __init__(self, initial_entities: Any = ()) -> None:
         self.entities = list(initial_entities)
@@ -254,15 +267,12 @@ def install() -> None:
     modules = {
         "launch": (LaunchContext, LaunchDescription),
         "launch.action": (Action,),
-        "launch.actions": (DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable),
+        "launch.actions": (DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable),
         "launch.conditions": (IfCondition, UnlessCondition),
-        "launch.events": (),
+        "launch.launch_description_sources": (PythonLaunchDescriptionSource,),
         "launch.substitutions": (EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution),
         "launch_ros": (),
         "launch_ros.actions": (LifecycleNode, Node),
-        "launch_ros.event_handlers": (OnStateTransition,),
-        "launch_ros.events": (),
-        "launch_ros.events.lifecycle": (ChangeState,),
         "launch_ros.parameter_descriptions": (ParameterValue,),
         "launch_ros.substitutions": (FindPackageShare,),
     }
@@ -271,7 +281,6 @@ def install() -> None:
         module.__path__ = []
         module.__dict__.update({member.__name__: member for member in members})
         sys.modules[name] = module
-    sys.modules["launch.events"].matches_action = lambda action: action
 
 
 STOP_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))

@@ -38,3 +38,13 @@ def test_a_fault_is_told_until_it_is_mended() -> None:
     for now in (1.0, 2.0, 300.0):
         report = health.report(now, "unconfigured", 0.0)
         assert report.level == ERROR and report.summary == report.last_error == "cannot load the model: no card"
+
+
+def test_silence_says_why_and_the_age_of_the_last_answer_grows() -> None:
+    health = Health(stale_after_s=2.0)
+    assert health.report(1.0, "active", 0.0).age_s is None
+    health.image(1.0)
+    health.answer(1.5, 0.5)
+    health.silence = "nobody publishes /camera/image"
+    late = health.report(4.0, "active", 0.0)
+    assert late.summary == "no image for 3.0 s: nobody publishes /camera/image" and late.age_s == 2.5 and health.silent_s(4.0, 0.0) == 3.0

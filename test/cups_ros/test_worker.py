@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import threading
 
-from cups_ros.worker import NewestWorker
+import pytest
+
+from cups_ros.worker import NewestWorker, RateLimit
 
 
 def test_newest_wins_and_every_drop_is_told() -> None:
@@ -40,3 +42,35 @@ def test_stop_ends_after_the_item_in_work_and_tells_the_one_that_waited() -> Non
     worker.offer(2)
     threading.Timer(0.05, go.set).start()
     assert worker.stop(5) == 1 and seen == [1]
+
+
+def test_time_in_work_is_told() -> None:
+    started, go = threading.Event(), threading.Event()
+
+    def slow(_: int) -> None:
+        started.set()
+        go.wait(5)
+
+    worker = NewestWorker(slow)
+    assert worker.busy_s() == 0
+    worker.offer(1)
+    assert started.wait(5)
+    threading.Event().wait(0.05)
+    assert 0.05 <= worker.busy_s() < 5
+    go.set()
+    worker.stop(5)
+    assert worker.busy_s() == 0
+
+
+@pytest.mark.parametrize(("come_hz", "limit_hz", "pass_hz"), [(30, 20, 20), (30, 10, 10), (30, 0, 30), (30, 30, 30), (10, 30, 10), (60, 7, 7)])
+def test_rate_is_held_in_spite_of_jitter(come_hz: float, limit_hz: float, pass_hz: float) -> None:
+    limit, jitter = RateLimit(), [0.0, 0.002, -0.002, 0.001]
+    passed = [limit.lets_through(number / come_hz + jitter[number % 4], limit_hz) for number in range(10 * come_hz)]
+    assert sum(passed) == pytest.approx(10 * pass_hz, abs=2)
+
+
+def test_a_raised_rate_holds_at_once_and_a_pause_gives_no_burst() -> None:
+    limit = RateLimit()
+    assert limit.lets_through(0.0, 0.1) and not limit.lets_through(1.0, 0.1)
+    assert limit.lets_through(1.1, 10)
+    assert [limit.lets_through(100 + n / 100, 10) for n in range(11)] == [True, *[False] * 8, True, False]

@@ -48,10 +48,53 @@ def test_node_command_keeps_strings_and_the_order_of_parameters(tmp_path: Path, 
     assert Path(command[9]).read_text() == "/front/n:\n  ros__parameters:\n    depth: 2\n    model: '123'\n"
 
 
-def test_handler_fires_only_on_its_transition() -> None:
-    handler = api.OnStateTransition(target_lifecycle_node=None, start_state="configuring", goal_state="inactive", entities=[])
-    assert handler.fits("configuring", "inactive")
-    assert not handler.fits("deactivating", "inactive") and not handler.fits("configuring", "unconfigured")
+def test_a_process_that_dies_is_started_anew_until_the_launch_ends(tmp_path: Path) -> None:
+    file, log = tmp_path / "x.launch.py", tmp_path / "log"
+    file.write_text(f"""
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess
+def generate_launch_description():
+    return LaunchDescription([ExecuteProcess(cmd=["sh", "-c", "echo $$ >> {log}; exec sleep 60"], respawn=True, respawn_delay=0.1)])
+""")
+    process = command(0, "launch", str(file))
+    try:
+        pids: list[int] = []
+        end = time.monotonic() + 30
+        while len(pids) < 3:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+            found = [int(word) for word in log.read_text().split()] if log.exists() else []
+            if len(found) > len(pids):
+                pids = found
+                time.sleep(0.1)  # `exec` has to be through
+                if len(pids) < 3:
+                    os.kill(pids[-1], signal.SIGKILL)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=30)[0]
+    finally:
+        process.kill()
+    assert output.count("process has died, exit code -9; it is started anew") == 2 and output.count("process started") == 3
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[-1], 0)
+
+
+def test_a_launch_file_includes_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inner, outer = tmp_path / "inner.launch.py", tmp_path / "outer.launch.py"
+    inner.write_text("""
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess
+from launch.substitutions import LaunchConfiguration
+def generate_launch_description():
+    return LaunchDescription([DeclareLaunchArgument("word"), ExecuteProcess(cmd=["sh", "-c", ["exit ", LaunchConfiguration("word")]])])
+""")
+    outer.write_text(f"""
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+def generate_launch_description():
+    return LaunchDescription([IncludeLaunchDescription(PythonLaunchDescriptionSource("{inner}"), launch_arguments={{"word": "7"}}.items())])
+""")
+    assert command(0, "launch", str(outer)).wait(30) == 7
 
 
 def test_wrong_names_are_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +107,7 @@ def test_wrong_names_are_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert launch([str(ROOT / "launch/panoptic.launch.py")], show_arguments=True) == 0
     shown = capsys.readouterr().out
-    for name in ("model", "image", "transport", "params_file", "autostart", "namespace", "dds_profile"):
+    for name in ("model", "cameras", "image", "camera_info", "depth", "transport", "params_file", "autostart", "respawn", "namespace", "dds_profile"):
         assert f"\n    {name}:\n" in shown
 
 

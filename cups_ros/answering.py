@@ -1,0 +1,130 @@
+"""What becomes of one image: decoded, rectified, inferred, tracked, published, counted. Runs in the worker's thread."""
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+
+from cups_ros.health import Health
+from cups_ros.images import MessageError, rgb_from, stamp_ns
+from cups_ros.outputs import Outputs
+from cups_ros.placing import Placing
+from cups_ros.recovery import EngineFailure, LastingModel
+from cups_ros.rectification import CalibrationError, Lens, rectify
+from cups_ros.settings import Live
+from cups_ros.tracking import Tracker
+from cups_ros.types import Panoptic
+
+REPEATED_LOG_S = 5.0
+
+
+class Frame(NamedTuple):
+    """An image message and when it came, in seconds of the monotonic clock."""
+
+    message: Image | CompressedImage
+    arrival: float
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an answer is made with."""
+
+    model: LastingModel
+    outputs: Outputs
+    health: Health
+    live: Callable[[], Live]
+    logger: Any
+    alive: Callable[[], bool]  # False once ROS is shut down
+    tracker: Tracker
+    placing: Placing | None
+    lens: Callable[[], Lens | None] | None  # None: images are taken as they are
+
+
+class Answering:
+    """Answers one image at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._last_stamp_ns: int | None = None
+        self._clock_jumped = threading.Event()
+
+    def __call__(self, frame: Frame) -> None:
+        """Answer an image; whatever happens is counted."""
+        parts = self._parts
+        if not parts.outputs.asked():
+            parts.health.count("unasked")
+            return
+        live = parts.live()
+        try:
+            image, panoptic = self._answer(frame, live)
+        except (MessageError, CalibrationError) as error:
+            self._report("malformed", f"malformed image: {error}")
+            return
+        except EngineFailure as failure:
+            parts.health.count("engine_failures")
+            parts.health.count("failed", error=str(failure))
+            parts.logger.warning(str(failure))
+            return
+        except Exception as error:  # one bad frame must not end the node
+            self._report("failed", f"{type(error).__name__}: {error}")
+            return
+        try:
+            self._pass_on(frame, live, image, panoptic)
+        except Exception as error:  # the answer itself is out already
+            self._report("", f"{type(error).__name__}: {error}")
+
+    def clock_jumped(self) -> None:
+        """The ROS clock went backwards or was changed; from any thread."""
+        self._clock_jumped.set()
+
+    def _answer(self, frame: Frame, live: Live) -> tuple[np.ndarray, Panoptic]:
+        parts, header = self._parts, frame.message.header
+        image = self._rectified(rgb_from(frame.message, live.max_megapixels))
+        panoptic = parts.model.infer(image, live.thresholds(parts.model.thresholds))
+        self._watch_time(stamp_ns(header))
+        if live.track:
+            panoptic = parts.tracker.update(panoptic, stamp_ns(header))
+        parts.outputs.panoptic(panoptic, header)
+        now = time.monotonic()
+        parts.health.answer(now, now - frame.arrival)
+        return image, panoptic
+
+    def _pass_on(self, frame: Frame, live: Live, image: np.ndarray, panoptic: Panoptic) -> None:
+        parts, header = self._parts, frame.message.header
+        parts.outputs.others(panoptic, image, header, live.overlay_alpha)
+        if parts.placing is not None and parts.outputs.wants("markers"):
+            parts.placing.answer(panoptic, header)
+
+    def _rectified(self, image: np.ndarray) -> np.ndarray:
+        if self._parts.lens is None:
+            return image
+        lens = self._parts.lens()
+        if lens is None:
+            raise CalibrationError("expected a camera_info to rectify with, found none yet; remap camera_info or set rectify to false")
+        return rectify(image, lens)
+
+    def _watch_time(self, now_ns: int) -> None:
+        """Forget what was seen where time goes back: the clock was set, or a recording began anew."""
+        back = self._last_stamp_ns is not None and now_ns < self._last_stamp_ns
+        self._last_stamp_ns = now_ns
+        if not back and not self._clock_jumped.is_set():
+            return
+        self._clock_jumped.clear()
+        self._parts.health.count("clock_jumps")
+        self._parts.tracker.reset()
+        if self._parts.placing is not None:
+            self._parts.placing.forget()
+
+    def _report(self, count: str, text: str) -> None:
+        if not self._parts.alive():  # ROS is shut down: nothing can be published any more
+            return
+        if count:
+            self._parts.health.count(count, error=text)
+        else:
+            self._parts.health.error(text)
+        self._parts.logger.error(text, throttle_duration_sec=REPEATED_LOG_S)

@@ -1,0 +1,76 @@
+"""Answers meet depth images of their time: where the segments are. Neither waits for the other in the image's own way."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from stereo_msgs.msg import DisparityImage
+
+from cups_ros.depth import Pinhole, Place, places
+from cups_ros.health import Health
+from cups_ros.images import MessageError, depth_from, stamp_ns
+from cups_ros.pairing import Pairing
+from cups_ros.types import Panoptic
+from cups_ros.worker import NewestWorker
+
+NO_CAMERA = "expected a camera_info for positions in metres, found none yet; remap camera_info"
+REPEATED_LOG_S = 5.0
+STOP_TIMEOUT_S = 5.0
+
+
+class Answer(NamedTuple):
+    """A panoptic map that waits for its depth."""
+
+    panoptic: Panoptic
+    header: Header
+
+
+class Placing:
+    """Pairs answers with depth images and gives the places on; a thread of its own does the arithmetic."""
+
+    def __init__(self, publish: Callable[[tuple[Place, ...], Header], None], camera: Callable[[], Pinhole | None], health: Health,
+                 logger: Any, limits: Callable[[], tuple[float, float]]) -> None:
+        """`camera` gives the rectified camera, None before a camera_info came; `limits` tolerance [s] and farthest depth [m]."""
+        self._publish, self._camera, self._health, self._logger = publish, camera, health, logger
+        self._farthest_m = lambda: limits()[1]
+        self._pairing: Pairing[Answer, Image | DisparityImage] = Pairing(round(limits()[0] * 1e9))
+        self._worker: NewestWorker[tuple[Answer, Image | DisparityImage]] = NewestWorker(self._place, "placing")
+
+    def answer(self, panoptic: Panoptic, header: Header) -> None:
+        """An answer was published."""
+        self._met(self._pairing.add_left(stamp_ns(header), Answer(panoptic, header)))
+
+    def depth(self, message: Image | DisparityImage) -> None:
+        """A depth or disparity image came."""
+        self._met(self._pairing.add_right(stamp_ns(message.header), message))
+
+    def forget(self) -> None:
+        """Time has jumped."""
+        self._health.count("unmeasured", self._pairing.clear())
+
+    def close(self) -> None:
+        """End the thread."""
+        self._health.count("unmeasured", self._worker.stop(STOP_TIMEOUT_S))
+        self.forget()
+
+    def _met(self, result: tuple[tuple[Answer, Image | DisparityImage] | None, int]) -> None:
+        pair, lost = result
+        replaced = pair is not None and self._worker.offer(pair)
+        if lost + replaced:
+            self._health.count("unmeasured", lost + replaced)
+
+    def _place(self, pair: tuple[Answer, Image | DisparityImage]) -> None:
+        answer, message = pair
+        try:
+            camera = self._camera()
+            if camera is None:
+                raise MessageError(NO_CAMERA)
+            found = places(answer.panoptic, depth_from(message), camera, self._farthest_m())
+            self._publish(found, answer.header)
+            self._health.count("measured")
+        except Exception as error:  # one bad depth image must not end the thread
+            text = f"no positions: {error}"
+            self._health.count("unmeasured", error=text)
+            self._logger.error(text, throttle_duration_sec=REPEATED_LOG_S)
