@@ -17,7 +17,7 @@ from cups_train.files import write_atomically
 from cups_train.geometry.stereo import fill_disparity
 from cups_train.semantics.channels import CELL, resize, working_size
 from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
-from cups_train.semantics.refine import refine
+from cups_train.semantics.refine import Method, refine
 from cups_train.semantics.shape import cell_disparity
 from cups_train.semantics.windows import blend, starts, whole_weight
 from cups_train.types import StereoCamera
@@ -36,7 +36,7 @@ class SemanticModel:
     encoder: Encoder
     height: int  # working height, px
     windows: bool = True
-    smooth: bool = True
+    refine: Method = "crf"
 
     @property
     def classes(self) -> int:
@@ -61,7 +61,7 @@ class SemanticModel:
             log_probability = self._with_windows(image, log_probability, filled, depth_scale)
         finest = max(1.0, height / (FINEST * self.height))
         guide = resize(image, round(height / finest), round(width / finest))
-        ids = refine(np.exp(log_probability), guide, self.smooth)
+        ids = refine(np.exp(log_probability), guide, self.refine)
         return ids if ids.shape == (height, width) else cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
 
     def _with_windows(self, image: np.ndarray, whole: np.ndarray, disparity: np.ndarray | None, depth_scale: float) -> np.ndarray:
@@ -94,7 +94,7 @@ class SemanticModel:
 def save(model: SemanticModel, folder: Path, more: dict[str, object]) -> None:
     """FOLDER/encoder.safetensors; its metadata hold what is needed to build the model again, and `more`."""
     tensors = {name: value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}
-    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "smooth": model.smooth, **more}
+    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "refine": model.refine, **more}
     write_atomically(folder / FILE, lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(card)}))
 
 
@@ -107,7 +107,7 @@ def load(folder: Path, device: str) -> SemanticModel:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         encoder = Encoder(EncoderSpec(**card["spec"]))
         encoder.load_state_dict(tensors)
-        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), bool(card["smooth"]))
+        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card.get("refine", "guided"))
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise ModelError(f"expected an encoder written by `cups-train pseudo-label` in {path}, found {error}; run that command again") from error
     encoder.eval().to(torch_device(device), memory_format=torch.channels_last)

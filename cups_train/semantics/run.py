@@ -19,6 +19,7 @@ from cups_train.recording import Recording
 from cups_train.semantics.channels import resize, working_size
 from cups_train.semantics.model import SemanticModel, load
 from cups_train.semantics.prepared import MAX_DISPARITY
+from cups_train.semantics.refine import Method
 from cups_train.types import StereoFrame
 
 OVERLAYS = 4  # pictures of a recording
@@ -30,7 +31,7 @@ def run(recording: Recording, model_folder: Path, out: Path, config: SemanticsCo
     shown = {recording.stamps[i].key for i in np.linspace(0, len(recording.stamps) - 1, OVERLAYS).round().astype(int)}
     place = torch_device(device)  # found here once: every worker, wherever it is, computes on the same kind
     workers = 1 if place.type == "cuda" else min(workers, len(keys))
-    load_here = partial(_model, model_folder, str(place), config.windows, config.smooth, workers > 1)
+    load_here = partial(_model, model_folder, str(place), config.windows, config.refine, workers > 1)
     write = partial(_write_frame, load_here, recording, out, shown)
     done = len(recording.stamps) - len(keys)
     for _ in progress(map_frames(write, keys, workers), f"classes {recording.name}", len(recording.stamps), done):
@@ -54,9 +55,9 @@ def _write_frame(load_here: Callable[[], SemanticModel], recording: Recording, o
 
 
 @lru_cache(maxsize=1)
-def _model(folder: Path, device: str, windows: bool, smooth: bool, alone: bool) -> SemanticModel:
+def _model(folder: Path, device: str, windows: bool, refine: Method, alone: bool) -> SemanticModel:
     """Loaded once a process; `alone`: among other workers, so that one thread is enough."""
     if alone:
         torch.set_num_threads(1)
     model = load(folder, device)
-    return SemanticModel(model.encoder, model.height, windows, smooth)
+    return SemanticModel(model.encoder, model.height, windows, refine)

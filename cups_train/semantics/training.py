@@ -51,7 +51,7 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     frames = list(progress(prepare_all(sources, config.height, seed, workers), "channels", len(sources)))
     encoder = new_encoder(config, seed, device)
     train_encoder(encoder, frames, state, config, seed)
-    model = SemanticModel(encoder, config.height, config.windows, config.smooth)
+    model = SemanticModel(encoder, config.height, config.windows, config.refine)
     names = [recording.name for recording in recordings]
     save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None})
     images = (load(path).images[0] for path in frames[::max(1, len(frames) // SHEET_FRAMES)])
