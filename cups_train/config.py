@@ -75,8 +75,10 @@ class LabelConfig(Section):
 
     psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the share that all pixels have inside moving objects")
     min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class; of few objects one in fifty, at least two")
-    thing_vote: float = Field(0.2, ge=0, le=1, description="share of a moving object's pixels from which thing classes name it, even against stuff")
+    thing_vote: float = Field(0.2, ge=0, le=1, description="without kinds: share of an object's pixels from which thing classes name it")
     things: tuple[int, ...] = Field((), description="ids of the thing classes; empty: found by motion")
+    kinds: int = Field(24, ge=0, le=128, description="most kinds of moving objects, by size, speed and looks: they name objects and are classes "
+                       "of their own beside semantics.classes; 0: the votes of an object's pixels name it (published)")
     border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")
     min_moving_frames: float = Field(0.02, ge=0, le=1, description="gate: least share of frames with a moving object")
     max_class_share: float = Field(0.6, gt=0, le=1, description="gate: largest share of all pixels that one class may take")

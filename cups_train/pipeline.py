@@ -77,7 +77,7 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
     with run_folder.making("labels", inputs, config.seed) as folder:
         if folder is not None:
             classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels,
-                                       config.semantics.classes, workers)
+                                       config.semantics.classes, workers, config.seed)
             write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
 
 
@@ -89,7 +89,7 @@ def train(recordings: list[Recording], run_folder: RunFolder, config: Config) ->
               **_inputs(recordings, config, config.bootstrap)}
     with _training("bootstrap", run_folder, inputs, config) as folder:
         if folder is not None:
-            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes(), folder, config.network, config.bootstrap, config.seed,
+            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes().unmerged(), folder, config.network, config.bootstrap, config.seed,
                           config.device)
 
 

@@ -202,9 +202,10 @@ def _of_checkpoint(path: Path, config: ExportConfig, device: str) -> Predictor:
 def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
     from cups_train import motion, semantics
     from cups_train.flow_network.weights import trained_before
-    from cups_train.pseudo_label import label_frame, label_recording
+    from cups_train.pseudo_label import label_picture, label_recording, read_rules
 
     classes = run_folder.classes()
+    rules = read_rules(run_folder.stage("labels"), classes, config.labels)
     workers = worker_count(config.workers)
     encoder = run_folder.stage("semantics")
 
@@ -212,15 +213,13 @@ def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:
         if not isinstance(source, Recording):
             model = semantics.load(encoder, config.device)
             for frame in source.frames():
-                nothing = np.zeros(frame.image.shape[:2], np.uint16)
-                panoptic = label_frame(model.classify(frame.image, None, None), nothing, (), classes, config.labels)
-                yield Answer(frame.key, frame.stamp_ns, frame.image, panoptic)
+                yield Answer(frame.key, frame.stamp_ns, frame.image, label_picture(model.classify(frame.image, None, None), classes))
             return
         work = work / f"{source.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"  # a stopped call may have been of another encoder
         settings = trained_before(config.motion, run_folder.stage("motion"))
         motion.run(source, work / "motion", settings, config.seed, workers, device=config.device)
         semantics.run(source, encoder, work / "semantics", config.semantics, workers, config.device)
-        for key, stamp_ns, panoptic in label_recording(source, work / "motion", work / "semantics", classes, config.labels):
+        for key, stamp_ns, panoptic in label_recording(source, work / "motion", work / "semantics", rules):
             yield Answer(key, stamp_ns, source.left(key), panoptic)
 
     return Predictor(f"{run_folder.root.name}/labels", classes, label)

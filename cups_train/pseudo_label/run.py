@@ -21,7 +21,8 @@ from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.pseudo_label.align import clear_border
 from cups_train.pseudo_label.counts import Counts, count_frame
-from cups_train.pseudo_label.label import label_maps, panoptic_of
+from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
+from cups_train.pseudo_label.label import Rules, label_frame, label_maps, panoptic_of
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
@@ -40,6 +41,7 @@ class FrameInput:
     motion: Path  # the recording's motion folder
     semantics: Path  # the recording's folder of class maps
     frame: MotionResult  # without its map
+    lens: Lens
 
     def read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) uint8 class ids 1..K and (H, W) uint16 object ids. Raises ResultError where they do not fit."""
@@ -53,51 +55,55 @@ class FrameInput:
         return class_map, instances
 
 
-def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Path, config: LabelConfig, k: int, workers: int = 1) -> Classes:
-    """Write the labels of all recordings and out/statistics.json; the pseudo classes with their kinds.
+def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Path, config: LabelConfig, k: int, workers: int = 1,
+        seed: int = 0) -> Classes:
+    """Write the labels of all recordings, out/kinds.json and out/statistics.json; the pseudo classes: 1..k, then the kinds of movers.
 
-    Reads motion/NAME and semantics/NAME. First all frames are counted and things told from stuff; then every frame is labelled
-    (those that an earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
+    Reads motion/NAME and semantics/NAME. First all frames are counted, things told from stuff and kinds of moving objects found;
+    then every frame is labelled (those that an earlier call finished from the same input are kept). Raises GateError where the
+    labels are not worth training on.
     """
     inputs = {r.name: list(frame_inputs(r, motion / r.name, semantics / r.name)) for r in recordings}
     everything = [i for frames in inputs.values() for i in frames]
     workers = min(workers, 1 + len(everything) // FRAMES_A_WORKER)
-    counts, digest = Counts.nothing(k), hashlib.sha256(config.model_dump_json().encode())
-    for frame_counts, frame_digest in progress(map_frames(partial(_count, k, config), everything, workers), "count", len(everything)):
-        counts += frame_counts
-        digest.update(frame_digest)
+    counts, objects, digest = _count_all(everything, k, config, workers)
     split = find_split(counts, config)
-    classes = split.classes()
-    _keep_only_labels_of(out, digest.hexdigest())
-    area = LabelArea.nothing(k)
+    kinds = find_kinds(objects, k + 1, config.kinds, seed) if config.compat != "reference" else None
+    rules = Rules(with_kinds(split.classes(), kinds), config, kinds)
+    _keep_only_labels_of(out, digest)
+    save_kinds(out, kinds)
+    area = LabelArea.nothing(len(rules.classes))
     labelled: dict[str, list[LabelledFrame]] = {r.name: [] for r in recordings}
-    for frame, measured in progress(map_frames(partial(_label, out, classes, config), everything, workers), "labels", len(everything)):
+    for frame, measured in progress(map_frames(partial(_label, out, rules), everything, workers), "labels", len(everything)):
         labelled[frame.folder.name].append(frame)
         area += measured
     for recording in recordings:
-        _write_pictures(recording, out / recording.name, labelled[recording.name], classes)
+        _write_pictures(recording, out / recording.name, labelled[recording.name], rules.classes)
         write_labels(out / recording.name, recording.name, labelled[recording.name])
-    _finish(out, [f for frames in labelled.values() for f in frames], (area, counts, split), classes, config)
-    return classes
+    _finish(out, [f for frames in labelled.values() for f in frames], (area, counts, split), rules)
+    return rules.classes
 
 
 def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterator[FrameInput]:
     """The inputs of every frame of a recording, in order. Raises ResultError where a frame has no motion."""
-    index = read_motion(motion)
+    index, lens = read_motion(motion), Lens(recording.camera.fx, recording.step_ns / 1e9)
     for stamp in recording.stamps:
         if stamp.key not in index:
             raise ResultError(f"expected frame {stamp.key} of {recording.name} in {motion / 'motion.json'}, found {len(index)} others; "
                               f"delete the folder to make it again")
-        yield FrameInput(motion, semantics, index[stamp.key])
+        yield FrameInput(motion, semantics, index[stamp.key], lens)
 
 
-def label_recording(recording: Recording, motion: Path, semantics: Path, classes: Classes,
-                    config: LabelConfig) -> Iterator[tuple[str, int, Panoptic]]:
+def read_rules(labels: Path, classes: Classes, config: LabelConfig) -> Rules:
+    """By what the finished labels in a folder were made."""
+    return Rules(classes, config, load_kinds(labels))
+
+
+def label_recording(recording: Recording, motion: Path, semantics: Path, rules: Rules) -> Iterator[tuple[str, int, Panoptic]]:
     """(key, stamp, label) of every frame of a recording that need not be the one the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
-        class_map, instances = item.read(len(classes))
-        maps = label_maps(class_map, instances, item.frame.objects, classes, config)
-        yield item.frame.key, item.frame.stamp_ns, panoptic_of(*maps, classes)
+        class_map, instances = item.read(len(rules.classes))
+        yield item.frame.key, item.frame.stamp_ns, label_frame(class_map, instances, item.frame.objects, rules, item.lens)
 
 
 def export_results(labels: Path, classes: Classes, recordings: Sequence[Recording], out: Path) -> list[Path]:
@@ -113,12 +119,25 @@ def export_results(labels: Path, classes: Classes, recordings: Sequence[Recordin
     return folders
 
 
-def _count(k: int, config: LabelConfig, item: FrameInput) -> tuple[Counts, bytes]:
-    """One frame's counts, and a digest of what its label will be made from."""
+def _count_all(items: list[FrameInput], k: int, config: LabelConfig, workers: int) -> tuple[Counts, Objects, str]:
+    """Counts over all frames, all moving objects, and a digest of what the labels will be made from."""
+    counts, found, digest = Counts.nothing(k), [], hashlib.sha256(config.model_dump_json().encode())
+    for frame_counts, objects, frame_digest in progress(map_frames(partial(_count, k, config), items, workers), "count", len(items)):
+        counts += frame_counts
+        found.append(objects)
+        digest.update(frame_digest)
+    return counts, Objects.together(found, k), digest.hexdigest()
+
+
+def _count(k: int, config: LabelConfig, item: FrameInput) -> tuple[Counts, Objects, bytes]:
+    """One frame's counts and objects, and a digest of what its label will be made from."""
     class_map, instances = item.read(k)
-    digest = hashlib.sha256(class_map.tobytes() + instances.tobytes() + repr([(o.id, o.score, o.track_id) for o in item.frame.objects]).encode())
-    digest.update(f"{item.motion.name}/{item.frame.key}".encode())
-    return count_frame(class_map, clear_border(instances, config.border), k, config.border, config.compat == "reference"), digest.digest()
+    facts = repr([(o.id, o.score, o.track_id, o.centroid_m, o.transform.tolist()) for o in item.frame.objects])
+    digest = hashlib.sha256(class_map.tobytes() + instances.tobytes() + facts.encode())
+    digest.update(f"{item.motion.name}/{item.frame.key}/{item.lens}".encode())
+    cleared = clear_border(instances, config.border)
+    counts = count_frame(class_map, cleared, k, config.border, config.compat == "reference")
+    return counts, describe_objects(class_map, cleared, item.frame.objects, k, item.lens), digest.digest()
 
 
 def _keep_only_labels_of(out: Path, digest: str) -> None:
@@ -140,22 +159,22 @@ def _write_pictures(recording: Recording, folder: Path, frames: list[LabelledFra
             write_image(picture, overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes))
 
 
-def _label(out: Path, classes: Classes, config: LabelConfig, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
+def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
     """Label one frame and measure it from its files; those of a finished frame are left as they are."""
     frame, folder = item.frame, out / item.motion.name
-    class_map, instances = item.read(len(classes))
-    aligned, cleared, rows = label_maps(class_map, instances, frame.objects, classes, config)
+    class_map, instances = item.read(len(rules.classes))
+    aligned, cleared, rows = label_maps(class_map, instances, frame.objects, rules, item.lens)
     if not is_finished(folder, frame.key):
         write_maps(folder, frame.key, aligned, cleared)
     reason = None if rows else frame.reason or "all objects lie at the border of the picture"
     labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
-    return labelled, measure_frame(len(classes), labelled)
+    return labelled, measure_frame(len(rules.classes), labelled)
 
 
-def _finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Counts, Split], classes: Classes, config: LabelConfig) -> None:
+def _finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Counts, Split], rules: Rules) -> None:
     area, counts, split = found
-    result = statistics(frames, area, counts, split, classes)
-    judged: Mapping[str, object] = verdict(result, config)
+    result = statistics(frames, area, counts, split, rules.classes)
+    judged: Mapping[str, object] = verdict(result, rules.config)
     write_json(out / "statistics.json", {**result, "gate": judged})
     for warning in judged["warnings"]:  # type: ignore[attr-defined]
         logger.warning(warning)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from cups_train.types import StereoCamera
+
 K = 6  # classes 1 road, 2 wall, 3 sky, 4 tree; 5 body and 6 window of what moves
 HEIGHT, WIDTH = 48, 80
 
@@ -27,6 +29,8 @@ class FakeRecording:
 
     name: str
     stamps: tuple[FakeStamp, ...]
+    camera: StereoCamera = StereoCamera(WIDTH, HEIGHT, 100.0, 100.0, WIDTH / 2, HEIGHT / 2, 0.5)
+    step_ns: int = 100_000_000
 
     def left(self, key: str) -> np.ndarray:
         return np.full((HEIGHT, WIDTH, 3), int(key) % 256, np.uint8)

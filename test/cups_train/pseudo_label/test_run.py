@@ -15,7 +15,9 @@ from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json
 from cups_train.label_folder import read_labels
 from cups_train.metrics import EvaluationOptions, evaluate
-from cups_train.pseudo_label import check, export_results, gate, label_frame, label_recording, run
+from cups_train.pseudo_label import check, export_results, gate, label_picture, label_recording, read_rules, run
+from cups_train.pseudo_label.kinds import Lens
+from cups_train.pseudo_label.label import Rules, label_frame
 from cups_train.types import MovingObject
 
 K = 6
@@ -124,7 +126,8 @@ def test_result_folders(tmp_path: Path, write_inputs: Callable) -> None:
 def test_recordings_not_seen_before_get_the_same_labels(tmp_path: Path, write_inputs: Callable) -> None:
     recording = write_inputs()
     classes = _run(tmp_path, [recording])
-    answers = list(label_recording(recording, tmp_path / "motion" / "drive", tmp_path / "semantics" / "drive", classes, LabelConfig()))
+    rules = read_rules(tmp_path / "labels", classes, LabelConfig())
+    answers = list(label_recording(recording, tmp_path / "motion" / "drive", tmp_path / "semantics" / "drive", rules))
     stored = [f.maps() for f in read_labels(tmp_path / "labels" / "drive")]
     assert [(key, stamp) for key, stamp, _ in answers] == [(f"{n:06d}", 1000 + n) for n in range(12)]
     for (_, _, panoptic), (class_map, instances) in zip(answers, stored, strict=True):
@@ -140,11 +143,12 @@ def test_label_of_one_frame() -> None:
     instances = np.zeros((8, 40), np.uint16)
     instances[:, 10:18], instances[:, 22:30] = 2, 3
     objects = [MovingObject(2, 7, 0.5, 64, np.eye(4), (0, 0, 9), "residual")]
-    panoptic = label_frame(class_map, instances, objects, CLASSES, LabelConfig())
+    lens = Lens(100.0, 0.1)
+    panoptic = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig()), lens)
     assert [(s.class_id, s.instance_id, s.score, s.track_id, s.area) for s in panoptic.segments] == [(5, 2, 0.5, 7, 64), (2, 0, 1.0, 0, 256)]
-    published = label_frame(class_map, instances, objects, CLASSES, LabelConfig(compat="reference"))
+    published = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig(compat="reference")), lens)
     assert [s.class_id for s in published.segments] == [2]
-    assert [s.class_id for s in label_frame(class_map, 0 * instances, (), CLASSES, LabelConfig()).segments] == [2]
+    assert [s.class_id for s in label_picture(class_map, CLASSES).segments] == [2]
 
 
 def test_input_that_does_not_fit(tmp_path: Path, write_inputs: Callable) -> None:

@@ -1,0 +1,139 @@
+"""Kinds of movers: moving objects grouped by size in metres, speed and looks, so that people, cyclists, cars and lorries are told apart.
+
+The classes of single pixels know little of rare things: on rendered streets the most frequent class of its pixels (CUPS) names two in three
+moving objects rightly, its kind nine in ten. Size and speed come from stereo and motion, which need no labels.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from cups_ros.colors import palette
+from cups_ros.types import MAX_CLASSES, Classes, PseudoClass
+from cups_train.errors import CupsError, ResultError
+from cups_train.files import read_json, write_json
+from cups_train.pseudo_label.align import count_votes
+from cups_train.types import MovingObject
+
+FILE = "kinds.json"
+SIZES = 5  # log width, log height, log width / height, share of its box that it fills, log speed
+LOOKS = 8  # principal components of the roots of its shares of the classes
+LOOKS_SCALE = 2.0
+EDGES = (3, 97)  # percentiles: masks have ragged borders
+SLOWEST = 0.05  # m/s
+OBJECTS_A_KIND = 8  # fewer moving objects make fewer kinds
+STARTS = 4
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What turns pixels into metres and steps into speeds."""
+
+    focal: float  # px
+    step_s: float  # from t to t + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Moving objects as they are compared."""
+
+    ids: np.ndarray  # (N,) ascending
+    sizes: np.ndarray  # (N, SIZES) float64
+    looks: np.ndarray  # (N, K) float64: root of the share of each class of pixels (Hellinger's distance)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def together(cls, parts: Sequence[Objects], k: int) -> Objects:
+        """The objects of all frames; ids count in their own frame only."""
+        none = cls(np.zeros(0, int), np.zeros((0, SIZES)), np.zeros((0, k)))
+        return cls(*(np.concatenate([getattr(p, name) for p in (none, *parts)]) for name in ("ids", "sizes", "looks")))
+
+
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """Centres of the kinds. Kind i is pseudo class first + i."""
+
+    first: int
+    mean: np.ndarray  # (SIZES,)
+    deviation: np.ndarray  # (SIZES,)
+    looks_mean: np.ndarray  # (K,)
+    axes: np.ndarray  # (LOOKS or fewer, K)
+    centres: np.ndarray  # (kinds, SIZES + axes)
+
+    def features(self, objects: Objects) -> np.ndarray:
+        """(N, SIZES + axes)."""
+        looks = LOOKS_SCALE * (objects.looks - self.looks_mean) @ self.axes.T
+        return np.concatenate([(objects.sizes - self.mean) / self.deviation, looks], axis=1)
+
+    def classes_of(self, objects: Objects) -> np.ndarray:
+        """(N,) int64 pseudo classes."""
+        distance = ((self.features(objects)[:, None] - self.centres[None]) ** 2).sum(axis=2)
+        return self.first + distance.argmin(axis=1)
+
+
+def describe_objects(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], k: int, lens: Lens) -> Objects:
+    """class_map: (H, W) ids 1..k; instances: (H, W) ids of `objects`, 0 = none; objects without a pixel are left out."""
+    known = {o.id: o for o in objects}
+    ids, votes = count_votes(class_map, instances, k)
+    sizes = [_sizes(instances == i, known[i], lens) for i in ids.tolist()]
+    shares = votes[:, 1:] / np.maximum(votes[:, 1:].sum(axis=1, keepdims=True), 1)
+    return Objects(ids, np.array(sizes, float).reshape(len(ids), SIZES), np.sqrt(shares))
+
+
+def find_kinds(objects: Objects, first: int, most: int, seed: int) -> Kinds | None:
+    """At most `most` kinds by k-means; None where there are too few objects for two."""
+    number = min(most, len(objects) // OBJECTS_A_KIND)
+    if number < 2:
+        return None
+    looks = PCA(min(LOOKS, *objects.looks.shape), svd_solver="full").fit(objects.looks)
+    start = Kinds(first, objects.sizes.mean(axis=0), np.maximum(objects.sizes.std(axis=0), 1e-6), looks.mean_, looks.components_, np.zeros((0, 0)))
+    means = KMeans(number, n_init=STARTS, random_state=seed).fit(start.features(objects))
+    order = np.argsort(-np.bincount(means.labels_, minlength=number), kind="stable")
+    return Kinds(first, start.mean, start.deviation, start.looks_mean, start.axes, means.cluster_centers_[order].round(6))
+
+
+def with_kinds(classes: Classes, kinds: Kinds | None) -> Classes:
+    """The classes of pixels and, after them, the kinds. Raises CupsError where they are too many together."""
+    if kinds is None:
+        return classes
+    total = len(classes) + len(kinds.centres)
+    if total > MAX_CLASSES:
+        raise CupsError(f"expected at most {MAX_CLASSES} classes, found {len(classes)} of pixels (semantics.classes) and {len(kinds.centres)} kinds "
+                        f"of movers (labels.kinds); lower either")
+    colors = palette(total)
+    names = [*(c.name for c in classes), *(f"mover_{i + 1:02d}" for i in range(len(kinds.centres)))]
+    return Classes(tuple(PseudoClass(i + 1, name, i >= len(classes) or classes.is_thing(i + 1), colors[i]) for i, name in enumerate(names)))
+
+
+def save_kinds(folder: Path, kinds: Kinds | None) -> None:
+    """FOLDER/kinds.json; without kinds, moving objects are named by the votes of their pixels."""
+    names = ("mean", "deviation", "looks_mean", "axes", "centres")
+    write_json(folder / FILE, None if kinds is None else {"first": kinds.first, **{n: getattr(kinds, n).tolist() for n in names}})
+
+
+def load_kinds(folder: Path) -> Kinds | None:
+    """What `save_kinds` wrote. Raises ResultError."""
+    card: Any = read_json(folder / FILE)
+    try:
+        return None if card is None else Kinds(int(card.pop("first")), **{name: np.array(rows, float) for name, rows in card.items()})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ResultError(f"expected kinds of moving objects in {folder / FILE}, found {error}; `cups-train pseudo-label` makes it again") from error
+
+
+def _sizes(mask: np.ndarray, moving: MovingObject, lens: Lens) -> list[float]:
+    v, u = np.nonzero(mask)
+    (left, right), (top, bottom) = np.percentile(u, EDGES), np.percentile(v, EDGES)
+    width, height = right - left + 1, bottom - top + 1
+    metres = max(moving.centroid_m[2], 0.1) / lens.focal
+    place = np.array([*moving.centroid_m, 1.0])
+    speed = float(np.linalg.norm((moving.transform @ place - place)[:3])) / lens.step_s
+    filled = min(1.0, len(u) / (width * height))
+    return [np.log(width * metres), np.log(height * metres), np.log(width / height), filled, np.log(max(speed, SLOWEST))]
