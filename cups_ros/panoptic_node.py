@@ -7,11 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.srv import ChangeState
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockChange, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -27,6 +26,7 @@ from cups_ros.answering import Answering, Frame, Parts
 from cups_ros.declaring import RosLog, check_parameters, descriptor
 from cups_ros.diagnostics import diagnostics_message
 from cups_ros.engines import ENGINES
+from cups_ros.guarding import refuse_wrong_transitions, spin
 from cups_ros.health import Health
 from cups_ros.inputs import Inputs, Receivers
 from cups_ros.model import load_model
@@ -46,9 +46,9 @@ THREADS = 3  # of the executor: transitions, diagnostics, everything else
 class PanopticNode(LifecycleNodeMixin, Node):
     """Answers images on `image` with cups/panoptic, newest first, from the exported model named by the parameter `model`."""
 
-    def __init__(self, load: Callable[..., Infers] = load_model) -> None:
-        """`load(folder, engines=, threads=)` gives a model."""
-        Node.__init__(self, "panoptic_node")
+    def __init__(self, load: Callable[..., Infers] = load_model, **options: Any) -> None:
+        """`load(folder, engines=, threads=)` gives a model; options are those of rclpy's Node."""
+        Node.__init__(self, "panoptic_node", **options)
         # Loading may take minutes; diagnostics and parameters are served meanwhile.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self.add_on_set_parameters_callback(check_parameters)
@@ -70,7 +70,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self.create_timer(1.0, self._every_second, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady)
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_clock_jump)
-        self._refuse_wrong_transitions()
+        refuse_wrong_transitions(self)
         self._log = RosLog(self.get_logger())
         logging.getLogger("cups_ros").addHandler(self._log)
         logging.getLogger("cups_ros").setLevel(logging.INFO)
@@ -258,20 +258,6 @@ class PanopticNode(LifecycleNodeMixin, Node):
             self._outputs.close()
         self._outputs = self._model = None
 
-    def _refuse_wrong_transitions(self) -> None:
-        """Answer a transition that the state does not allow with "no": rclpy's own callback would end the process."""
-        change = self._service_change_state.callback
-
-        def change_or_refuse(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
-            try:
-                return change(request, response)
-            except RCLError as error:
-                self.get_logger().warning(f"transition refused: {str(error).splitlines()[0]}")
-                response.success = False
-                return response
-
-        self._service_change_state.callback = change_or_refuse
-
 
 def main(args: list[str] | None = None, load: Callable[..., Infers] = load_model) -> int:
     """Run the node until SIGINT or SIGTERM; the exit code."""
@@ -281,7 +267,7 @@ def main(args: list[str] | None = None, load: Callable[..., Infers] = load_model
         node = PanopticNode(load)
         executor = MultiThreadedExecutor(THREADS)
         executor.add_node(node)
-        executor.spin()
+        spin(executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:

@@ -79,7 +79,7 @@ BEHAVIOUR = (
               choices=("raw", "compressed"), when="activate"),
     Parameter("rectify", False, "rectify images by `camera_info`; the answers then belong to the rectified image", when="activate"),
     Parameter("max_rate_hz", 0.0, "images that come faster are skipped, 0: every image is taken [1/s]", 0.0, 1000.0, when="image"),
-    Parameter("max_megapixels", 40.0, "larger images are refused [10^6 pixels]", 0.01, 1000.0, when="image"),
+    Parameter("max_megapixels", 40.0, "larger images are refused [10^6 pixels]", 0.001, 1000.0, when="image"),
     Parameter("score_threshold", AS_MODEL, "instances of a lower score are not drawn, -1: as the model says", -1.0, 1.0, when="image"),
     Parameter("overlap_threshold", AS_MODEL, "an instance hidden for more is dropped, -1: as the model says", -1.0, 1.0, when="image"),
     Parameter("mask_threshold", AS_MODEL, "probability from which a pixel belongs to an instance, -1: as the model says", -1.0, 1.0, when="image"),
