@@ -20,7 +20,8 @@ FORMAT = "cups-network-1"
 def save_checkpoint(network: PanopticNetwork, path: Path, **facts: Any) -> None:
     """Write all weights and the spec; `facts` (step=..., stage=...) go into the metadata, JSON values only."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {"format": FORMAT, "spec": json.dumps(network.spec.to_json()), "facts": json.dumps(facts)}
+    card = {"format": FORMAT, "spec": network.spec.to_json(), "facts": facts}
+    metadata = {"cups": json.dumps(card)}  # one key: the order of several would differ from file to file
     write_atomically(path, lambda beside: save_file(tensors, beside, metadata))
 
 
@@ -28,10 +29,10 @@ def read_checkpoint_metadata(path: Path) -> tuple[NetworkSpec, dict[str, Any]]:
     """The spec and the facts, without the weights. Raises ModelError."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise ModelError(f"expected a checkpoint of cups-train ({FORMAT}), found {metadata.get('format', 'another file')!r}")
-        return NetworkSpec.from_json(json.loads(metadata["spec"])), json.loads(metadata["facts"])
+            card = json.loads((file.metadata() or {}).get("cups", "{}"))
+        if card.get("format") != FORMAT:
+            raise ModelError(f"expected a checkpoint of cups-train ({FORMAT}), found {card.get('format', 'another file')!r}")
+        return NetworkSpec.from_json(card["spec"]), card["facts"]
     except ModelError as error:
         raise ModelError(f"{error} ({path})") from error
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:

@@ -17,7 +17,9 @@ def test_a_checkpoint_gives_the_same_network_back(make_tiny_spec, tmp_path):
     assert spec == network.spec and facts == {"step": 7, "stage": "bootstrap"}
     image = torch.rand(1, 3, 64, 96)
     assert all(torch.equal(a, b) for a, b in zip(load_checkpoint(tmp_path / "c.safetensors").infer(image), network.infer(image), strict=True))
-    assert [p.name for p in tmp_path.iterdir()] == ["c.safetensors"]
+    save_checkpoint(network, tmp_path / "again.safetensors", step=7, stage="bootstrap")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "c.safetensors").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["again.safetensors", "c.safetensors"]
 
 
 def test_other_files_are_refused_with_one_sentence(tmp_path):
