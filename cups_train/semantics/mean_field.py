@@ -25,7 +25,8 @@ Offsets = tuple[tuple[int, int, float], ...]  # rows down, columns right, weight
 
 def refine_cells(probability: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Marginals of the CRF. probability: (K, h, w) float32; colour: (h, w, 3) float32 mean RGB of each cell, 0 to 255 -> (K, h, w) float32."""
-    present = np.flatnonzero(probability.reshape(len(probability), -1).max(axis=1) > RARE)
+    most = probability.reshape(len(probability), -1).max(axis=1)
+    present = np.flatnonzero(most >= min(RARE, 1 / len(probability), most.max()))
     refined = np.zeros_like(probability)
     refined[present] = mean_field(probability[present], pairwise(colour), ITERATIONS)
     return refined

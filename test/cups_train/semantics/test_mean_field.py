@@ -70,3 +70,9 @@ def test_offsets_are_halves_and_the_draw_is_always_the_same():
     np.testing.assert_allclose(own, total / (2 * np.pi * 100))
     assert drawn_offsets.__wrapped__(10.0, 64) == (offsets, own)
     assert len(drawn_offsets(0.5, 64)[0]) < 64  # a narrow Gaussian ends
+
+
+def test_many_classes_that_are_all_unlikely_stay():
+    colour = scene(1)[1]
+    found = refine_cells(np.full((100, 12, 20), 0.01, np.float32), colour)
+    np.testing.assert_allclose(found, 0.01, atol=1e-6)
