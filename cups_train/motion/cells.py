@@ -56,35 +56,41 @@ def make_cells(evidence: Evidence) -> Cells:
     return Cells(shape, rows, columns, where, samples, points, ends @ back[:3, :3].T + back[:3, 3], sigma, evidence.chi[v, u])
 
 
-def spatial_penalty(cells: Cells, assigned: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+Box = tuple[slice, slice]
+
+
+def reach_of(cells: Cells, assigned: np.ndarray, shape: tuple[int, int]) -> Box:
+    """Rows and columns of the picture that the spatial term reaches from the assigned cells, (h, w) bool with at least one."""
+    out = []
+    for axis in (0, 1):
+        used = np.flatnonzero(assigned.any(1 - axis))
+        first, last = max(int(used[0]) - WINDOW, 0), min(int(used[-1]) + WINDOW + 1, cells.shape[axis])
+        out.append(slice(-(-first * shape[axis] // cells.shape[axis]), -(-last * shape[axis] // cells.shape[axis])))
+    return out[0], out[1]
+
+
+def spatial_penalty(cells: Cells, assigned: np.ndarray, shape: tuple[int, int], box: Box | None = None) -> np.ndarray:
     """Squared distance to the nearest assigned cell, in standard deviations of the spatial term: (H, W) float32, infinite beyond the window.
 
-    assigned: (h, w) bool. The published 81-fold search over a 9 x 9 window falls into a search along the rows of cells and one along their columns,
-    for the spatial term is a product of a term of x and one of y (motion.md, section 10).
+    assigned: (h, w) bool; `box`: only these rows and columns of the picture. The published 81-fold search over a 9 x 9 window falls into a search
+    along the rows of cells and one along their columns, for the spatial term is a product of a term of x and one of y.
     """
-    height, width = shape
-    sigma = REACH * width
-    by_row = _nearest(assigned.astype(bool), cells.columns, width, sigma)  # (h, W)
-    best = np.full((height, width), np.inf, np.float32)
-    own = np.arange(height) * cells.shape[0] // height
-    for offset in range(-WINDOW, WINDOW + 1):
-        row = own + offset
-        inside = (row >= 0) & (row < cells.shape[0])
-        row = np.clip(row, 0, cells.shape[0] - 1)
-        along = ((np.arange(height) - cells.rows[row]) / sigma) ** 2
-        best = np.minimum(best, np.where(inside[:, None], by_row[row] + along[:, None], np.inf))
-    return best.astype(np.float32)
+    rows, columns = (np.arange(size)[part] for size, part in zip(shape, box or (slice(None), slice(None)), strict=True))
+    sigma = REACH * shape[1]
+    by_row = _nearest(assigned.astype(bool).T, cells.columns, columns * cells.shape[1] // shape[1], columns / sigma, sigma).T  # (h, columns)
+    return _nearest(by_row, cells.rows, rows * cells.shape[0] // shape[0], rows / sigma, sigma)
 
 
-def _nearest(assigned: np.ndarray, centres: np.ndarray, size: int, sigma: float) -> np.ndarray:
-    """For every row of cells and every image column the squared distance to the nearest assigned cell of that row within the window."""
-    count = len(centres)
-    own = np.arange(size) * count // size
-    best = np.full((assigned.shape[0], size), np.inf)
+def _nearest(cost: np.ndarray, centres: np.ndarray, own: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray:
+    """Over the cells along axis 0 of `cost` (n, M): the least sum of cost and squared distance within the window, for positions `at` (P,) in
+    sigmas that lie in the cells `own` (P,): (P, M) float32. A cost of bools is 0 where True and infinite elsewhere."""
+    if cost.dtype == bool:
+        cost = np.where(cost, 0, np.inf).astype(np.float32)
+    best = np.full((len(own), cost.shape[1]), np.inf, np.float32)
     for offset in range(-WINDOW, WINDOW + 1):
         cell = own + offset
-        inside = (cell >= 0) & (cell < count)
-        cell = np.clip(cell, 0, count - 1)
-        distance = ((np.arange(size) - centres[cell]) / sigma) ** 2
-        best = np.minimum(best, np.where(inside & assigned[:, cell], distance, np.inf))
+        inside = (cell >= 0) & (cell < len(centres))
+        cell = np.clip(cell, 0, len(centres) - 1)
+        along = np.where(inside, (at - centres[cell] / sigma) ** 2, np.inf).astype(np.float32)
+        np.minimum(best, cost[cell] + along[:, None], out=best)
     return best

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from cups_train.geometry.ground import Ground
 from cups_train.motion.ego import Ego
+from cups_train.motion.links import depth_links
 from cups_train.motion.rigid_fit import Samples, chi_square, predict, samples_at
 from cups_train.types import SceneFlow, StereoCamera
 
@@ -50,10 +52,20 @@ class Evidence:
     off_ground: np.ndarray  # (H, W) bool, surely not a part of the ground
     ground: Ground | None
 
+    @cached_property
+    def links(self) -> tuple[np.ndarray, np.ndarray]:
+        """Does the surface go on to the right, (H, W-1) bool, and downwards, (H-1, W) bool?"""
+        return depth_links(self.flow.disparity, self.scales)
+
     def chi_at(self, own: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """(N,) chi-square of the pixels of a mask (H, W), row by row, under an object's own motion (4, 4); NaN where unknown."""
         chi = chi_square(self.camera, self.ego.motion @ own, self.samples.pick(np.flatnonzero(mask.ravel())))
         return np.where(np.isnan(self.chi[mask]), np.nan, chi)
+
+    def chi_in(self, own: np.ndarray, box: tuple[slice, slice], mask: np.ndarray) -> np.ndarray:
+        """(N,) chi-square of those pixels of a box that are in the mask (h, w), under an object's own motion (4, 4)."""
+        v, u = np.nonzero(mask)
+        return chi_square(self.camera, self.ego.motion @ own, self.samples.pick((v + box[0].start) * self.chi.shape[1] + u + box[1].start))
 
     def chi_of(self, own: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
         """Chi-square of the pixels of a box under an object's own motion (4, 4); NaN where unknown."""

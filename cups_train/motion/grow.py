@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import components, depth_links, fill_holes
+from cups_train.motion.links import box_of, components, fill_holes
 from cups_train.motion.propose import EXPLAINED, Proposal
 
 BETTER = 0.7  # an object's chi-square must be below this share of the static one
@@ -14,7 +14,7 @@ MARGIN = 0.6  # how far an object may grow, share of its core's size
 
 def grow(evidence: Evidence, proposals: list[Proposal]) -> list[np.ndarray]:
     """Masks (H, W) bool, one a proposal, without overlap."""
-    links = depth_links(evidence.flow.disparity, evidence.scales)
+    links = evidence.links
     cost = np.full(evidence.chi.shape, np.inf)
     owner = np.zeros(evidence.chi.shape, np.int32)
     cores = np.zeros(evidence.chi.shape, np.int32)
@@ -51,10 +51,8 @@ def _same_depth(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice]
 
 
 def _around(mask: np.ndarray) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    margin = 8 + int(MARGIN * max(rows[-1] - rows[0], columns[-1] - columns[0]))
-    return (slice(max(rows[0] - margin, 0), min(rows[-1] + 1 + margin, mask.shape[0])),
-            slice(max(columns[0] - margin, 0), min(columns[-1] + 1 + margin, mask.shape[1])))
+    rows, columns = box_of(mask)
+    return box_of(mask, 8 + int(MARGIN * (max(rows.stop - rows.start, columns.stop - columns.start) - 1)))
 
 
 def _tidy(mask: np.ndarray, owner: np.ndarray, unit: float) -> np.ndarray:

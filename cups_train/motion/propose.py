@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import components, depth_links, motion_links
+from cups_train.motion.links import components, motion_links
 from cups_train.motion.rigid_fit import FitOptions, fit
 
 ROTATION_RATE = 0.5  # rad/s, prior of an object's own rotation
@@ -38,7 +38,7 @@ def propose(evidence: Evidence, rng: np.random.Generator) -> list[Proposal]:
     seeds = (np.nan_to_num(evidence.chi) > scales.low) & evidence.off_ground
     if scales.rough:
         seeds = _open(seeds, max(3, 2 * round(2 * scales.unit) + 1))
-    depth, motion = depth_links(evidence.flow.disparity, scales), motion_links(evidence.residual, evidence.flow.flow_sigma)
+    depth, motion = evidence.links, motion_links(evidence.residual, evidence.flow.flow_sigma)
     links = depth[0] & motion[0], depth[1] & motion[1]
     found = []
     for mask in _sure_parts(seeds, links, evidence):

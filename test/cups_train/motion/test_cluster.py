@@ -6,10 +6,10 @@ import pytest
 
 from cups_train.geometry import se3
 from cups_train.geometry.ground import find_ground
-from cups_train.motion.cells import WINDOW, make_cells, spatial_penalty
-from cups_train.motion.cluster import cluster
+from cups_train.motion.cells import WINDOW, make_cells, reach_of, spatial_penalty
+from cups_train.motion.cluster import candidates, cluster
 from cups_train.motion.ego import estimate_ego
-from cups_train.motion.ensemble import matrix_nms, rigid_proposals, vote_masks
+from cups_train.motion.ensemble import matrix_nms, patch, rigid_proposals, vote_masks
 from cups_train.motion.evidence import Evidence, gather, scales_of
 from cups_train.motion.links import components, fill_holes
 from cups_train.types import SceneFlow, StereoCamera
@@ -37,15 +37,21 @@ def test_spatial_term_equals_the_search_over_the_whole_window():
                     want[v, u] = min(want[v, u], ((v - rows[i]) ** 2 + (u - columns[j]) ** 2) / sigma**2)
     assert spatial_penalty(cells, assigned, (height, width)) == pytest.approx(want, rel=1e-5)
     assert np.isinf(want).any()
+    few = assigned & (np.arange(shape[1]) > 8)
+    box, whole = reach_of(cells, few, (height, width)), spatial_penalty(cells, few, (height, width))
+    assert np.array_equal(spatial_penalty(cells, few, (height, width), box), whole[box])
+    whole[box] = np.inf
+    assert np.isinf(whole).all()
 
 
 def test_votes_count_matched_masks_only():
     """A large mask found once does not ride on small ones that are found in every run."""
     small, same, large = _box(slice(5, 10), slice(5, 10)), _box(slice(5, 10), slice(5, 11)), _box(slice(0, 15), slice(0, 20))
-    masks, votes = vote_masks([[small], [same, large], [small], []], share=0.75)
+    masks, votes = vote_masks([[patch(small)], [patch(same), patch(large)], [patch(small)], []], 0.75, small.shape)
     assert len(masks) == 1 and votes.tolist() == [0.75]
     assert (masks[0] == small).all()  # found by two of three there, by one in column 10
-    assert len(vote_masks([[], []], 0.5)[0]) == 0
+    assert len(vote_masks([[], []], 0.5, small.shape)[0]) == 0
+    assert patch(same).overlap(patch(small)) == 25 / 30 and patch(small).overlap(patch(_box(slice(10, 12), slice(5, 9)))) == 0
 
 
 def test_matrix_nms_keeps_the_better_of_two_and_of_part_and_whole():
@@ -97,7 +103,7 @@ def _evidence(noise: float) -> tuple[Evidence, np.ndarray]:
 @pytest.mark.parametrize("noise", [0.0, 0.2])
 def test_clustering_finds_the_box_and_its_motion(noise):
     evidence, box = _evidence(noise)
-    runs = cluster(evidence, make_cells(evidence), np.random.default_rng(0))
+    runs = cluster(evidence, candidates(make_cells(evidence), evidence.scales.low), np.random.default_rng(0))
     assert len(runs) == 1
     middle = np.array([(140 - 159.5) / 352 * 10, (80 - 70) / 352 * 10, 10])
     assert se3.apply(runs[0][0], middle) - middle == pytest.approx([0.5, 0, 0], abs=0.05)
