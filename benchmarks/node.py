@@ -1,121 +1,101 @@
-"""The node on this machine: images are published at a rate, every answer is timed by its stamp.
+"""The node around an engine of 5 ms: what it adds to every image, and what it does under overload. No arguments are needed; 2 minutes.
 
-    make install && .venv/bin/python benchmarks/node.py runs/demo/model --rate 10 --size 640x1280 --seconds 20
+    .venv/bin/python benchmarks/node.py
+    .venv/bin/python benchmarks/node.py --model runs/demo/model --rate 10 --transport compressed
 
-Latency is from just before `publish` to the arrival of the answer in another process than the node's: transport there, work, transport back.
+It runs in a ROS domain of its own with the Fast DDS profile for images. Overhead is from the entry of the node's image callback to the return of
+its publish, without the engine. Latency is from the camera's publish to the arrival of the answer in the camera's process: transport there, the
+node with its engine, transport back. The last line is of the 30 Hz run, the line before it of the overload: 60 Hz in, an engine of 50 ms.
 """
 from __future__ import annotations
 
 import argparse
-import array
-import json
 import os
-import platform
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from camera import Camera, node, own_graph, percentiles, picture
 
-ROOT = Path(__file__).resolve().parents[1]
-START_S = 120.0
+OVERLOAD_S, OVERLOAD_HZ, OVERLOAD_MS = 20.0, 60.0, 50.0
+IMAGES = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
 
 
 def main() -> int:
-    """Print the figures as JSON; the exit code."""
+    """Print the lines; the exit code."""
     args = _arguments()
-    os.environ.setdefault("ROS_DOMAIN_ID", str(30 + os.getpid() % 70))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
-    if args.profile:
-        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config/fastdds_images.xml")
-    ros2 = shutil.which("ros2", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if ros2 is None:
-        print("expected the command `ros2`, found none: `make install` brings it", file=sys.stderr)
-        return 2
-    words = ["launch", "cups_ros", "panoptic.launch.py", f"model:={args.model.resolve()}", "image:=/bench/image", f"transport:={args.transport}"]
-    if not args.profile:
-        words.append("dds_profile:=")
-    node = subprocess.Popen([ros2, *words], stdout=subprocess.DEVNULL)
-    try:
-        figures = measure(args)
-    finally:
-        node.send_signal(signal.SIGINT)
-        node.wait(30)
-    print(json.dumps({"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores", "model": str(args.model),
-                      "image": args.size, "transport": args.transport, "profile": args.profile, **figures}, indent=2))
+    load = os.getloadavg()[0]
+    print(f"machine: {os.cpu_count()} cores, load {load:.1f} at the start; images {args.size}, {args.transport}; "
+          f"Fast DDS {'profile for images' if args.profile else 'as it comes'}")
+    own_graph(args.profile)
+    if args.model is None:
+        _overload(args)
+    _steady(args)
     return 0
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Publish for the time asked for; the figures."""
-    import rclpy
-    from diagnostic_msgs.msg import DiagnosticArray
-    from rclpy.qos import qos_profile_sensor_data
-
-    from cups_ros.msg import PanopticImage
-
-    rclpy.init(args=[])
-    peer = rclpy.create_node("bench")
-    message = _message(args)
-    topic = "/bench/image/compressed" if args.transport == "compressed" else "/bench/image"
-    publisher = peer.create_publisher(type(message), topic, qos_profile_sensor_data)
-    sent: dict[int, float] = {}
-    latencies: list[float] = []
-    status: dict[str, str] = {}
-    peer.create_subscription(PanopticImage, "/cups/panoptic", lambda a: latencies.append(time.perf_counter() - sent[a.header.stamp.sec]), 10)
-    peer.create_subscription(DiagnosticArray, "/diagnostics", lambda m: status.update({v.key: v.value for v in m.status[0].values}), 10)
-    end = time.monotonic() + START_S
-    while publisher.get_subscription_count() == 0 or status.get("state") != "active":
-        rclpy.spin_once(peer, timeout_sec=0.1)
-        if time.monotonic() > end:
-            raise SystemExit(f"the node did not become active within {START_S:.0f} s: {status}")
-    start = time.perf_counter()
-    count = round(args.rate * args.seconds)
-    for number in range(count):
-        while (left := start + number / args.rate - time.perf_counter()) > 0:
-            rclpy.spin_once(peer, timeout_sec=left)
-        message.header.stamp.sec = number
-        sent[number] = time.perf_counter()
-        publisher.publish(message)
-    end = time.monotonic() + 2.5  # the last answers and the last diagnostics
-    while time.monotonic() < end:
-        rclpy.spin_once(peer, timeout_sec=0.1)
-    peer.destroy_node()
-    rclpy.try_shutdown()
-    times = 1e3 * np.array(latencies or [np.nan])
-    return {"sent": count, "sent_hz": args.rate, "answered": len(latencies), "answered_hz": round(len(latencies) / args.seconds, 2),
-            "latency_ms": {"p50": round(float(np.median(times)), 1), "p99": round(float(np.percentile(times, 99)), 1)},
-            "node": {key: status.get(key, "") for key in ("engine", "received", "answered", "dropped", "lost", "malformed", "failed",
-                                                          "latency_p50_ms", "latency_p99_ms")}}
+def _steady(args: argparse.Namespace) -> None:
+    camera, sent, diary = _run(args, args.rate, args.seconds, args.engine_ms)
+    rows = {row[0]: row[1:] for row in diary["rows"]}
+    both = [stamp for stamp in rows if stamp in camera.latency_s]
+    there = percentiles(rows[stamp][0] - stamp * 1e-9 for stamp in both)
+    back = percentiles(camera.latency_s[stamp] - (rows[stamp][0] + rows[stamp][1] - stamp * 1e-9) for stamp in both)
+    overhead = percentiles(latency - engine for _, latency, engine in rows.values())
+    engine = percentiles(engine for *_, engine in rows.values())
+    latency = percentiles(camera.latency_s.values())
+    print(f"{args.rate:g} Hz for {args.seconds:g} s, p50 / p99 [ms]: transport there {there[0]:.1f} / {there[1]:.1f}, node without engine "
+          f"{overhead[0]:.1f} / {overhead[1]:.1f}, engine {engine[0]:.1f} / {engine[1]:.1f}, transport back {back[0]:.1f} / {back[1]:.1f}, "
+          f"all {latency[0]:.1f} / {latency[1]:.1f}")
+    print(f"{_account(sent, diary)}; processor time of the node {1e3 * diary['processor_s'] / max(1, len(rows)):.1f} ms an answer")
+    if args.model is None:
+        print(args.overload)
+    print(f"overhead_p99_ms={overhead[1]:.1f} latency_p99_ms={latency[1]:.1f} hz={len(camera.latency_s) / args.seconds:.2f} "
+          f"drops={sent - len(camera.latency_s)}")
 
 
-def _message(args: argparse.Namespace) -> Any:
-    from sensor_msgs.msg import CompressedImage, Image
+def _overload(args: argparse.Namespace) -> None:
+    camera, sent, diary = _run(args, OVERLOAD_HZ, OVERLOAD_S, OVERLOAD_MS)
+    ages = percentiles(row[2] for row in diary["rows"])
+    counts = diary["counts"]
+    exact = counts["received"] == sum(counts[name] for name in IMAGES)
+    args.overload = (f"overload: {OVERLOAD_HZ:g} Hz in, engine of {OVERLOAD_MS:g} ms: hz={len(camera.latency_s) / OVERLOAD_S:.2f} "
+                     f"age_p50_ms={ages[0]:.1f} age_p99_ms={ages[1]:.1f} in={counts['received']} out={counts['answered']} "
+                     f"dropped={counts['dropped']} exact={'yes' if exact else 'no'} lost_by_transport={sent - counts['received']}")
 
+
+def _run(args: argparse.Namespace, rate_hz: float, seconds: float, engine_ms: float) -> tuple[Camera, int, dict[str, Any]]:
     height, width = (int(side) for side in args.size.split("x"))
-    rows = np.linspace(0, 255, height)[:, None, None] + np.linspace(0, 255, width)[None, :, None] + np.array([0, 40, 80])
-    pixels = cv2.add((rows % 256).astype(np.uint8), np.random.default_rng(0).integers(0, 30, (height, width, 3), np.uint8))
-    if args.transport == "compressed":
-        return CompressedImage(format="bgr8; jpeg compressed bgr8", data=array.array("B", cv2.imencode(".jpg", pixels)[1].tobytes()))
-    return Image(encoding="bgr8", height=height, width=width, step=3 * width, data=array.array("B", pixels.tobytes()))
+    camera = Camera(picture(height, width, args.transport), "/image/compressed" if args.transport == "compressed" else "/image")
+    chosen = ["--model", str(args.model.resolve())] if args.model else ["--engine-ms", str(engine_ms), "--input", args.input]
+    with node(*chosen, "--ros", "-p", f"input_transport:={args.transport}") as child:
+        camera.wait()
+        sent = camera.run(rate_hz, seconds)
+    camera.close()
+    if not child.diary:
+        raise SystemExit("the node ended without its diary")
+    return camera, sent, child.diary
+
+
+def _account(sent: int, diary: dict[str, Any]) -> str:
+    counts = diary["counts"]
+    total = sum(counts[name] for name in IMAGES)
+    parts = ", ".join(f"{name} {counts[name]}" for name in IMAGES if counts[name])
+    return f"sent {sent}, received {counts['received']} = {parts}" + ("" if total == counts["received"] else f" (sum {total})")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="exported model folder")
-    parser.add_argument("--rate", type=float, default=10.0, help="images a second")
-    parser.add_argument("--size", default="640x1280", help="height x width")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--model", type=Path, default=None, help="exported model folder in place of the engine of a fixed time")
+    parser.add_argument("--engine-ms", type=float, default=5.0)
+    parser.add_argument("--input", default="512x1024", help="size of the network, height x width")
+    parser.add_argument("--rate", type=float, default=30.0, help="images a second")
+    parser.add_argument("--size", default="640x1280", help="of the images, height x width")
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--transport", choices=("raw", "compressed"), default="raw")
     parser.add_argument("--no-profile", dest="profile", action="store_false", help="Fast DDS as it comes")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
+    np.seterr(all="ignore")
     raise SystemExit(main())
