@@ -1,7 +1,7 @@
 """Raw network outputs to one panoptic map: the only place where instances and stuff become one map."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -50,7 +50,11 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
 
     Instances are drawn in descending score (stable), each over free pixels only; one hidden for more than
     `thresholds.overlap` is dropped. Stuff fills what is left; fragments below the limit and "some thing" stay void.
+    Merged classes take the class that stands for them before all this.
     """
+    if classes.merged:
+        standing = classes.merge_table()
+        raw = replace(raw, class_id=standing[raw.class_id], semantic=standing[raw.semantic])
     height, width = view.image_size
     class_map = np.zeros((height, width), np.uint8)
     instance_map = np.zeros((height, width), np.uint16)
@@ -79,7 +83,9 @@ def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, classes: C
 
     class_id: (H, W) with 0 = void; instance_id: (H, W), 0 on stuff. Thing pixels without an instance become void,
     as does the instance id of stuff pixels; scores and tracks are by instance id (1.0 and 0 where unknown).
+    Merged classes take the class that stands for them.
     """
+    class_id = classes.merge_table()[class_id]
     thing = classes.thing_table()[class_id]
     instances = np.where(thing, instance_id, 0).astype(np.uint16)
     class_map = np.where(thing & (instances == 0), 0, class_id).astype(np.uint8)

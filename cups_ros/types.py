@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ class PseudoClass:
     name: str
     isthing: bool
     color: tuple[int, int, int]  # r, g, b
+    merge_into: int = 0  # id of the class that stands for this one in every result; 0 = it stands for itself
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Classes:
         ids = [c.id for c in self.items]
         if ids != list(range(1, len(ids) + 1)) or len(ids) > MAX_CLASSES:
             raise ValueError(f"expected class ids 1..K in order with K <= {MAX_CLASSES}, found {ids}")
+        for c in self.items:
+            if c.merge_into and (c.merge_into not in ids or self.items[c.merge_into - 1].merge_into or self.is_thing(c.merge_into) != c.isthing):
+                raise ValueError(f"expected merge_into of class {c.id} to name an unmerged class of its kind, found {c.merge_into}")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -55,17 +59,31 @@ class Classes:
         """(K + 1,) bool: True at the ids of thing classes; void is False."""
         return np.array([False, *(c.isthing for c in self.items)])
 
+    @property
+    def merged(self) -> bool:
+        """Whether a class stands for another."""
+        return any(c.merge_into for c in self.items)
+
+    def merge_table(self) -> np.ndarray:
+        """(K + 1,) uint8: the class that stands for each id in results; void stays void."""
+        return np.array([0, *(c.merge_into or c.id for c in self.items)], np.uint8)
+
+    def unmerged(self) -> Classes:
+        """The same classes, each for itself: what networks learn."""
+        return Classes(tuple(replace(c, merge_into=0) for c in self.items))
+
     def color_table(self) -> np.ndarray:
         """(K + 1, 3) uint8 RGB; void is black."""
         return np.array([(0, 0, 0), *(c.color for c in self.items)], np.uint8)
 
     def to_json(self) -> list[dict[str, Any]]:
         """The `classes` of a model card, the `categories` of a result folder."""
-        return [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "color": list(c.color)} for c in self.items]
+        return [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "color": list(c.color),
+                 **({"merge_into": c.merge_into} if c.merge_into else {})} for c in self.items]
 
     @classmethod
     def from_json(cls, rows: list[dict[str, Any]]) -> Classes:
-        return cls(tuple(PseudoClass(int(r["id"]), str(r["name"]), bool(r["isthing"]), tuple(r["color"])) for r in rows))
+        return cls(tuple(PseudoClass(int(r["id"]), str(r["name"]), bool(r["isthing"]), tuple(r["color"]), int(r.get("merge_into", 0))) for r in rows))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Names and colours that a person has given to the pseudo classes of a run (RUN/names.yaml)."""
+"""Names, colours and merges that a person has given to the pseudo classes of a run (RUN/names.yaml)."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,20 +9,48 @@ import yaml
 from cups_ros.types import Classes
 from cups_train.errors import CupsError, ModelError
 
+HEAD = """\
+# id: name and colour (r, g, b) of a pseudo class; names.html shows what each holds.
+# Where two classes are one thing, `9: {merge_into: 7}` gives all of class 9 to class 7, in every result from then on.
+# Only classes of one kind merge, things with things and stuff with stuff; class 9 keeps its id and its labels.
+"""
+
+
+def names_yaml(classes: Classes) -> str:
+    """The file as it begins: every class under its present name."""
+    rows = ((f"{c.id}: {{name: {c.name}, color: [{', '.join(map(str, c.color))}]" + (f", merge_into: {c.merge_into}" if c.merge_into else "") + "}\n")
+            for c in classes)
+    return HEAD + "".join(rows)
+
 
 def read_names(path: Path, classes: Classes) -> Classes:
-    """Names and colours of RUN/names.yaml over the run's classes; thing or stuff stays. Raises CupsError."""
+    """Names, colours and merges of RUN/names.yaml over the run's classes; thing or stuff stays. Raises CupsError.
+
+    A merged class shows the name and colour of the one that stands for it unless it has its own.
+    """
     try:
         given: dict[int, dict[str, Any]] = yaml.safe_load(path.read_text())
-        rows = [{**row, "name": str(given[row["id"]]["name"]), "color": [int(v) for v in given[row["id"]]["color"]]} for row in classes.to_json()]
-        return Classes.from_json(rows)
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise CupsError(f"expected `id: {{name, color: [r, g, b]}}` for ids 1 to {len(classes)} in {path}, found {error!r}; "
-                        "delete it and type `cups-train name`") from error
+        if extra := sorted(set(given) - {c.id for c in classes}, key=str):
+            raise ValueError(f"id {extra[0]}")
+        return Classes.from_json([_row(row, given) for row in classes.to_json()])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CupsError(f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to {len(classes)} in {path}, "
+                        f"found {error!r}; mend it, or delete it and type `cups-train name`") from error
+
+
+def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    own = given[row["id"]]
+    if unknown := sorted(set(own) - {"name", "color", "merge_into"}):
+        raise ValueError(f"{unknown[0]} of class {row['id']}")
+    standing = given[int(own["merge_into"])] if own.get("merge_into") else own
+    color = [int(v) for v in own.get("color", standing["color"])]
+    if len(color) != 3 or not all(0 <= v <= 255 for v in color):
+        raise ValueError(f"color {color} of class {row['id']}")
+    return {**row, "name": str(own.get("name", standing["name"])), "color": color, "merge_into": int(own.get("merge_into") or 0)}
 
 
 def under_names(own: Classes, named: Classes) -> Classes:
-    """The classes of a trained network as its run names them now. Raises ModelError where the run was labelled again since."""
+    """The classes of a trained network as its run names and merges them now. Raises ModelError where the run was labelled again since."""
     if len(own) != len(named) or own.things != named.things:
         raise ModelError(f"expected a network for the {len(named)} classes of its run with the things {list(named.things)}, found one for "
                          f"{len(own)} with the things {list(own.things)}; `cups-train train` makes it again from the new labels")

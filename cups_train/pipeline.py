@@ -89,8 +89,8 @@ def train(recordings: list[Recording], run_folder: RunFolder, config: Config) ->
               **_inputs(recordings, config, config.bootstrap)}
     with _training("bootstrap", run_folder, inputs, config) as folder:
         if folder is not None:
-            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes().unmerged(), folder, config.network, config.bootstrap, config.seed,
-                          config.device)
+            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes().unmerged(), folder, config.network, config.bootstrap,
+                          config.seed, config.device)
 
 
 def self_train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +73,7 @@ def predictor_of_stage(run_folder: RunFolder, stage: str, config: Config) -> Pre
     run_folder.fingerprint(stage)
     if stage == "labels":
         return _of_labels(run_folder, config)
-    trained = _of_checkpoint(run_folder.stage(stage) / "checkpoint.safetensors", config.export, config.device)
-    return replace(trained, classes=under_names(trained.classes, run_folder.classes()))
+    return _of_checkpoint(run_folder.stage(stage) / "checkpoint.safetensors", config.export, config.device, run_folder.classes())
 
 
 def last_stage(run_folder: RunFolder) -> str:
@@ -179,7 +178,7 @@ def _of_exported(folder: Path) -> Predictor:
     return Predictor(folder.name, model.classes, label)
 
 
-def _of_checkpoint(path: Path, config: ExportConfig, device: str) -> Predictor:
+def _of_checkpoint(path: Path, config: ExportConfig, device: str, named: Classes | None = None) -> Predictor:
     import torch
 
     from cups_train.device import torch_device
@@ -187,6 +186,7 @@ def _of_checkpoint(path: Path, config: ExportConfig, device: str) -> Predictor:
 
     place = torch_device(device)
     network = load_checkpoint(path, place).eval()
+    classes = network.spec.classes if named is None else under_names(network.spec.classes, named)
     thresholds = Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area)
 
     def label(source: Source, _work: Path) -> Iterator[Answer]:
@@ -194,9 +194,9 @@ def _of_checkpoint(path: Path, config: ExportConfig, device: str) -> Predictor:
             canvas, view = letterbox(image, (network.spec.height, network.spec.width))
             pixels = torch.from_numpy(canvas).to(place).permute(2, 0, 1)[None].float() / 255
             raw = network.infer(pixels).raw_output(0)
-            yield Answer(key, stamp_ns, image, fuse(raw, network.spec.classes, thresholds, view))
+            yield Answer(key, stamp_ns, image, fuse(raw, classes, thresholds, view))
 
-    return Predictor(f"{path.parent.parent.name}/{path.parent.name}", network.spec.classes, label)
+    return Predictor(f"{path.parent.parent.name}/{path.parent.name}", classes, label)
 
 
 def _of_labels(run_folder: RunFolder, config: Config) -> Predictor:

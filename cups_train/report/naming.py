@@ -1,19 +1,20 @@
-"""`cups-train name`: a contact sheet of the pseudo classes and the YAML in which a person names them."""
+"""`cups-train name`: a contact sheet of the pseudo classes and the YAML in which a person names, colours and merges them."""
 from __future__ import annotations
 
-import base64
-import heapq
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cups_ros.types import Classes
+from cups_train.class_names import names_yaml
 from cups_train.files import read_image, write_text
 from cups_train.recording import Recording
+from cups_train.report.pictures import data_uri
+from cups_train.semantics.contact_sheet import find_examples
 
-EXAMPLES = 6  # crops of one class
+EXAMPLES = 8  # crops of one class
 FRAMES = 40  # frames of one recording that are looked at
 
 
@@ -22,51 +23,24 @@ def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes)
 
     `recordings` are those that the run was labelled from. Gives what was written, in words.
     """
-    examples = _examples(run, recordings, classes)
-    rows = [{"c": c, "images": [_data_uri(crop) for _, _, crop in sorted(examples[c.id], reverse=True)]} for c in classes]
-    environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True))
-    page = environment.get_template("names.html").render(name=run.name, rows=rows)
-    write_text(run / "names.html", page)
+    examples = find_examples(_some_frames(run, recordings), len(classes), EXAMPLES)
+    rows = [{"c": c, "share": e.share, "images": [data_uri(crop) for crop in e.crops],
+             "standing": classes.items[c.merge_into - 1] if c.merge_into else None} for c, e in zip(classes, examples, strict=True)]
+    rows.sort(key=lambda row: (-row["c"].isthing, -row["share"]))  # type: ignore[attr-defined, operator]
+    environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)
     names = run / "names.yaml"
+    page = environment.get_template("names.html").render(name=run.name, rows=rows, file=names.name)
+    write_text(run / "names.html", page)
     if not names.exists():
-        write_text(names, _names_yaml(classes))
-    return f"{run / 'names.html'} shows the classes; write their names and colours into {names}, then export again"
+        write_text(names, names_yaml(classes))
+    return (f"{run / 'names.html'} shows the classes; write names and colours into {names}, and `merge_into: ID` where two are one; "
+            "predict, evaluate and export use them from then on")
 
 
-def _names_yaml(classes: Classes) -> str:
-    return "# id: name and colour (r, g, b) of a pseudo class; names.html shows what each holds\n" + "".join(
-        f"{c.id}: {{name: {c.name}, color: [{', '.join(map(str, c.color))}]}}\n" for c in classes)
-
-
-def _examples(run: Path, recordings: list[Recording], classes: Classes) -> dict[int, list[tuple[int, int, np.ndarray]]]:
-    """For every class the crops of the frames where it is largest: class id -> heap of (pixels, tie-break, RGB)."""
-    best: dict[int, list[tuple[int, int, np.ndarray]]] = {c.id: [] for c in classes}
-    for number, (recording, key) in enumerate(_some_frames(recordings)):
-        path = run / "labels" / recording.name / f"{key}_class.png"
-        if not path.is_file():
-            continue
-        image, label = recording.left(key), read_image(path)
-        for kind, pixels in enumerate(np.bincount(label.ravel(), minlength=len(classes) + 1)[: len(classes) + 1]):
-            if kind and pixels and (len(best[kind]) < EXAMPLES or pixels > best[kind][0][0]):
-                push = heapq.heappush if len(best[kind]) < EXAMPLES else heapq.heapreplace
-                push(best[kind], (int(pixels), number, _crop(image, label == kind)))
-    return best
-
-
-def _some_frames(recordings: list[Recording]) -> list[tuple[Recording, str]]:
-    return [(r, s.key) for r in recordings for s in r.stamps[:: max(1, len(r.stamps) // FRAMES)]]
-
-
-def _crop(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The surroundings of a class's largest region, the rest dimmed, 120 px high."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    x, y, w, h, _ = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
-    margin = max(8, min(w, h) // 4)
-    window = (slice(max(0, y - margin), y + h + margin), slice(max(0, x - margin), x + w + margin))
-    crop = np.where(mask[window][..., None], image[window], image[window] // 3)
-    scale = 120 / crop.shape[0]
-    return cv2.resize(crop, (max(8, min(480, round(crop.shape[1] * scale))), 120), interpolation=cv2.INTER_AREA)
-
-
-def _data_uri(crop: np.ndarray) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(cv2.imencode(".jpg", crop[..., ::-1])[1].tobytes()).decode()
+def _some_frames(run: Path, recordings: list[Recording]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Left images and their label's class ids, of frames spread over each recording."""
+    for recording in recordings:
+        for stamp in recording.stamps[:: max(1, len(recording.stamps) // FRAMES)]:
+            path = run / "labels" / recording.name / f"{stamp.key}_class.png"
+            if path.is_file():
+                yield recording.left(stamp.key), read_image(path)

@@ -1,7 +1,6 @@
 """RUN/report/index.html: one page without any file beside it."""
 from __future__ import annotations
 
-import base64
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cups_train.files import read_json, write_text
 from cups_train.report.figures import curve, loss_curves, motion_summary, score_rows, stage_times
+from cups_train.report.pictures import data_uri
 
 PICTURES = 6  # of one kind
 STAGE_TITLES = {"kmeans": "k-means on colour and position", "labels": "stage 1: pseudo labels", "bootstrap": "stage 2: bootstrapping",
@@ -59,7 +59,7 @@ def _answers(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
     rows = []
     for picture in pictures:
         relative = picture.relative_to(folder / stages[-1])
-        row = [(STAGE_TITLES[s], _data_uri(folder / s / relative)) for s in stages if (folder / s / relative).is_file()]
+        row = [(STAGE_TITLES[s], data_uri(folder / s / relative)) for s in stages if (folder / s / relative).is_file()]
         rows.append((str(relative.with_suffix("")).replace("/overlays", ""), row))
     return rows
 
@@ -68,16 +68,12 @@ def _pictures_of_recordings(stage: Path) -> list[tuple[str, str]]:
     """Some pictures of every recording in turn: (caption, data URI)."""
     columns = [sorted(folder.glob("*.jpg")) for folder in sorted(stage.glob("*/overlays"))]
     in_turn = [column[i] for i in range(max((len(c) for c in columns), default=0)) for column in columns if i < len(column)]
-    return [(f"{p.parent.parent.name} {p.stem}", _data_uri(p)) for p in in_turn[:PICTURES]]
+    return [(f"{p.parent.parent.name} {p.stem}", data_uri(p)) for p in in_turn[:PICTURES]]
 
 
 def _pictures(folder: Path, last: bool = False) -> list[tuple[str, str]]:
     paths = sorted(folder.glob("*.jpg"))
-    return [(p.stem, _data_uri(p)) for p in (paths[-PICTURES:] if last else paths[:PICTURES])]
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+    return [(p.stem, data_uri(p)) for p in (paths[-PICTURES:] if last else paths[:PICTURES])]
 
 
 def _json(path: Path) -> Any:

@@ -1,37 +1,49 @@
-"""One picture of all pseudo classes: the places where each is seen most."""
+"""What each pseudo class looks like: the places where it is densest, as crops, and all of them on one picture."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 CROP = 96  # px
-EXAMPLES = 3  # of each class
+EXAMPLES = 3  # of each class on the sheet
 COLUMNS = 6  # classes side by side
 TITLE = 16  # px
 
 
-def contact_sheet(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int) -> np.ndarray:
-    """frames: (h, w, 3) uint8 images with their (h, w) uint8 class ids 1..K -> (H, W, 3) uint8 RGB.
+@dataclass(frozen=True, eq=False)
+class ClassExamples:
+    """One class."""
 
-    Each class shows its id, its share of all pixels, and crops around its largest places; the rest of a crop is dimmed.
-    """
+    share: float  # of all pixels
+    crops: tuple[np.ndarray, ...]  # (CROP, CROP, 3) uint8 RGB, from the frames where it is largest; the rest of a crop is dimmed
+
+
+def find_examples(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int, most: int = EXAMPLES) -> tuple[ClassExamples, ...]:
+    """frames: (h, w, 3) uint8 images with their (h, w) uint8 class ids, 0 = void -> examples of the classes 1..K in order."""
     found: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(classes)]
     pixels = np.zeros(classes + 1, np.int64)
     for image, ids in frames:
         counts = np.bincount(ids.ravel(), minlength=classes + 1)
         pixels += counts
         for k in (np.flatnonzero(counts[1:]) + 1).tolist():
-            if len(found[k - 1]) < EXAMPLES or counts[k] > found[k - 1][-1][0]:
-                found[k - 1] = sorted([*found[k - 1], (int(counts[k]), _crop(image, ids == k))], key=lambda item: -item[0])[:EXAMPLES]
-    rows = -(-classes // COLUMNS)
+            if len(found[k - 1]) < most or counts[k] > found[k - 1][-1][0]:
+                found[k - 1] = sorted([*found[k - 1], (int(counts[k]), _crop(image, ids == k))], key=lambda item: -item[0])[:most]
+    total = max(int(pixels.sum()), 1)
+    return tuple(ClassExamples(int(pixels[k + 1]) / total, tuple(crop for _, crop in examples)) for k, examples in enumerate(found))
+
+
+def contact_sheet(examples: Sequence[ClassExamples]) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: each class with its id, its share of all pixels and its crops."""
+    rows = -(-len(examples) // COLUMNS)
     sheet = np.full((rows * (CROP + TITLE + 4), COLUMNS * (EXAMPLES * CROP + 6), 3), 24, np.uint8)
-    for k, examples in enumerate(found):
+    for k, example in enumerate(examples):
         y, x = k // COLUMNS * (CROP + TITLE + 4), k % COLUMNS * (EXAMPLES * CROP + 6)
-        share = 100 * pixels[k + 1] / max(int(pixels.sum()), 1)
-        cv2.putText(sheet, f"{k + 1}   {share:.1f} %", (x + 2, y + TITLE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
-        for i, (_, crop) in enumerate(examples):
+        title = f"{k + 1}   {100 * example.share:.1f} %"
+        cv2.putText(sheet, title, (x + 2, y + TITLE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+        for i, crop in enumerate(example.crops[:EXAMPLES]):
             sheet[y + TITLE:y + TITLE + CROP, x + i * CROP:x + (i + 1) * CROP] = crop
     return sheet
 

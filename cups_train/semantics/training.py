@@ -19,7 +19,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.batches import class_batch, pair_batch
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans
-from cups_train.semantics.contact_sheet import contact_sheet
+from cups_train.semantics.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.learn import learn, learn_classes, learn_views
@@ -55,7 +55,7 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     names = [recording.name for recording in recordings]
     save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None})
     images = (load(path).images[0] for path in frames[::max(1, len(frames) // SHEET_FRAMES)])
-    write_image(out / "classes.jpg", contact_sheet(((image, model.classify(image)) for image in images), config.classes))
+    write_image(out / "classes.jpg", contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.classes)))
     shutil.rmtree(state)
 
 

@@ -84,3 +84,20 @@ def test_maps_become_segments_and_things_without_instance_become_void():
 def test_maps_of_the_wrong_type_are_refused():
     with pytest.raises(ValueError, match="uint8 and uint16"):
         Panoptic(np.zeros((2, 2), np.int64), np.zeros((2, 2), np.uint16))
+
+
+def test_a_merged_class_takes_the_one_that_stands_for_it():
+    """Class 3 is merged into 1, car 4 into car 2: one stuff segment, small parts of which count together, and cars of one class."""
+    classes = Classes((ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), 1), PseudoClass(4, "van", True, (2, 2, 2), 2)))
+    answer = fuse(raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.9, 0.8], sky_over_road(), [4, 2]), classes, Thresholds(stuff_area=0.7), SAME)
+    assert [(s.class_id, s.instance_id, s.area) for s in answer.segments] == [(2, 1, 16), (2, 2, 16), (1, 0, 96)]
+    assert set(np.unique(answer.class_id)) == {1, 2}
+    maps = panoptic_from_maps(np.array([[1, 3, 4, 4]], np.uint8), np.array([[0, 0, 5, 0]], np.uint16), classes)
+    assert maps.class_id.tolist() == [[1, 1, 2, 0]] and [(s.class_id, s.area) for s in maps.segments] == [(2, 1), (1, 2)]
+    assert Classes.from_json(classes.to_json()) == classes and classes.unmerged().merge_table().tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("target", [2, 3, 4, 9])
+def test_only_an_unmerged_class_of_the_same_kind_stands_for_another(target):
+    with pytest.raises(ValueError, match="merge_into of class 3"):
+        Classes((ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), target), PseudoClass(4, "snow", False, (2, 2, 2), 1)))

@@ -81,21 +81,32 @@ def test_labels_of_a_seen_recording_are_the_labels_of_training(street, run_folde
         assert (images[0] == images[1]).all()
 
 
-def test_names_given_by_a_person_reach_results(street, run_folder, tmp_path):
+def test_names_and_merges_given_by_a_person_reach_results(street, run_folder, tmp_path):
+    """The two largest stuff classes become one."""
     assert main(["name", str(run_folder)]) == 0
     names = run_folder / "names.yaml"
     text = names.read_text()
-    lines = text.splitlines()
-    lines[1] = "1: {name: tarmac, color: [1, 2, 3]}"
+    rows = json.loads((run_folder / "labels" / "statistics.json").read_text())["classes"]
+    kept, gone = (c["id"] for c in sorted(rows, key=lambda c: (c["isthing"], -c["area_share"]))[:2])
+    given = {f"{kept}:": "{name: tarmac, color: [1, 2, 3]}", f"{gone}:": f"{{merge_into: {kept}}}"}
+    lines = [f"{line.split()[0]} {given[line.split()[0]]}" if line.split()[0] in given else line for line in text.splitlines()]
     names.write_text("\n".join(lines) + "\n")
     try:
         assert main(["predict", str(run_folder), f"{street}/b/recording", "--out", str(tmp_path / "p")]) == 0
         assert main(["export", str(run_folder), "--out", str(tmp_path / "m")]) == 0
+        labels = ["pseudo-label", f"{street}/a/recording", "--out", str(run_folder), "--export", str(tmp_path / "labels"), "-o", "workers=1"]
+        assert main(labels) == 0
     finally:
         names.write_text(text)
-    first = json.loads((tmp_path / "p" / "panoptic.json").read_text())["categories"][0]
-    assert (first["name"], first["color"]) == ("tarmac", [1, 2, 3])
-    assert json.loads((tmp_path / "m" / "model.json").read_text())["classes"][0] == first
+    card = json.loads((tmp_path / "m" / "model.json").read_text())["classes"]
+    assert card[kept - 1] | {"isthing": 0} == {"id": kept, "name": "tarmac", "isthing": 0, "color": [1, 2, 3]}
+    assert card[gone - 1] | {"isthing": 0} == {"id": gone, "name": "tarmac", "isthing": 0, "color": [1, 2, 3], "merge_into": kept}
+    for folder in ("p", "labels"):
+        result = json.loads((tmp_path / folder / "panoptic.json").read_text())
+        assert result["categories"] == card
+        kinds = [s["category_id"] for a in result["annotations"] for s in a["segments_info"]]
+        assert gone not in kinds
+    assert kept in kinds
 
 
 def test_one_camera_and_a_folder_of_images_are_answered_too(street, run_folder, tmp_path):
