@@ -13,12 +13,17 @@ import numpy as np
 
 from cups_ros.engines import ENGINES, Engine, EngineError, EngineMissing, Graph, open_engine
 from cups_ros.fusion import fuse, letterbox
+from cups_ros.merged import unpack
 from cups_ros.types import Classes, Panoptic, RawOutput, Thresholds
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
 MASK_SIDE = 28
 OUTPUTS = ("boxes", "scores", "class_id", "masks", "semantic")
+MERGED = ("panoptic", "segments")  # optional: the graph has merged by itself, with the card's thresholds
+SEGMENT_COLUMNS = 7
+PRECISIONS = ("fp32", "fp16", "int8")
+LARGEST_SIDE = 8192  # px of the network's input
 
 
 class ModelError(ValueError):
@@ -28,13 +33,15 @@ class ModelError(ValueError):
 class Model:
     """A loaded model on one engine. Used by one thread at a time.
 
-    `thresholds` may be replaced between two images; `refusals` says of every engine that was tried in vain why.
+    `thresholds` may be replaced between two images; `refusals` says of every engine that was tried in vain why. Where the graph merges by itself
+    (`merges`), its map is taken for images that fill the network's input, as long as the thresholds are the card's.
     """
 
     def __init__(self, folder: Path, card: dict[str, Any], graph: Graph, engines: Sequence[str]) -> None:
         self.name = str(card.get("name") or folder.name)
         self.classes = Classes.from_json(card["classes"])
-        self.thresholds = _thresholds(card["thresholds"])
+        self.thresholds = self._merged_with = _thresholds(card["thresholds"])
+        self.merges = MERGED[0] in {output["name"] for output in card["outputs"]} and not any(row.get("merge_into") for row in card["classes"])
         self.input_size = (int(card["input"]["height"]), int(card["input"]["width"]))  # (height, width) px
         self.card = card
         self.engine = ""  # e.g. "onnxruntime-cpu"; empty where none is left
@@ -46,16 +53,21 @@ class Model:
         """(height, width, 3) uint8 RGB of exactly the network's input size -> raw outputs. Raises EngineError where the engine fails."""
         if canvas.shape != (*self.input_size, 3) or canvas.dtype != np.uint8:
             raise ValueError(f"expected uint8 {(*self.input_size, 3)}, got {canvas.dtype} {canvas.shape}")
-        if self._session is None:
-            raise EngineError(f"expected an engine for {self._graph.path}, found none left: {'; '.join(self.refusals)}")
-        return RawOutput(*self._session.run(np.ascontiguousarray(canvas)[None], OUTPUTS))
+        return RawOutput(*self._run(canvas, OUTPUTS))
 
     def infer(self, image: np.ndarray) -> Panoptic:
         """(H, W, 3) uint8 RGB of any size -> panoptic map of the same size. Raises EngineError where the engine fails."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected a uint8 image (H, W, 3), got {image.dtype} {image.shape}")
         canvas, view = letterbox(image, self.input_size)
+        if self.merges and view.content_size == self.input_size and self.thresholds == self._merged_with:
+            return unpack(*self._run(canvas, MERGED), self.classes, view.image_size)
         return fuse(self.raw(canvas), self.classes, self.thresholds, view)
+
+    def _run(self, canvas: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
+        if self._session is None:
+            raise EngineError(f"expected an engine for {self._graph.path}, found none left: {'; '.join(self.refusals)}")
+        return self._session.run(np.ascontiguousarray(canvas)[None], outputs)
 
     def next_engine(self) -> bool:
         """Give up the engine in use and open the next one that runs the graph; False where none is left. Raises ModelError on a wrong graph."""
@@ -84,7 +96,8 @@ class Model:
         session = open_engine(name, self._graph)
         try:
             _check_graph(session, self.card)
-            session.run(np.zeros((1, *self.input_size, 3), np.uint8), OUTPUTS)
+            answer = session.run(np.zeros((1, *self.input_size, 3), np.uint8), OUTPUTS)
+            _check_answer(dict(zip(OUTPUTS, answer, strict=True)), self.card, len(self.classes))
         except Exception:
             session.close()
             raise
@@ -127,40 +140,51 @@ def read_card(folder: Path) -> dict[str, Any]:
         card = json.loads(path.read_text())
     except OSError:
         raise ModelError(f"expected a model folder with a card {path}, found none") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"expected JSON in {path}, found a damaged file ({error}); export again") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else type(card).__name__
         raise ModelError(f"expected a model card of format {FORMAT} in {path}, found {found!r}; export the run with this version")
     try:
         _check_card(card)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise ModelError(f"expected a complete model card in {path}, found {what}; export again") from error
     return card
 
 
 def _check_card(card: dict[str, Any]) -> None:
-    entry, height, width = card["input"], int(card["input"]["height"]), int(card["input"]["width"])
+    entry, height, width = card["input"], card["input"]["height"], card["input"]["width"]
+    if not all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in (height, width)):
+        raise ValueError(f"an input of {height} x {width} px where sides of 1 to {LARGEST_SIDE} are meant")
     described = (entry["layout"], entry["dtype"], entry["color"])
     if described != ("NHWC", "uint8", "rgb"):
         raise ValueError(f"an input {described} where this version reads NHWC uint8 rgb")
     shapes = {output["name"]: tuple(output["shape"]) for output in card["outputs"]}
     number = shapes["scores"][0]
     expected = dict(zip(OUTPUTS, ((number, 4), (number,), (number,), (number, MASK_SIDE, MASK_SIDE), (height, width)), strict=True))
+    if MERGED[0] in shapes:
+        expected |= {MERGED[0]: (height, width), MERGED[1]: (number + max(1, len(Classes.from_json(card["classes"]).stuff)), SEGMENT_COLUMNS)}
     if shapes != expected:
         raise ValueError(f"outputs {shapes} where {expected} belong to the input")
-    if not len(Classes.from_json(card["classes"])):
-        raise ValueError("no classes")
+    if Classes.from_json(card["classes"]).color_table().shape != (len(card["classes"]) + 1, 3) or not card["classes"]:
+        raise ValueError("no classes with a colour each")
     _thresholds(card["thresholds"])
-    str(card["sha256"]), str(entry["name"])
+    if card.get("precision", "fp32") not in PRECISIONS:
+        raise ValueError(f"a precision {card['precision']!r} where one of {', '.join(PRECISIONS)} is meant")
+    texts = (entry["name"], card["sha256"], *(output["dtype"] for output in card["outputs"]))
+    if not all(isinstance(text, str) for text in texts) or not isinstance(card.get("engine", {}), dict):
+        raise ValueError("a name, type or sum that is no text, or an engine that is no object")
 
 
 def _thresholds(tree: dict[str, Any]) -> Thresholds:
     unknown = set(tree) - {f.name for f in fields(Thresholds)}
     if unknown:
         raise ValueError(f"unknown thresholds {sorted(unknown)}")
-    return Thresholds(**{name: float(value) for name, value in tree.items()})
+    thresholds = {name: float(value) for name, value in tree.items()}
+    if not all(0 <= value <= 1 for value in thresholds.values()):
+        raise ValueError(f"thresholds {thresholds} where values of 0 to 1 are meant")
+    return Thresholds(**thresholds)
 
 
 def _check_graph(session: Engine, card: dict[str, Any]) -> None:
@@ -173,3 +197,15 @@ def _check_graph(session: Engine, card: dict[str, Any]) -> None:
         wrong = sorted(name for name in {*found, *described} if found.get(name) != described.get(name))
         raise ModelError(f"expected the graph's inputs and outputs as in the card, found a difference in {', '.join(wrong)} "
                          f"({found.get(wrong[0])} against {described.get(wrong[0])}); export again")
+
+
+def _check_answer(answer: dict[str, np.ndarray], card: dict[str, Any], classes: int) -> None:
+    """Raises ModelError where a graph answers with other shapes, types or classes than its card says."""
+    described = {output["name"]: (tuple(output["shape"]), output["dtype"]) for output in card["outputs"]}
+    for name, array in answer.items():
+        if (array.shape, array.dtype.name) != described[name]:
+            raise ModelError(f"expected {name} of {described[name]} from the graph, found {(array.shape, array.dtype.name)}; export again")
+    for name in ("class_id", "semantic"):
+        if answer[name].min() < 0 or answer[name].max() > classes:
+            raise ModelError(f"expected classes of 0 to {classes} in {name} from the graph, found {answer[name].min()} to {answer[name].max()}; "
+                             "export again")

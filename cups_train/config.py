@@ -32,7 +32,7 @@ class MotionConfig(Section):
     """Stage 1a: objects from motion."""
 
     max_disparity: float = Field(0.15, gt=0, lt=1, description="largest disparity, share of the image width")
-    flow: Literal["classical", "raft"] = Field("classical", description="source of flow and disparity: DIS and SGBM; RAFT with published "
+    flow: Literal["classical", "raft", "self"] = Field("classical", description="source of flow and disparity: DIS and SGBM; RAFT with published "
                                                        "SMURF weights; a network trained on the recordings themselves")
     flow_weights: Path | None = Field(None, description="weights of that network: raft_smurf.pt for `raft`; for `self` a flow.safetensors of an "
                                       "earlier training, none: it is trained first")
@@ -45,12 +45,29 @@ class MotionConfig(Section):
     vote: float = Field(0.8, gt=0, le=1, description="share of the runs in which a cluster must be found again")
     max_depth: float = Field(70.0, gt=0, description="points further away are not used [m]")
     min_area: float = Field(0.2, ge=0, description="smallest visible surface of an object [m2]")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` is the published clustering with its constants (those of "
+                                                     "640x1280) and faults; of these settings it reads `flow`, `runs` and `vote` only")
 
 
 class SemanticsConfig(Section):
     """Stage 1b: classes without labels."""
 
     classes: int = Field(54, ge=2, le=254, description="number of pseudo classes K")
+    features: Literal["scratch", "dino"] = Field("scratch", description="dense features: an encoder learned from the recordings, or a vision "
+                                                 "transformer (DINO, DINOv2, DINOv3, DepthG) from `weights`")
+    weights: str = Field("", description="`features: dino`: file of weights (safetensors, .pth, .ckpt), or timm:NAME, which may download")
+    weights_licence: str = Field("", description="licence of those weights, written into the encoder's file")
+    head: Literal["clusters", "stego", "depthg", "published"] = Field("clusters", description="classes from clusters, from correspondence distillation "
+                                                                     "without and with depth, or from a STEGO/DepthG checkpoint as it is")
+    head_steps: int = Field(1000, ge=1, description="training steps of the heads `stego` and `depthg`")
+    head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
+    head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
+    code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
+    extra_centres: int = Field(0, ge=0, le=2000, description="centres of the cluster probe beyond `classes`, merged into them at the end")
+    shifts: tuple[float, float, float] | None = Field(None, description="likeness of features from which own, neighbour and random pairs attract; null: "
+                                                      "found from the recordings; `compat: reference`: the published 0.39, 0.25, 0.26")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference`: DepthG's published depth term, which is blind to depth, and "
+                                                     "random places")
     channels: int = Field(64, ge=8, description="channels of the dense features")
     steps: int = Field(600, ge=0, description="training steps of the encoder")
     cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
@@ -167,6 +184,10 @@ class ExportConfig(Section):
     """The exported model."""
 
     formats: tuple[Literal["onnx", "tensorrt"], ...] = Field(("onnx",), description="formats of the exported model")
+    precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="precision of the graph: fp16 for GPUs, int8 for CPUs")
+    merge: bool = Field(False, description="merge instances and stuff inside the graph too; faster on a GPU, slower on a CPU")
+    calibration: Path | None = Field(None, description="int8: recording or folder of images that gives the ranges of the activations")
+    calibration_frames: int = Field(32, ge=1, description="int8: images taken from it, evenly spread")
     score: float = Field(0.5, ge=0, le=1, description="probability of being any thing from which an instance is drawn")
     overlap: float = Field(0.5, ge=0, le=1, description="an instance hidden for more than this share is dropped")
     stuff_area: float = Field(4096 / (1024 * 2048), ge=0, le=1, description="smallest stuff segment, share of the image")

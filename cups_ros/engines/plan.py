@@ -37,7 +37,7 @@ def build_plan(trt: Any, graph: Path) -> bytes:
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(graph.read_bytes()):
-        raise EngineError(f"expected a graph that {name} reads, found one that it refuses: {parser.get_error(0)}")
+        raise EngineError(f"expected a graph that {name} reads, found one that it refuses: {str(parser.get_error(0)).splitlines()[0]}")
     config = builder.create_builder_config()
     if hasattr(trt, "IProgressMonitor"):
         config.progress_monitor = _monitor(trt, name)

@@ -4,12 +4,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from cups_ros.model import FORMAT, MASK_SIDE
+from cups_ros.model import FORMAT, MASK_SIDE, MERGED, SEGMENT_COLUMNS
 from cups_ros.types import Thresholds
 from cups_train import __version__
 from cups_train.config import ExportConfig
 from cups_train.export.graph import INPUT, OPSET
 from cups_train.network import NetworkSpec
+
+
+def thresholds(config: ExportConfig) -> Thresholds:
+    """Thresholds of the panoptic merge."""
+    return Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area)
 
 
 def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -20,13 +25,17 @@ def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dic
                ("class_id", [number], "int32", "class of the instance"),
                ("masks", [number, MASK_SIDE, MASK_SIDE], "float32", "probabilities inside the box"),
                ("semantic", [spec.height, spec.width], "int32", "class of stuff; 0 = some thing")]
+    if config.merge:
+        rows = number + max(1, len(spec.classes.stuff))
+        outputs += [(MERGED[0], [spec.height, spec.width], "int32", "0 = void, else 1 + row of segments"),
+                    (MERGED[1], [rows, SEGMENT_COLUMNS], "float32", "class, score, area, x, y, width, height in pixels of the input; area 0: none")]
     return {
-        "format": FORMAT, "name": run_name, "run": run_name, "version": __version__, "precision": "fp32", "opset": OPSET,
+        "format": FORMAT, "name": run_name, "run": run_name, "version": __version__, "precision": config.precision, "opset": OPSET,
         "input": {"name": INPUT, "height": spec.height, "width": spec.width, "layout": "NHWC", "dtype": "uint8", "color": "rgb", "range": [0, 255],
                   "fit": "scaled by one factor to the top left, padded with (124, 116, 104)"},
         "outputs": [dict(zip(("name", "shape", "dtype", "meaning"), row, strict=True)) for row in outputs],
         "classes": spec.classes.to_json(),
-        "thresholds": asdict(Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area)),
+        "thresholds": asdict(thresholds(config)),
         "weights": [{"source": source, "licence": licence} for source, licence in spec.weights],
         "network": {"backbone": spec.backbone, "norm": spec.norm, "channels": spec.channels, "proposals": spec.proposals},
         "training": facts,

@@ -11,8 +11,10 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from cups_ros.model import OUTPUTS
+from cups_ros.model import MERGED, OUTPUTS
+from cups_ros.types import Thresholds
 from cups_train.errors import ModelError
+from cups_train.export.merge import Merge
 from cups_train.network import PanopticNetwork
 from cups_train.network.boxes import STRIDES, pyramid_anchors
 
@@ -22,25 +24,31 @@ FORBIDDEN = {"NonZero", "If", "Loop", "Scan", "NonMaxSuppression", "RoiAlign", "
 
 
 class ExportGraph(nn.Module):
-    """(1, H, W, 3) uint8 RGB -> boxes (N, 4), scores (N,), class_id (N,), masks (N, 28, 28), semantic (H, W)."""
+    """(1, H, W, 3) uint8 RGB -> boxes (N, 4), scores (N,), class_id (N,), masks (N, 28, 28), semantic (H, W); with `merge` also Merged."""
 
-    def __init__(self, network: PanopticNetwork) -> None:
+    def __init__(self, network: PanopticNetwork, merge: Thresholds | None = None) -> None:
         super().__init__()
         self.network = network.eval()
         spec = network.spec
+        self.merge = Merge(spec.classes, merge) if merge is not None else None
         sizes = [(-(-spec.height // stride), -(-spec.width // stride)) for stride in STRIDES]
         for number, anchors in enumerate(pyramid_anchors(sizes, spec.anchor_size)):
             self.register_buffer(f"anchors_{number}", anchors, persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         anchors = tuple(getattr(self, f"anchors_{number}") for number in range(len(STRIDES)))
-        raw = self.network.infer(image.permute(0, 3, 1, 2).float() / 255, anchors)
-        return tuple(tensor[0] for tensor in raw)
+        raw = self.network.infer(image.float().permute(0, 3, 1, 2) / 255, anchors)  # TensorRT only casts uint8
+        outputs = tuple(tensor[0] for tensor in raw)
+        return outputs if self.merge is None else (*outputs, *self.merge(*outputs))
 
 
-def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any]) -> None:
-    """Export to `path` with the card's facts in the graph's metadata. Raises ModelError where the graph is not static."""
-    graph = ExportGraph(network.cpu())
+def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], merge: Thresholds | None = None) -> None:
+    """Export to `path` with the card's facts in the graph's metadata, with `merge` the panoptic merge by these thresholds too.
+
+    Raises ModelError where the graph is not static.
+    """
+    graph = ExportGraph(network.cpu(), merge)
+    names = OUTPUTS if merge is None else (*OUTPUTS, *MERGED)
     example = torch.zeros(1, network.spec.height, network.spec.width, 3, dtype=torch.uint8)
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
@@ -50,7 +58,7 @@ def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any]) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(graph, (example,), dynamo=True, opset_version=OPSET, external_data=False, input_names=[INPUT],
-                                        output_names=list(OUTPUTS), verbose=False)
+                                        output_names=list(names), verbose=False)
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

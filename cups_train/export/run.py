@@ -6,19 +6,25 @@ import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from cups_ros.engines import Graph
 from cups_ros.types import Classes
 from cups_train.class_names import under_names
 from cups_train.config import ExportConfig
-from cups_train.export.card import make_card
-from cups_train.export.graph import write_graph
-from cups_train.export.parity import compare, probe_images
+from cups_train.export.card import make_card, thresholds
+from cups_train.export.graph import INPUT, write_graph
+from cups_train.export.parity import LIMITS, compare, probe_images
+from cups_train.export.precision import in_half
 from cups_train.export.tensorrt import build_engine
 from cups_train.files import check_out, sha256, write_json
-from cups_train.network import load_checkpoint, read_checkpoint_metadata
+from cups_train.network import PanopticNetwork, load_checkpoint, read_checkpoint_metadata
 
 logger = logging.getLogger(__name__)
 MODEL = {"model.json", "model.onnx", "model.plan"}
+PARITY_IMAGES = 4
 JOURNAL = {"inputs.json"}  # what a run folder has written before its stage starts
 
 
@@ -38,19 +44,46 @@ def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named:
     try:
         card = make_card(spec, config, run_name, facts)
         described = {key: card[key] for key in ("format", "name", "input", "classes", "thresholds", "weights", "training", "version")}
-        write_graph(network, beside / "model.onnx", described)
+        _write(network, beside / "model.onnx", described, config)
         card["sha256"] = sha256(beside / "model.onnx")
         write_json(beside / "model.json", card)
-        parity = compare(network, beside, probe_images(spec.height, spec.width))
-        parity.require()
-        card["parity"] = asdict(parity)
+        parity = compare(network, beside, _images(config, network))
+        parity.require(LIMITS[config.precision])
+        card["parity"] = {**asdict(parity), "limits": asdict(LIMITS[config.precision])}
         if "tensorrt" in config.formats:
-            card["engine"] = build_engine(beside / "model.onnx", beside / "model.plan")
+            card["engine"] = build_engine(Graph(beside / "model.onnx", card["sha256"], card["precision"], INPUT), beside / "model.plan")
         write_json(beside / "model.json", card)
         _replace(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     logger.info("model in %s: %s", out, card["parity"])
+
+
+def _write(network: PanopticNetwork, graph: Path, metadata: dict[str, Any], config: ExportConfig) -> None:
+    """The graph in the precision asked for."""
+    merge = thresholds(config) if config.merge else None
+    if config.precision == "fp16":
+        write_graph(in_half(network), graph, metadata, merge)
+    elif config.precision == "int8":
+        from cups_train.export.int8 import calibration_images, quantise
+
+        images = calibration_images(config, (network.spec.height, network.spec.width))
+        single = graph.with_name("single.onnx")
+        write_graph(network, single, metadata, merge)
+        quantise(single, images, graph)
+        single.unlink()
+    else:
+        write_graph(network, graph, metadata, merge)
+
+
+def _images(config: ExportConfig, network: PanopticNetwork) -> list[np.ndarray]:
+    """What the parity check looks at: images of the calibration where there are any, else patterns."""
+    size = (network.spec.height, network.spec.width)
+    if config.calibration is None:
+        return probe_images(*size)
+    from cups_train.export.int8 import calibration_images
+
+    return list(calibration_images(config.model_copy(update={"calibration_frames": PARITY_IMAGES}), size))
 
 
 def _replace(beside: Path, out: Path) -> None:

@@ -1,42 +1,48 @@
 """A TensorRT engine ahead of time, where TensorRT is installed."""
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
+from cups_ros.engines import EngineError, EngineMissing, Graph
+from cups_ros.engines.cuda import Cuda
+from cups_ros.engines.plan import ANY_DEVICE, build_plan, import_tensorrt
+from cups_ros.engines.tensorrt import plan_facts
 from cups_train.errors import ModelError
 
-PACKAGES = ("tensorrt_rtx", "tensorrt")
+PREFERRED = ("tensorrt-rtx", "tensorrt")
 
 
-def build_engine(graph: Path, plan: Path) -> dict[str, Any]:
-    """model.onnx -> model.plan; gives what it was built with, for the card. Raises ModelError."""
-    package, trt = _import()
-    log = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(log)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, log)
-    if not parser.parse(graph.read_bytes()):
-        raise ModelError(f"expected a graph that {package} {trt.__version__} reads, found one that it refuses: {parser.get_error(0)}")
-    serialized = builder.build_serialized_network(network, builder.create_builder_config())
-    if serialized is None:
-        raise ModelError(f"expected {package} {trt.__version__} to build an engine, found that it gave none; export with `--format onnx`")
-    plan.write_bytes(bytes(serialized))
-    return {"package": package, "version": trt.__version__, "device": _device()}
+def build_engine(graph: Graph, plan: Path) -> dict[str, Any]:
+    """model.onnx -> model.plan; gives what it was built for, for the card. Raises ModelError."""
+    try:
+        name, trt = _import()
+        device = _device()
+        if device == ANY_DEVICE and name != "tensorrt-rtx":
+            raise EngineError("expected a GPU for classic TensorRT, found none; export with `--format onnx`: the vehicle builds its engine by itself")
+        plan.write_bytes(build_plan(trt, graph.path))
+    except EngineError as error:
+        raise ModelError(str(error)) from error
+    return plan_facts(trt, graph, device)
 
 
 def _import() -> tuple[str, Any]:
-    for package in PACKAGES:
+    reasons = []
+    for name in PREFERRED:
         try:
-            return package, importlib.import_module(package)
-        except ImportError:
-            continue
-    raise ModelError("expected TensorRT for `--format tensorrt`, found none of tensorrt_rtx, tensorrt; install the extra cups[tensorrt]")
+            return name, import_tensorrt(name)
+        except EngineMissing as error:
+            reasons.append(str(error))
+    raise ModelError(f"expected TensorRT for `--format tensorrt`, found none; install the extra cups[tensorrt] ({reasons[0]})")
 
 
 def _device() -> str:
-    """Name of the GPU, "ahead of time" where the engine was built without one."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "ahead of time"
+    """The GPU, or ANY_DEVICE where there is none."""
+    try:
+        cuda = Cuda()
+    except EngineError:
+        return ANY_DEVICE
+    try:
+        return cuda.device()
+    finally:
+        cuda.close()

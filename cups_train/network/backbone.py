@@ -9,7 +9,7 @@ from torchvision.models import resnet
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-WIDTHS = {"resnet18": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
+WIDTHS = {"resnet18": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048), "resnet18-half": (32, 64, 128, 256)}
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -22,6 +22,26 @@ def norm_layer(name: str) -> Callable[[int], nn.Module]:
     return group_norm if name == "group" else nn.BatchNorm2d
 
 
+class NarrowResNet(nn.Module):
+    """torchvision's ResNet-18 without its classifier and with other widths of the four stages, under the same names."""
+
+    def __init__(self, widths: tuple[int, ...], norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False), norm(widths[0])
+        self.relu, self.maxpool = nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
+        before = (widths[0], *widths)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(before[number], width, 1 if number == 0 else 2, norm) for number, width in enumerate(widths))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _stage(channels: int, width: int, stride: int, norm: Callable[[int], nn.Module]) -> nn.Sequential:
+    shortcut = None if stride == 1 and channels == width else nn.Sequential(resnet.conv1x1(channels, width, stride), norm(width))
+    return nn.Sequential(resnet.BasicBlock(channels, width, stride, shortcut, norm_layer=norm), resnet.BasicBlock(width, width, norm_layer=norm))
+
+
 class Backbone(nn.Module):
     """Images, normalised, (B, 3, H, W) -> P2..P6, (B, channels, H / 4, W / 4) and so on.
 
@@ -30,8 +50,11 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, norm: str, channels: int) -> None:
         super().__init__()
-        body = getattr(resnet, name)(weights=None, norm_layer=norm_layer(norm))
-        del body.fc, body.avgpool
+        if name == "resnet18-half":
+            body = NarrowResNet(WIDTHS[name], norm_layer(norm))
+        else:
+            body = getattr(resnet, name)(weights=None, norm_layer=norm_layer(norm))
+            del body.fc, body.avgpool
         self.body = body
         self.fpn = FeaturePyramidNetwork(list(WIDTHS[name]), channels, LastLevelMaxPool(), norm_layer(norm))
 

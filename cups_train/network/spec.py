@@ -12,6 +12,7 @@ from torch import Tensor
 from cups_ros.types import Classes
 from cups_train.config import NetworkConfig
 from cups_train.errors import ModelError
+from cups_train.network.backbone import WIDTHS
 
 REFERENCE_AREA = 640 * 1280  # px: the published input; lengths scale with the root of the area
 SIZE_STEP = 32  # the coarsest stride of the backbone
@@ -39,8 +40,8 @@ class NetworkSpec:
         if self.height % SIZE_STEP or self.width % SIZE_STEP or min(self.height, self.width) < SIZE_STEP:
             raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} "
                              "(network.height, network.width)")
-        if self.backbone not in ("resnet18", "resnet50") or self.norm not in ("batch", "group"):
-            raise ModelError(f"expected backbone resnet18|resnet50 with norm batch|group, found {self.backbone!r} with {self.norm!r}")
+        if self.backbone not in WIDTHS or self.norm not in ("batch", "group"):
+            raise ModelError(f"expected backbone {'|'.join(WIDTHS)} with norm batch|group, found {self.backbone!r} with {self.norm!r}")
 
     @property
     def anchor_size(self) -> float:

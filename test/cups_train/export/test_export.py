@@ -8,6 +8,7 @@ import onnx
 import pytest
 import torch
 
+from cups_ros.engines import Graph, plan
 from cups_ros.model import load_model
 from cups_ros.types import Classes, PseudoClass, RawOutput
 from cups_train.config import ExportConfig
@@ -117,6 +118,13 @@ def test_dynamic_graphs_are_refused():
 
 
 def test_tensorrt_that_is_not_there_names_its_extra(monkeypatch, tmp_path):
-    monkeypatch.setattr(engine, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(plan, "PACKAGES", dict.fromkeys(plan.PACKAGES, "no_such_package"))
     with pytest.raises(ModelError, match=r"cups\[tensorrt\]"):
-        engine.build_engine(tmp_path / "model.onnx", tmp_path / "model.plan")
+        engine.build_engine(Graph(tmp_path / "model.onnx", "", "fp32", "image"), tmp_path / "model.plan")
+
+
+def test_tensorrt_rtx_builds_the_graph_without_a_gpu(exported, tmp_path):
+    pytest.importorskip("tensorrt_rtx", reason="the extra cups[tensorrt] is not installed")
+    facts = engine.build_engine(Graph(exported[1] / "model" / "model.onnx", "abc", "fp32", "image"), tmp_path / "model.plan")
+    assert (tmp_path / "model.plan").stat().st_size > 10_000
+    assert facts["package"] == "tensorrt_rtx" and facts["precision"] == "fp32" and facts["graph"] == "abc"

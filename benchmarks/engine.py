@@ -1,0 +1,171 @@
+"""Latency and rate of the full, light and tiny network by input size and back end, with random weights.
+
+    python benchmarks/engine.py [--variants full,light,tiny] [--sizes 512x1024,256x512] [--precisions fp32] [--engines ...] [--merge] [--keep DIR]
+
+One line a variant, size, precision and engine: `engine_*` is the engine alone (canvas in, raw outputs out), `all_*` is what the node does with an
+image of 640 x 1280 (letterbox, engine, panoptic merge). Random weights draw every instance that fits, so that the merge is at its slowest.
+Engines that are not installed here are named once. Where there is a GPU, torch with a CUDA graph is measured beside them, and fp16 too.
+Without arguments about five minutes on two cores, most of them for the exports; `--keep DIR` keeps the models for the next time.
+"""
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import yaml
+
+from cups_ros.engines import ENGINES
+from cups_ros.model import ModelError, load_model
+from cups_ros.types import Classes, PseudoClass, Thresholds
+from cups_train.config import ExportConfig, NetworkConfig
+from cups_train.export.card import make_card
+from cups_train.export.graph import write_graph
+from cups_train.export.int8 import quantise
+from cups_train.export.parity import probe_images
+from cups_train.export.precision import in_half
+from cups_train.files import sha256, write_json
+from cups_train.network import NetworkSpec, PanopticNetwork, build_network, make_spec
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = {"full": "vehicle", "light": "street", "tiny": "tiny"}  # variant -> recipe under config/train
+CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i % 3 == 0, (i, i, i)) for i in range(1, 28)))
+IMAGE_SIZE = (640, 1280)
+CALIBRATION_IMAGES = 8
+LEAST_RUNS = 5
+WARM_UP = 2
+
+
+def spec_of(variant: str, size: tuple[int, int]) -> NetworkSpec:
+    """The network of the variant's recipe at this input size."""
+    recipe = yaml.safe_load((ROOT / "config/train" / f"{RECIPES[variant]}.yaml").read_text()).get("network", {})
+    return make_spec(NetworkConfig(**{**recipe, "height": size[0], "width": size[1]}), CLASSES, [size])
+
+
+def export(network: PanopticNetwork, folder: Path, config: ExportConfig) -> Path:
+    """A model folder of a network with random weights; one that is there is kept. Random weights have ties, so that parity is not asked for."""
+    if (folder / "model.json").is_file():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    card = make_card(network.spec, config, folder.name, {})
+    merge = Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area) if config.merge else None
+    graph = folder / "model.onnx"
+    if config.precision == "int8":
+        write_graph(network, folder / "single.onnx", {}, merge)
+        quantise(folder / "single.onnx", iter(probe_images(network.spec.height, network.spec.width, CALIBRATION_IMAGES)), graph)
+        (folder / "single.onnx").unlink()
+    else:
+        write_graph(in_half(network) if config.precision == "fp16" else network, graph, {}, merge)
+    write_json(folder / "model.json", {**card, "sha256": sha256(graph)})
+    return folder
+
+
+def timed(run: Callable[[], object], seconds: float) -> str:
+    """Median, 99th percentile and rate of `run`, called for `seconds` and at least LEAST_RUNS times."""
+    for _ in range(WARM_UP):
+        run()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < LEAST_RUNS or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - start))
+    return f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f}"
+
+
+def measure(name: str, folder: Path, engine: str, args: argparse.Namespace) -> str | None:
+    """The line of one engine; None where it does not run here."""
+    try:
+        model = load_model(folder, engines=(engine,), threads=args.threads)
+    except ModelError as error:
+        if engine not in args.named:
+            args.named.add(engine)
+            print(f"# {engine}: {error}", flush=True)
+        return None
+    image = cv2.resize(probe_images(256, 512, 1)[0], IMAGE_SIZE[::-1])
+    canvas = np.ascontiguousarray(cv2.resize(image, model.input_size[::-1]))
+    alone = timed(lambda: model.raw(canvas), args.seconds)
+    whole = timed(lambda: model.infer(image), args.seconds)
+    model.close()
+    return f"{name} engine={engine} " + " ".join(f"{kind}_{part}" for kind, text in (("engine", alone), ("all", whole)) for part in text.split())
+
+
+def measure_torch(name: str, network: PanopticNetwork, precision: str, seconds: float) -> str:
+    """torch on a GPU with the whole network in one CUDA graph, copies to and from the host inside."""
+    network = (in_half(network) if precision == "fp16" else network).cuda()
+    host = torch.from_numpy(probe_images(network.spec.height, network.spec.width, 1)[0]).pin_memory()
+    image = host.cuda()
+    anchors = network.anchors(network.features(torch.zeros(1, 3, network.spec.height, network.spec.width, device="cuda")))
+
+    def infer() -> tuple[torch.Tensor, ...]:
+        return tuple(network.infer(image.permute(2, 0, 1)[None].float() / 255, anchors))
+
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            infer()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        answer = infer()
+
+    def run() -> None:
+        image.copy_(host, non_blocking=True)
+        graph.replay()
+        for tensor in answer:
+            tensor.cpu()
+
+    return f"{name} engine=torch-cuda-graph " + " ".join(f"engine_{part}" for part in timed(run, seconds).split())
+
+
+def main() -> int:
+    args = _arguments()
+    logging.disable(logging.WARNING)
+    gpu = torch.cuda.is_available()
+    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, GPU {torch.cuda.get_device_name() if gpu else 'none'}; "
+          f"image {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {len(CLASSES)} classes, random weights", flush=True)
+    precisions = args.precisions.split(",") if args.precisions else ["fp32", "fp16"] if gpu else ["fp32"]
+    with tempfile.TemporaryDirectory() as temporary:
+        for size in args.sizes.split(","):
+            for variant in args.variants.split(","):
+                height, width = (int(side) for side in size.split("x"))
+                network = build_network(spec_of(variant, (height, width)), seed=1).eval()
+                for precision in precisions:
+                    config = ExportConfig(precision=precision, merge=args.merge)
+                    name = f"{variant}_{size}_{precision}" + ("_merge" if args.merge else "")
+                    folder = export(network, (args.keep or Path(temporary)) / name, config)
+                    label = f"variant={variant} size={size} precision={precision} merge={'graph' if args.merge else 'host'}"
+                    lines = (measure(label, folder, engine, args) for engine in args.engines.split(","))
+                    for line in filter(None, lines):
+                        print(line, flush=True)
+                    if gpu:
+                        print(measure_torch(label, network, precision, args.seconds), flush=True)
+                        network.cpu()
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", default="tiny,light,full")
+    parser.add_argument("--sizes", default="256x512,512x1024", help="height x width, joined by commas")
+    parser.add_argument("--precisions", help="fp32, fp16, int8, joined by commas; fp32, and fp16 where there is a GPU")
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--merge", action="store_true", help="merge inside the graph")
+    parser.add_argument("--seconds", type=float, default=4.0, help="time of each figure")
+    parser.add_argument("--threads", type=int, default=0, help="of a CPU engine; 0: its choice")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the models here, and take those that are there")
+    args = parser.parse_args()
+    args.named = set()
+    return args
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
