@@ -180,7 +180,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         model = self._model.model if self._model is not None else None
         facts = {"state": self._state, "model": model.name if model else "", "engine": model.engine if model else ""}
         report = self._health.report(now, self._state, self._since)
-        self._diagnostics.publish(diagnostics_message(self.get_name(), report, facts, self._now()))
+        self._diagnostics.publish(diagnostics_message(self.get_fully_qualified_name().lstrip("/"), report, facts, self._now()))
 
     def _watch_input(self, now: float) -> None:
         """Say once that images are missing and why, and once that they are back."""

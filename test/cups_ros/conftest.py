@@ -4,18 +4,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 HEIGHT, WIDTH = 64, 96
+LIMIT_S = 120.0  # a loaded machine may take long; nothing here waits longer than it must
 CLASSES = [
     {"id": 1, "name": "road", "isthing": 0, "color": [128, 64, 128]},
     {"id": 2, "name": "car", "isthing": 1, "color": [0, 0, 142]},
     {"id": 3, "name": "sky", "isthing": 0, "color": [70, 130, 180]},
 ]
-ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "test_launch.py", "test_markers.py", "test_predict_equals_node.py")
+ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "test_launch.py", "test_markers.py", "test_node_equals_predict.py")
 collect_ignore = []
 
 if not os.environ.get("CUPS_REQUIRE_ROS"):  # `make test` sets it: there, missing messages are an error
@@ -93,3 +99,113 @@ def tiny_graph() -> bytes:
          value("masks", TensorProto.FLOAT, [2, 28, 28]), value("semantic", TensorProto.INT32, [HEIGHT, WIDTH])], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return model.SerializeToString()
+
+
+class Graph:
+    """A node, spun in a thread of its own, and a peer that talks to it over the transport."""
+
+    def __init__(self, node: Any, context: Any) -> None:
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.executors import SingleThreadedExecutor
+        from sensor_msgs.msg import CameraInfo, Image
+
+        self.node, self.context = node, context
+        self.peer = rclpy.create_node("peer", context=context)
+        self.executor = SingleThreadedExecutor(context=context)
+        self.executor.add_node(self.peer)
+        self.status: list[Any] = []
+        self.peer.create_subscription(DiagnosticArray, "/diagnostics", lambda message: self.status.extend(message.status), 10)
+        self.images = self.peer.create_publisher(Image, "/image", 1)
+        self.infos = self.peer.create_publisher(CameraInfo, "/camera_info", 1)
+        self.answers: list[Any] = []
+
+    def until(self, condition: Callable[[], Any], doing: Callable[[], None] | None = None) -> None:
+        """Spin, and repeat `doing` every 0.1 s, until the condition holds."""
+        end, again = time.monotonic() + LIMIT_S, 0.0
+        while not condition():
+            assert time.monotonic() < end, f"gave up; last status: {self.status[-1:]}"
+            if doing is not None and time.monotonic() >= again:
+                doing()
+                again = time.monotonic() + 0.1
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def listen(self, kind: type | None = None, topic: str = "/cups/panoptic") -> list[Any]:
+        """Messages of a topic as they come; without a kind: the answers."""
+        from cups_ros.msg import PanopticImage
+
+        got: list[Any] = self.answers if kind is None else []
+        self.peer.create_subscription(kind or PanopticImage, topic, got.append, 10)
+        return got
+
+    def ask(self, message: Any) -> Any:
+        """Publish an image message until the answer with its stamp comes."""
+        self.answers.clear()
+        self.until(lambda: any(a.header.stamp == message.header.stamp for a in self.answers), lambda: self.images.publish(message))
+        return next(answer for answer in self.answers if answer.header.stamp == message.header.stamp)
+
+    def values(self) -> dict[str, str]:
+        """The values of the next diagnostics."""
+        self.status.clear()
+        self.until(lambda: self.status)
+        return {item.key: item.value for item in self.status[-1].values}
+
+    def told(self, text: str) -> None:
+        """Until the diagnostics say this."""
+        self.until(lambda: any(text in s.message or any(text in v.value for v in s.values) for s in self.status))
+
+    def set(self, **values: Any) -> bool:
+        """Set parameters; were all taken?"""
+        from rclpy.parameter import Parameter
+
+        return all(result.successful for result in self.node.set_parameters([Parameter(name, value=value) for name, value in values.items()]))
+
+
+@pytest.fixture
+def running() -> Callable[..., AbstractContextManager[Graph]]:
+    """`with running(model_folder, load=..., PARAMETER=...) as graph`: an active node in this process, in a ROS domain of its own."""
+    return _running
+
+
+@contextmanager
+def _running(model: Path, load: Callable[..., Any] | None = None, **parameters: Any) -> Iterator[Graph]:
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.executors import MultiThreadedExecutor
+    from rclpy.parameter import Parameter
+
+    from cups_ros.model import load_model
+    from cups_ros.panoptic_node import PanopticNode
+
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    context = Context()
+    rclpy.init(args=[], context=context, domain_id=30 + (os.getpid() + 51) % 70)
+    values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, **parameters}
+    node = PanopticNode(load or load_model, context=context, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+    executor = MultiThreadedExecutor(3, context=context)
+    executor.add_node(node)
+    spinning = threading.Thread(target=_spin, args=(executor,))
+    spinning.start()
+    graph = Graph(node, context)
+    try:
+        graph.until(lambda: node._state == "active")
+        yield graph
+    finally:
+        graph.peer.destroy_node()
+        executor.shutdown()
+        node.close()
+        context.try_shutdown()
+        spinning.join()
+        patch.undo()
+
+
+def _spin(executor: Any) -> None:
+    from rclpy.executors import ExternalShutdownException
+
+    from cups_ros.guarding import spin
+
+    try:
+        spin(executor)
+    except ExternalShutdownException:
+        pass

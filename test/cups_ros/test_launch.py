@@ -103,7 +103,7 @@ class Peer:
 
 def launched(domain: int, *arguments: str) -> subprocess.Popen:
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    return subprocess.Popen([ROS2, "launch", "cups_ros", "panoptic.launch.py", "image:=/camera/image", *arguments], env=environment,
+    return subprocess.Popen([ROS2, "launch", "cups_ros", "panoptic.launch.py", *arguments], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
@@ -127,7 +127,7 @@ def local_only() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def peer(local_only: None, model_folder: Path) -> Iterator[Peer]:
     domain = 30 + os.getpid() % 70
-    process = launched(domain, f"model:={model_folder}")
+    process = launched(domain, "image:=/camera/image", f"model:={model_folder}")
     peer = Peer(domain, process)
     peer.until(lambda: peer.status and {i.key: i.value for i in peer.status[-1].values}["state"] == "active")
     yield peer
@@ -154,13 +154,17 @@ def image() -> Image:
 
 
 def check_answer(answer: PanopticImage) -> None:
+    for part in (answer, answer.class_map, answer.instance_map):
+        assert (part.header.frame_id, part.header.stamp.sec, part.header.stamp.nanosec) == ("left_optical", 123, 456)
+    check_map(answer)
+
+
+def check_map(answer: PanopticImage) -> None:
     expected = np.full((128, 192), 3, np.uint8)
     expected[:64] = 1
     expected[32:96, 48:144] = 2
     # At the corners of the box the 28x28 mask fades to 0.646 * 0.719 < 0.5.
     expected[32, [48, 143]], expected[95, [48, 143]] = 1, 3
-    for part in (answer, answer.class_map, answer.instance_map):
-        assert (part.header.frame_id, part.header.stamp.sec, part.header.stamp.nanosec) == ("left_optical", 123, 456)
     class_map = np.frombuffer(answer.class_map.data, np.uint8).reshape(128, 192)
     instance_map = np.frombuffer(answer.instance_map.data, "<u2").reshape(128, 192)
     assert (class_map == expected).all()
@@ -244,6 +248,27 @@ def test_deactivate_silences_and_compressed_images_follow_the_parameter(peer: Pe
     check_answer(peer.answers(CompressedImage(header=image().header, format="bgr8; png compressed bgr8", data=array.array("B", png))))
 
 
+def test_killed_node_is_started_anew_and_answers_again(peer: Peer) -> None:
+    values = peer.values()
+    assert values["state"] == "active"
+    for path in Path("/proc").glob("[0-9]*/cmdline"):  # the launch's child, in a session of its own
+        if path.parent.joinpath("stat").exists() and parent_of(path.parent) == peer.process.pid and b"panoptic_node" in path.read_bytes():
+            os.kill(int(path.parent.name), signal.SIGKILL)
+    begun = time.monotonic()
+    late = image()
+    late.header.stamp.sec = 9
+    got: list[PanopticImage] = []
+    subscription = peer.node.create_subscription(PanopticImage, "/cups/panoptic", got.append, 1)
+    peer.until(lambda: any(answer.header.stamp.sec == 9 for answer in got), lambda: peer.publishers[Image].publish(late))
+    peer.node.destroy_subscription(subscription)
+    print(f"answers again after {time.monotonic() - begun:.1f} s")
+    check_map(got[-1])
+
+
+def parent_of(process: Path) -> int:
+    return int(process.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def test_interrupt_ends_the_node_cleanly(peer: Peer) -> None:
     output = stopped(peer.process, signal.SIGINT)
     assert "exit code 0" in output or "finished cleanly" in output, output
@@ -261,3 +286,28 @@ def test_missing_model_is_told_and_the_node_lives(local_only: None, tmp_path: Pa
         peer.close()
         output = stopped(process, signal.SIGTERM)
     assert "cannot load the model: expected a model folder" in output and "Traceback" not in output, output
+
+
+def test_several_cameras_have_a_node_each(local_only: None, model_folder: Path) -> None:
+    domain = 30 + (os.getpid() + 12) % 70
+    process = launched(domain, f"model:={model_folder}", "cameras:=front,rear", "image:=/{camera}/image_rect", "engines:=onnxruntime-cpu")
+    peer = Peer(domain, process)
+    try:
+        got: dict[str, list[PanopticImage]] = {"front": [], "rear": []}
+        publishers = {name: peer.node.create_publisher(Image, f"/{name}/image_rect", 1) for name in got}
+        for name, answers in got.items():
+            peer.node.create_subscription(PanopticImage, f"/{name}/cups/panoptic", answers.append, 1)
+
+        def both() -> None:
+            for number, publisher in enumerate(publishers.values()):
+                message = image()
+                message.header.stamp.sec = number
+                publisher.publish(message)
+
+        peer.until(lambda: all(got.values()), both)
+        assert [answers[-1].header.stamp.sec for answers in got.values()] == [0, 1]
+        peer.until(lambda: {status.name for status in peer.status} == {f"{name}/panoptic_node: panoptic" for name in got})
+    finally:
+        peer.close()
+        output = stopped(process, signal.SIGINT)
+    assert output.count("listening to /front/image_rect") == output.count("listening to /rear/image_rect") == 1 and "Traceback" not in output, output
