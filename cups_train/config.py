@@ -57,17 +57,17 @@ class SemanticsConfig(Section):
                                                  "transformer (DINO, DINOv2, DINOv3, DepthG) from `weights`")
     weights: str = Field("", description="`features: dino`: file of weights (safetensors, .pth, .ckpt), or timm:NAME, which may download")
     weights_licence: str = Field("", description="licence of those weights, written into the encoder's file")
-    head: Literal["clusters", "stego", "depthg", "published"] = Field("clusters", description="classes from clusters, from correspondence distillation "
-                                                                     "without and with depth, or from a STEGO/DepthG checkpoint as it is")
+    head: Literal["clusters", "stego", "depthg", "published"] = Field("clusters", description="classes from clusters, from correspondence "
+                                                                     "distillation without or with depth, or from a STEGO/DepthG checkpoint")
     head_steps: int = Field(1000, ge=1, description="training steps of the heads `stego` and `depthg`")
     head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
     head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
     code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
     extra_centres: int = Field(0, ge=0, le=2000, description="centres of the cluster probe beyond `classes`, merged into them at the end")
-    shifts: tuple[float, float, float] | None = Field(None, description="likeness of features from which own, neighbour and random pairs attract; null: "
-                                                      "found from the recordings; `compat: reference`: the published 0.39, 0.25, 0.26")
-    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference`: DepthG's published depth term, which is blind to depth, and "
-                                                     "random places")
+    shifts: tuple[float, float, float] | None = Field(None, description="likeness of features from which own, neighbour and random pairs attract; "
+                                                      "null: from the recordings; `compat: reference`: the published 0.39, 0.25, 0.26")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference`: DepthG's published depth term, which is blind to "
+                                                     "depth, and random places")
     channels: int = Field(64, ge=8, description="channels of the dense features")
     steps: int = Field(600, ge=0, description="training steps of the encoder")
     cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
@@ -187,6 +187,7 @@ class ExportConfig(Section):
     precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="precision of the graph: fp16 for GPUs, int8 for CPUs")
     merge: bool = Field(False, description="merge instances and stuff inside the graph too; faster on a GPU, slower on a CPU")
     calibration: Path | None = Field(None, description="int8: recording or folder of images that gives the ranges of the activations")
+    calibration_topic: str = Field("", description="int8: image topic of that recording; empty: the left camera of its stereo pair")
     calibration_frames: int = Field(32, ge=1, description="int8: images taken from it, evenly spread")
     score: float = Field(0.5, ge=0, le=1, description="probability of being any thing from which an instance is drawn")
     overlap: float = Field(0.5, ge=0, le=1, description="an instance hidden for more than this share is dropped")

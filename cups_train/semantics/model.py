@@ -17,6 +17,7 @@ from cups_train.files import write_atomically
 from cups_train.geometry.stereo import fill_disparity
 from cups_train.semantics.channels import CELL, resize, working_size
 from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
+from cups_train.semantics.head import HeadNetwork, HeadSpec
 from cups_train.semantics.refine import Method, refine
 from cups_train.semantics.shape import cell_disparity
 from cups_train.semantics.windows import blend, starts, whole_weight
@@ -33,7 +34,7 @@ WINDOWS_AT_ONCE = 8
 class SemanticModel:
     """The encoder of one run and how it is applied. Class ids are 1..K."""
 
-    encoder: Encoder
+    encoder: Encoder | HeadNetwork
     height: int  # working height, px
     windows: bool = True
     refine: Method = "crf"
@@ -105,7 +106,7 @@ def load(folder: Path, device: str) -> SemanticModel:
         with safe_open(path, "pt", device="cpu") as file:
             card = json.loads((file.metadata() or {})["cups"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        encoder = Encoder(EncoderSpec(**card["spec"]))
+        encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec(**card["spec"]))
         encoder.load_state_dict(tensors)
         model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card.get("refine", "guided"))
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:

@@ -22,10 +22,12 @@ from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 from cups_train.semantics.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
 from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.semantics.features import ScratchFeatures, open_features
+from cups_train.semantics.head import HeadNetwork, learn_head, published_head
 from cups_train.semantics.learn import learn, learn_classes, learn_views
 from cups_train.semantics.losses import class_weights
 from cups_train.semantics.model import FILE, SemanticModel, save
-from cups_train.semantics.prepared import choose_frames, load, prepare_all
+from cups_train.semantics.prepared import Source, choose_frames, load, prepare_all
 from cups_train.semantics.shape import SHAPE
 
 logger = logging.getLogger(__name__)
@@ -49,14 +51,30 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
         raise CupsError("expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING")
     workers = worker_count(0) if len(sources) >= WORTH_PROCESSES else 1
     frames = list(progress(prepare_all(sources, config.height, seed, workers), "channels", len(sources)))
-    encoder = new_encoder(config, seed, device)
-    train_encoder(encoder, frames, state, config, seed)
-    model = SemanticModel(encoder, config.height, config.windows, config.refine)
+    network, origin = learn_network(sources, frames, state, config, seed, device)
+    model = SemanticModel(network, config.height, config.windows, config.refine)
     names = [recording.name for recording in recordings]
-    save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None})
+    save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None, **origin})
     images = (load(path).images[0] for path in frames[::max(1, len(frames) // SHEET_FRAMES)])
     write_image(out / "classes.jpg", contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.classes)))
     shutil.rmtree(state)
+
+
+def learn_network(sources: Sequence[Source], frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int,
+                  device: str) -> tuple[Encoder | HeadNetwork, dict[str, str]]:
+    """The network that names classes (semantics.features, semantics.head), and where weights from outside come from."""
+    cameras = [source.recording.camera for source in sources]
+    if config.features == "dino":
+        given = open_features(config.weights, config.weights_licence)
+        features = given.network.to(torch_device(device))
+        if config.head == "published":
+            return published_head(features, given.head, config.classes), given.origin
+        return learn_head(features, frames, cameras, state, config, seed), given.origin
+    if config.head == "published":
+        raise CupsError("expected weights for semantics.head=published, found semantics.features=scratch; set -o semantics.features=dino")
+    encoder = new_encoder(config, seed, device)
+    train_encoder(encoder, frames, state, config, seed)
+    return (encoder if config.head == "clusters" else learn_head(ScratchFeatures(encoder), frames, cameras, state, config, seed)), {}
 
 
 def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:

@@ -1,0 +1,60 @@
+"""Which checkpoint is best, without labels: how much the classes of one view tell of those of another."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cups_train.semantics.channels import resize
+from cups_train.semantics.features import FeatureNetwork
+from cups_train.semantics.head.crops import DenseFrame, dense_features
+from cups_train.semantics.head.probe import mutual_information
+from cups_train.semantics.prepared import load
+
+FRAMES = 16  # that are looked at
+ZOOM = 1.5
+
+Classify = Callable[[np.ndarray], np.ndarray]  # (C, h, w) features -> (h, w) classes
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Features of some frames, of their mirror images, and of their enlarged middle."""
+
+    plain: tuple[np.ndarray, ...]  # (C, h, w) float16
+    mirrored: tuple[np.ndarray, ...]
+    zoomed: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, network: FeatureNetwork, dense: Sequence[DenseFrame]) -> Views:
+        chosen = [dense[i] for i in np.unique(np.linspace(0, len(dense) - 1, min(FRAMES, len(dense))).round().astype(int))]
+        images = [load(frame.path).images[0] for frame in chosen]
+        return cls(tuple(np.asarray(frame.features()) for frame in chosen),
+                   tuple(dense_features(network, image[:, ::-1]).astype(np.float16) for image in images),
+                   tuple(dense_features(network, middle(image)).astype(np.float16) for image in images))
+
+
+def middle(image: np.ndarray) -> np.ndarray:
+    """The middle of an image, 1 / ZOOM of each side, at the size of the image."""
+    height, width = image.shape[:2]
+    h, w = round(height / ZOOM), round(width / ZOOM)
+    top, left = (height - h) // 2, (width - w) // 2
+    return resize(np.ascontiguousarray(image[top:top + h, left:left + w]), height, width)
+
+
+def score(views: Views, classify: Classify, classes: int) -> float:
+    """Mean mutual information [nats] of the plain view's classes with the mirrored and the enlarged view's."""
+    plain, mirrored, zoomed, seen = [], [], [], []
+    for a, b, c in zip(views.plain, views.mirrored, views.zoomed, strict=True):
+        here = classify(a.astype(np.float32))
+        plain.append(here.ravel())
+        mirrored.append(classify(b.astype(np.float32))[:, ::-1].ravel())
+        height, width = here.shape
+        h, w = round(height / ZOOM), round(width / ZOOM)
+        top, left = (height - h) // 2, (width - w) // 2
+        seen.append(here[top:top + h, left:left + w].ravel())
+        zoomed.append(cv2.resize(classify(c.astype(np.float32)).astype(np.int32), (w, h), interpolation=cv2.INTER_NEAREST).ravel())
+    with_mirrored = mutual_information(np.concatenate(plain), np.concatenate(mirrored), classes)
+    return 0.5 * (with_mirrored + mutual_information(np.concatenate(seen), np.concatenate(zoomed), classes))

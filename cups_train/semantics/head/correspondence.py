@@ -1,0 +1,62 @@
+"""Correspondence distillation: codes are to be alike where features are (STEGO), and where depth is (DepthG)."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+DEPTH_WIDTH = 0.1  # difference of log depth at which likeness falls to 1/e
+NEGATIVES = 5  # random pairs an image
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the terms (DepthG's for Cityscapes)."""
+
+    own: float = 0.95
+    neighbour: float = 1.02
+    random: float = 0.57
+    depth: float = 0.09
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Likeness from which a pair attracts; below, it repels."""
+
+    own: float
+    neighbour: float
+    random: float
+    depth: float
+
+
+REFERENCE_SHIFTS = Shifts(0.39, 0.25, 0.26, 0.03)  # DepthG's for Cityscapes and a ViT-B/8
+
+
+def likeness(a: Tensor, b: Tensor) -> Tensor:
+    """(B, C, N), (B, C, M) -> (B, N, M) cosines."""
+    return torch.einsum("bcn,bcm->bnm", functional.normalize(a, dim=1), functional.normalize(b, dim=1))
+
+
+def depth_likeness(depth: Tensor) -> Tensor:
+    """(B, N) metres -> (B, N, N) in 0..1: exp(-|log z - log z'| / 0.1)."""
+    log = depth.log()
+    return torch.exp(-(log[:, :, None] - log[:, None, :]).abs() / DEPTH_WIDTH)
+
+
+def published_depth_likeness(depth: Tensor) -> Tensor:
+    """(B, N) metres, 0 = none -> (B, N, N): depth of one channel, normalised over its channel, is 1 wherever there is depth (the published code)."""
+    one = functional.normalize(depth[:, None], dim=1)
+    return torch.einsum("bcn,bcm->bnm", one, one)
+
+
+def distil(alike: Tensor, codes: Tensor, shift: float) -> Tensor:
+    """(B, N, M) likeness and cosines of the codes -> - mean max(cosine, 0) (likeness - shift)."""
+    return -(codes.clamp(min=0) * (alike - shift)).mean()
+
+
+def others(count: int, generator: torch.Generator) -> Tensor:
+    """(count,) a random other image for each; fixed points move on by one."""
+    order = torch.randperm(count, generator=generator)
+    return torch.where(order == torch.arange(count), (order + 1) % count, order)

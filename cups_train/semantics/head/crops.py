@@ -1,0 +1,111 @@
+"""Frozen features and depth of every frame on disk, crops of them, and the crops that are most alike."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cups_train.files import write_atomically
+from cups_train.progress import progress
+from cups_train.semantics.channels import resize
+from cups_train.semantics.describe import save_array
+from cups_train.semantics.features import FeatureNetwork
+from cups_train.semantics.prepared import Prepared, load
+from cups_train.types import StereoCamera
+
+SIDE = 0.75  # of a crop, share of the height
+NEIGHBOURS = 7  # crops that may be a crop's partner
+NEAR = 2  # frames to each side of a crop's own that give no partner: they show the same
+
+
+@dataclass(frozen=True, eq=False)
+class DenseFrame:
+    """One frame's features and inverse depth on the grid of the features."""
+
+    path: Path  # of the prepared frame; features and depth lie beside it
+    camera: StereoCamera  # at the size of the grid
+
+    def features(self) -> np.ndarray:
+        """(C, h, w) float16, mapped."""
+        return np.load(_features_path(self.path), mmap_mode="r", allow_pickle=False)
+
+    def inverse_depth(self) -> np.ndarray:
+        """(h, w) float32 1/m; 0 = infinitely far."""
+        return np.load(_depth_path(self.path), mmap_mode="r", allow_pickle=False)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of a frame's grid."""
+
+    frame: int
+    top: int
+    left: int
+    side: int
+
+    def of(self, maps: np.ndarray) -> np.ndarray:
+        """(..., h, w) -> (..., side, side) float32."""
+        return np.asarray(maps[..., self.top:self.top + self.side, self.left:self.left + self.side], np.float32)
+
+
+def dense_features(network: FeatureNetwork, image: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 RGB working image -> (C, h', w') float32."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].to(device).float() / 255
+        rows = torch.linspace(-1, 1, image.shape[0], device=device)[None, None, :, None].expand(1, 1, -1, image.shape[1])
+        return network(pixels, rows)[0].float().cpu().numpy()
+
+
+def write_dense(network: FeatureNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera]) -> list[DenseFrame]:
+    """Features and inverse depth beside every prepared frame; what is there stays. cameras: of the recordings, at any size."""
+    dense = []
+    for path, camera in progress(list(zip(frames, cameras, strict=True)), "dense features", len(frames)):
+        if not _features_path(path).exists():
+            frame = load(path)
+            features = dense_features(network, frame.images[0])
+            write_atomically(_depth_path(path), partial(save_array, array=_inverse_depth(frame, camera, features.shape[1:])))
+            write_atomically(_features_path(path), partial(save_array, array=features.astype(np.float16)))
+        height, width = np.load(_depth_path(path), mmap_mode="r", allow_pickle=False).shape
+        dense.append(DenseFrame(path, camera.scaled(height, width)))
+    return dense
+
+
+def _inverse_depth(frame: Prepared, camera: StereoCamera, size: tuple[int, ...]) -> np.ndarray:
+    working = camera.scaled(*frame.images.shape[1:3])
+    return resize(frame.disparity.astype(np.float32) / np.float32(working.depth_scale), *size)
+
+
+def five_crops(frame: int, height: int, width: int) -> list[Crop]:
+    """The four corners and the centre."""
+    side = max(1, min(round(SIDE * height), width))
+    down, right = height - side, width - side
+    return [Crop(frame, y, x, side) for y, x in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2))]
+
+
+def neighbours(means: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """(N, C) means of the crops' features and (N,) their frames -> (N, NEIGHBOURS) indices of the crops most alike (cosine), the nearest first.
+
+    Crops of the same and of adjacent frames are left out where there are enough others.
+    """
+    unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+    count = min(NEIGHBOURS, len(means) - 1)
+    found = np.empty((len(means), count), np.int64)
+    for i, row in enumerate(unit):
+        cosine = unit @ row
+        near = np.abs(frames - frames[i]) <= NEAR
+        cosine[near if (~near).sum() >= count else np.arange(len(means)) == i] = -np.inf
+        found[i] = np.argsort(-cosine, kind="stable")[:count]
+    return found
+
+
+def _features_path(frame: Path) -> Path:
+    return frame.with_suffix(".dense.npy")
+
+
+def _depth_path(frame: Path) -> Path:
+    return frame.with_suffix(".inverse_depth.npy")

@@ -1,0 +1,139 @@
+"""One step of the head's training: a batch of crops with their partners, and its losses; both depend on (seed, step) alone."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cups_train.semantics.head.correspondence import (
+    NEGATIVES,
+    REFERENCE_SHIFTS,
+    Shifts,
+    Weights,
+    depth_likeness,
+    distil,
+    likeness,
+    others,
+    published_depth_likeness,
+)
+from cups_train.semantics.head.crops import Crop, DenseFrame
+from cups_train.semantics.head.network import HeadNetwork
+from cups_train.semantics.head.places import FAR, PLACES, farthest_places, random_places, sample, scene_points
+
+DROP = 0.1  # of the channels, drawn anew for both parts of the head
+ATTRACT = (0.12, 0.08, 0.04)  # share of own, neighbour and random pairs that attract where no shifts are given
+SHIFT_BATCHES = 8
+DEPTH_DECAY, DEPTH_DECAY_STEPS = 0.8, 400  # of weight and shift of the depth term (DepthG)
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How the head learns."""
+
+    batch: int  # crops a step
+    depth: bool  # DepthG, else STEGO
+    reference: bool  # the published depth term and shifts
+    weights: Weights = Weights()
+    shifts: Shifts | None = None  # none: found by ATTRACT
+
+
+@dataclass(frozen=True, eq=False)
+class CropBatch:
+    """B crops and a partner of each."""
+
+    features: Tensor  # (2 B, C, s, s): crops, then partners
+    points: Tensor  # (2 B, 3, s, s) metres
+
+
+@dataclass(frozen=True, eq=False)
+class CropPool:
+    """Every crop that is learned from."""
+
+    dense: Sequence[DenseFrame]
+    crops: Sequence[Crop]
+    partners: np.ndarray  # (N, up to 7) indices of the crops most alike
+
+    def batch(self, count: int, seed: int, step: int) -> CropBatch:
+        rng = np.random.default_rng([seed, 5, step])
+        first = rng.choice(len(self.crops), count, replace=len(self.crops) < count)
+        partner = self.partners[first, rng.integers(0, self.partners.shape[1], count)] if self.partners.shape[1] else first
+        chosen = [self.crops[i] for i in (*first, *partner)]
+        features = np.stack([crop.of(self.dense[crop.frame].features()) for crop in chosen])
+        points = np.stack([scene_points(crop.of(self.dense[crop.frame].inverse_depth()), self.dense[crop.frame].camera, crop.top, crop.left)
+                           for crop in chosen])
+        return CropBatch(torch.from_numpy(features), torch.from_numpy(points))
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A batch at its places."""
+
+    features: Tensor  # (2 B, C, N), adapted
+    depth: Tensor  # (B, N) metres of the crops
+    generator: torch.Generator
+
+
+def compare(network: HeadNetwork, batch: CropBatch, how: Distillation, seed: int, step: int) -> Compared:
+    """Draw the places and read the features there. The published Cityscapes run takes random places with depth, too."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 62))
+    farthest = how.depth and not how.reference
+    places = farthest_places(batch.points, generator) if farthest else random_places(len(batch.points), generator)
+    count = len(places) // 2
+    if how.reference:
+        side = round(PLACES ** 0.5)
+        depth = functional.interpolate(batch.points[:count, 2:], (side, side), mode="bilinear", align_corners=False).flatten(1)
+        depth = torch.where(depth < FAR, depth, 0)  # the published rule knows no depth of the sky
+    else:
+        depth = sample(batch.points[:count, 2:], places[:count])[:, 0]
+    device = network.centres.device
+    features = network.adapt(sample(batch.features, places).to(device)[..., None])[..., 0]
+    return Compared(features, depth.to(device), generator)
+
+
+def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts, step: int) -> dict[str, Tensor]:
+    """Weighted terms of STEGO, and of DepthG where depth is used."""
+    codes = network.head(*(_drop(at.features[..., None], at.generator) for _ in range(2)))[..., 0]
+    count = len(at.depth)
+    f, g, c, d = at.features[:count], at.features[count:], codes[:count], codes[count:]
+    terms = {"own": how.weights.own * distil(likeness(f, f), likeness(c, c), shifts.own),
+             "neighbour": how.weights.neighbour * distil(likeness(f, g), likeness(c, d), shifts.neighbour)}
+    orders = [others(count, at.generator).to(f.device) for _ in range(NEGATIVES)]
+    negative = [distil(likeness(f, f[order]), likeness(c, c[order]), shifts.random) for order in orders]
+    terms["random"] = how.weights.random * torch.stack(negative).mean()
+    if how.depth:
+        decay = DEPTH_DECAY ** (step // DEPTH_DECAY_STEPS)
+        alike, shift = (published_depth_likeness(at.depth), shifts.depth * decay) if how.reference else (depth_likeness(at.depth), shifts.depth)
+        terms["depth"] = decay * how.weights.depth * distil(alike, likeness(c, c), shift)
+    return terms
+
+
+def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: int) -> Shifts:
+    """The published shifts in reference, else likeness that the shares ATTRACT of the pairs exceed, and the mean likeness of depth."""
+    if how.shifts is not None or how.reference:
+        return how.shifts or REFERENCE_SHIFTS
+    kinds: dict[str, list[Tensor]] = {"own": [], "neighbour": [], "random": [], "depth": []}
+    for i in range(SHIFT_BATCHES):
+        at = compare(network, pool.batch(how.batch, seed, -1 - i & 0xFFFF_FFFF), how, seed, -1 - i)
+        count = len(at.depth)
+        f, g = at.features[:count], at.features[count:]
+        order = others(count, at.generator).to(f.device)
+        for name, alike in (("own", likeness(f, f)), ("neighbour", likeness(f, g)), ("random", likeness(f, f[order]))):
+            kinds[name].append(alike.flatten()[::7])
+        kinds["depth"].append(depth_likeness(at.depth).mean()[None])
+    shares = dict(zip(("own", "neighbour", "random"), ATTRACT, strict=True))
+    found = {name: float(np.quantile(torch.cat(kinds[name]).cpu().numpy(), 1 - share)) for name, share in shares.items()}
+    return Shifts(**found, depth=float(torch.cat(kinds["depth"]).mean()))
+
+
+def shifts_to_json(shifts: Shifts) -> dict[str, float]:
+    return asdict(shifts)
+
+
+def _drop(features: Tensor, generator: torch.Generator) -> Tensor:
+    """Dropout of whole channels."""
+    keep = torch.rand(features.shape[:2], generator=generator) >= DROP
+    return features * (keep.to(features)[..., None, None] / (1 - DROP))

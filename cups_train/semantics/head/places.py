@@ -1,0 +1,54 @@
+"""Which places of a crop are compared: random ones, or farthest points of the scene in space (DepthG)."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cups_train.types import StereoCamera
+
+PLACES = 121
+FINEST = 28  # rows and columns of the grid that farthest points are taken from
+FAR = 80.0  # m: what is further away, the sky too, is taken to be here
+
+
+def random_places(count: int, generator: torch.Generator) -> Tensor:
+    """(count, PLACES, 2) as (x, y) in -1..1."""
+    return torch.rand(count, PLACES, 2, generator=generator) * 2 - 1
+
+
+def sample(maps: Tensor, places: Tensor) -> Tensor:
+    """(B, C, h, w) at (B, N, 2) places -> (B, C, N), bilinear; -1 and 1 are the centres of the outer cells."""
+    return functional.grid_sample(maps, places[:, None], mode="bilinear", padding_mode="border", align_corners=True)[:, :, 0]
+
+
+def scene_points(inverse_depth: np.ndarray, camera: StereoCamera, top: int, left: int) -> np.ndarray:
+    """(h, w) 1/m of a crop at (top, left) of the camera's image -> (3, h, w) float32 metres, left optical frame."""
+    height, width = inverse_depth.shape
+    z = 1 / np.maximum(inverse_depth, 1 / FAR)
+    x = (left + np.arange(width)[None] - camera.cx) / camera.fx
+    y = (top + np.arange(height)[:, None] - camera.cy) / camera.fy
+    return np.stack([x * z, y * z, z]).astype(np.float32)
+
+
+def farthest_places(points: Tensor, generator: torch.Generator) -> Tensor:
+    """(B, 3, h, w) metres -> (B, PLACES, 2) as (x, y) in -1..1: each point is the farthest from those before it, the first is random.
+
+    A crop of fewer cells than PLACES gives some of them twice.
+    """
+    count, _, height, width = points.shape
+    rows = torch.linspace(0, height - 1, min(height, FINEST)).round().long()
+    columns = torch.linspace(0, width - 1, min(width, FINEST)).round().long()
+    cloud = points[:, :, rows][..., columns].flatten(2).transpose(1, 2)  # (B, N, 3)
+    batch = torch.arange(count)
+    chosen = torch.empty(count, PLACES, dtype=torch.long)
+    chosen[:, 0] = torch.randint(cloud.shape[1], (count,), generator=generator)
+    distance = torch.full(cloud.shape[:2], torch.inf)
+    for i in range(1, PLACES):
+        latest = cloud[batch, chosen[:, i - 1]]
+        distance = torch.minimum(distance, (cloud - latest[:, None]).square().sum(-1))
+        chosen[:, i] = distance.argmax(1)
+    y, x = rows[chosen // len(columns)], columns[chosen % len(columns)]
+    size = torch.tensor([max(width - 1, 1), max(height - 1, 1)])
+    return torch.stack([x, y], -1) / size * 2 - 1

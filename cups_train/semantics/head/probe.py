@@ -1,0 +1,47 @@
+"""The cluster probe and how good it is without labels."""
+from __future__ import annotations
+
+import numpy as np
+
+from cups_train.semantics.clusters import kmeans
+
+
+def fit_probe(codes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(N, code) -> (count, code) unit centres that maximise the mean cosine of a code and its centre, largest cluster first.
+
+    That is STEGO's probe loss, solved as k-means on the sphere from a k-means++ start: no dead clusters.
+    """
+    centres = kmeans(unit(codes), count, rng)[0]
+    return unit(centres)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+
+
+def mutual_information(a: np.ndarray, b: np.ndarray, count: int) -> float:
+    """Nats that the classes of a cell in one view tell of its class in another: high where the views agree and the classes are used evenly.
+
+    a, b: (N,) classes 0..count-1 of the same cells.
+    """
+    joint = np.bincount(a * count + b, minlength=count * count).reshape(count, count) / max(len(a), 1)
+    independent = joint.sum(1)[:, None] * joint.sum(0)[None]
+    seen = joint > 0
+    return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
+
+
+def merge_centres(centres: np.ndarray, pixels: np.ndarray, count: int) -> np.ndarray:
+    """(M, C) centres and their (M,) pixels -> (M,) class 0..count-1 of each: Ward's merging, classes in the order of their first centre."""
+    means, sizes = centres.astype(np.float64), np.maximum(pixels.astype(np.float64), 1)
+    group = np.arange(len(centres))
+    alive = list(range(len(centres)))
+    while len(alive) > count:
+        kept, size = means[alive], sizes[alive]
+        cost = ((kept[:, None] - kept[None]) ** 2).sum(-1) * (size[:, None] * size[None]) / (size[:, None] + size[None])
+        np.fill_diagonal(cost, np.inf)
+        a, b = sorted(alive[i] for i in np.unravel_index(int(cost.argmin()), cost.shape))
+        means[a] = (means[a] * sizes[a] + means[b] * sizes[b]) / (sizes[a] + sizes[b])
+        sizes[a] += sizes[b]
+        group[group == b] = a
+        alive.remove(b)
+    return np.searchsorted(alive, group)

@@ -1,0 +1,55 @@
+"""From frozen features to a network that names classes: clusters of the features, STEGO, DepthG, or a published head as it is."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cups_train.config import SemanticsConfig
+from cups_train.errors import ModelError
+from cups_train.semantics.features import FeatureNetwork
+from cups_train.semantics.head.correspondence import REFERENCE_SHIFTS, Shifts
+from cups_train.semantics.head.crops import write_dense
+from cups_train.semantics.head.distillation import Distillation
+from cups_train.semantics.head.network import HeadNetwork, HeadSpec
+from cups_train.semantics.head.training import HeadSettings, linear_head, new_head, train_head
+from cups_train.types import StereoCamera
+
+logger = logging.getLogger(__name__)
+
+
+def learn_head(features: FeatureNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera], state: Path, config: SemanticsConfig,
+               seed: int) -> HeadNetwork:
+    """A head on `features`, which stay as they are. A stopped training goes on from STATE/head.pt.
+
+    frames: prepared, each with its recording's camera.
+    """
+    features.eval().requires_grad_(False)
+    dense = write_dense(features, frames, cameras)
+    settings = HeadSettings(config.classes, config.extra_centres, config.code, config.head_steps, config.head_lr)
+    network = new_head(features, dense, settings, seed)
+    if config.head == "clusters":
+        return linear_head(network, dense, seed)
+    how = Distillation(config.head_batch, config.head == "depthg", config.compat == "reference", shifts=_given_shifts(config))
+    return train_head(network, dense, state, how, settings, seed)
+
+
+def published_head(features: FeatureNetwork, head: dict[str, Tensor], classes: int) -> HeadNetwork:
+    """The head and the classes of a STEGO/DepthG checkpoint. Raises ModelError where there is none, or where it has another number of classes."""
+    if not head:
+        raise ModelError("expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head (semantics.weights)")
+    count, code = head["centres"].shape
+    if count != classes:
+        raise ModelError(f"expected {classes} classes in the published head, found {count}; set -o semantics.classes={count}")
+    network = HeadNetwork(HeadSpec(features.to_json(), 0, code, count, count), features)
+    network.head.load_state_dict({name: value for name, value in head.items() if name != "centres"})
+    with torch.no_grad():
+        network.centres.copy_(head["centres"])
+    return network.to(next(features.parameters()).device).eval()
+
+
+def _given_shifts(config: SemanticsConfig) -> Shifts | None:
+    return None if config.shifts is None else Shifts(*config.shifts, depth=REFERENCE_SHIFTS.depth)
