@@ -117,8 +117,11 @@ def vote_masks(runs: list[list[Patch]], share: float, shape: tuple[int, int]) ->
     return masks, np.array([len(g) / len(runs) for g in kept])
 
 
-def matrix_nms(masks: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Indices of the masks that survive gaussian matrix NMS and the containment rule, best first. masks: (M, H, W) bool."""
+def matrix_nms(masks: np.ndarray, scores: np.ndarray, contained: float | None = CONTAINED) -> list[int]:
+    """Indices of the masks that survive gaussian matrix NMS and, unless `contained` is None, the containment rule, best first.
+
+    masks: (M, H, W) bool; scores: (M,).
+    """
     if not len(masks):
         return []
     area = masks.reshape(len(masks), -1).sum(1)
@@ -132,6 +135,6 @@ def matrix_nms(masks: np.ndarray, scores: np.ndarray) -> list[int]:
     decay = np.where(np.triu(np.ones_like(iou), 1) > 0, decay, 1).min(0)
     kept: list[int] = []
     for j in np.flatnonzero(scores[order] * decay >= NMS_CUT):
-        if all(inter[i, j] <= CONTAINED * min(size[i], size[j]) for i in kept):
+        if contained is None or all(inter[i, j] <= contained * min(size[i], size[j]) for i in kept):
             kept.append(int(j))
     return [int(order[j]) for j in kept]

@@ -16,6 +16,7 @@ from cups_train.motion.grow import grow
 from cups_train.motion.merge import merge
 from cups_train.motion.picture import grey_test, snap
 from cups_train.motion.propose import Proposal, propose
+from cups_train.motion.reference import reference_objects
 from cups_train.motion.reject import plausible, score, why_not
 from cups_train.motion.select import select
 from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoFrame
@@ -35,6 +36,8 @@ def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig,
     `images`: left images (RGB uint8) at t and t+1; they sharpen outlines and refute false motion. None where flow and disparity are exact.
     """
     rng = generator(seed, now.key)
+    if config.compat == "reference":
+        return reference_objects(flow, now, config, rng)
     camera = now.camera
     ego = estimate_ego(flow, camera, rng)
     if ego is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_train.geometry.se3 import rotation_angle
 from cups_train.motion.evidence import Evidence
 from cups_train.motion.propose import Proposal
 
@@ -43,10 +44,27 @@ def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | N
         return "too small a surface"
     if evidence.camera.depth_scale / max(float(np.median(evidence.flow.disparity[proposal.mask])), 1e-6) > scales.max_depth:
         return "too far"
-    deviation = float(np.sqrt(max(np.linalg.eigvalsh(proposal.covariance[3:, 3:])[-1], 0)))
-    if np.linalg.norm(proposal.shift) < max(scales.min_shift, SIGMAS * deviation):
+    if not (_goes(evidence, proposal) or _turns(evidence, proposal)):
         return "hardly moves"
     return _off_the_ground(evidence, mask) or _not_better(evidence, proposal, mask)
+
+
+def _goes(evidence: Evidence, proposal: Proposal) -> bool:
+    """Does its centre move?"""
+    return bool(np.linalg.norm(proposal.shift) >= max(evidence.scales.min_shift, SIGMAS * _deviation(proposal.covariance[3:, 3:])))
+
+
+def _turns(evidence: Evidence, proposal: Proposal) -> bool:
+    """Does its outer part move while its centre rests? Estimates must show twice the displacement: their rotations are poor."""
+    points = evidence.samples.rays[proposal.mask.ravel()] / np.maximum(evidence.samples.inverse_depth[proposal.mask.ravel()], 1e-3)[:, None]
+    radius = float(np.quantile(np.linalg.norm(points - proposal.centre, axis=-1), 0.75))
+    least = max((2 if evidence.scales.rough else 1) * evidence.scales.min_shift, (SIGMAS + 2) * radius * _deviation(proposal.covariance[:3, :3]))
+    return bool(radius * rotation_angle(proposal.own[:3, :3]) >= least)
+
+
+def _deviation(covariance: np.ndarray) -> float:
+    """Standard deviation along the worst axis."""
+    return float(np.sqrt(max(np.linalg.eigvalsh(covariance)[-1], 0)))
 
 
 def score(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> float:

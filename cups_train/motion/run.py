@@ -55,7 +55,7 @@ def run(recording: Recording, out: Path, config: MotionConfig, seed: int, worker
                 "given": None if given is None else str(given), "flow": source_facts(config)}
     if _is_done(out, settings):
         return
-    tasks = _tasks(recording, given)
+    tasks = _tasks(recording, given, backwards=config.compat == "repaired")
     _begin(out, settings)
     waiting = [task for task in tasks if not (out / "frames" / f"{task.key}.json").exists()]
     chunks = [waiting[i:i + CHUNK] for i in range(0, len(waiting), CHUNK)]
@@ -87,7 +87,8 @@ def _begin(out: Path, settings: dict[str, Any]) -> None:
         write_json(path, settings)
 
 
-def _tasks(recording: Recording, given: Path | None) -> list[Task]:
+def _tasks(recording: Recording, given: Path | None, backwards: bool = True) -> list[Task]:
+    """Every frame; `backwards`: those without a t+1 are compared with the frame before."""
     stamps = recording.stamps
     if given is not None:
         has = [has_given(given, s.key) for s in stamps]
@@ -100,7 +101,8 @@ def _tasks(recording: Recording, given: Path | None) -> list[Task]:
         if stamp.follows:
             tasks.append(Task(stamp.key, stamps[i + 1].key, False))
         else:
-            tasks.append(Task(stamp.key, stamps[i - 1].key if i and stamps[i - 1].follows else None, True))
+            before = stamps[i - 1].key if backwards and i and stamps[i - 1].follows else None
+            tasks.append(Task(stamp.key, before, True))
     return tasks
 
 
