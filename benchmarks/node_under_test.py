@@ -19,10 +19,11 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
 from cups_ros import panoptic_node
 from cups_ros.engines import EngineError
-from cups_ros.fusion import letterbox, unpack
+from cups_ros.fusion import letterbox
 from cups_ros.guarding import spin
 from cups_ros.health import Health
 from cups_ros.images import stamp_ns
+from cups_ros.merged import unpack
 from cups_ros.model import load_model
 from cups_ros.types import Classes, Panoptic, PseudoClass, Thresholds
 
@@ -60,6 +61,9 @@ class StreetModel:
 
     def next_engine(self) -> bool:
         return False
+
+    def close(self) -> None:
+        pass
 
 
 class FailingModel:

@@ -256,6 +256,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._stop()
         if self._outputs is not None:
             self._outputs.close()
+        if self._model is not None:
+            self._model.close()
         self._outputs = self._model = None
 
 

@@ -26,6 +26,8 @@ class Infers(Protocol):
 
     def next_engine(self) -> bool: ...
 
+    def close(self) -> None: ...
+
 
 class EngineFailure(RuntimeError):
     """An engine failed on an image; the sentence says what works in its place."""
@@ -52,6 +54,10 @@ class LastingModel:
                 raise EngineFailure(self._recover(error)) from error
             finally:
                 self.recovering = False
+
+    def close(self) -> None:
+        """Give memory and devices back."""
+        self.model.close()
 
     def _recover(self, error: EngineError) -> str:
         failed, begun = self.model.engine, self._clock()

@@ -28,6 +28,9 @@ class TwoEngines:
         self.engine = self.left.pop(0) if self.left else ""
         return bool(self.engine)
 
+    def close(self) -> None:
+        self.engine = ""
+
 
 def test_the_next_engine_takes_over_and_then_the_first_is_opened_again() -> None:
     broken: set[str] = set()
