@@ -162,12 +162,16 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from cups_train import pseudo_label
+    from cups_train import pipeline, pseudo_label
+    from cups_train.predict import recordings_of
+    from cups_train.report import render_consistency
     from cups_train.run_folder import RunFolder
 
     run_folder = RunFolder.open(args.run)
     run_folder.fingerprint("labels")
-    print(pseudo_label.check(run_folder.stage("labels"), run_folder.config(args.override, args.config).labels))
+    config = run_folder.config(args.override, args.config)
+    print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
+    print(render_consistency(pipeline.consistency(recordings_of(run_folder, config), run_folder, config)))
 
 
 def _name(args: argparse.Namespace) -> None:
@@ -196,8 +200,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, tuple[str, 
     "predict": (_predict, "result folders of a run, a checkpoint or an exported model", ("recording",)),
     "evaluate": (_evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", ()),
     "export": (_export, "the exported model folder of a run", ("export",)),
-    "check": (_check, "quality gate of a run's labels, without truth", ("labels",)),
-    "name": (_name, "contact sheet and names of a run's pseudo classes", ()),
+    "check": (_check, "quality gate of a run's labels and their consistency over cameras and time, without truth", ("labels",)),
+    "name": (_name, "contact sheet of a run's pseudo classes, and the file that names, colours and merges them", ()),
     "render": (_render, "the procedural street: a recording and its truth", ("render",)),
 }
 

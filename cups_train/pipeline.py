@@ -3,19 +3,23 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cups_train.config import Config, Section
 from cups_train.errors import CupsError, ResultError
-from cups_train.files import write_json
+from cups_train.files import read_json, write_json
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.run_folder import RunFolder
+from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ def run(recordings: list[Recording], run_folder: RunFolder, config: Config, vali
     export(run_folder, config)
     if validation is not None:
         evaluate_stages(run_folder, config, validation)
+    consistency(recordings, run_folder, config)
     write_report(run_folder)
 
 
@@ -157,6 +162,27 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
         logger.info("%s\n%s", stage, render_table(official))
     write_json(run_folder.root / "metrics.json", figures)
     return figures
+
+
+def consistency(recordings: list[Recording], run_folder: RunFolder, config: Config) -> dict[str, Any]:
+    """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for these labels."""
+    from cups_train.report import measure_consistency
+
+    path, labels = run_folder.root / "consistency.json", run_folder.fingerprint("labels")
+    if path.is_file() and (found := read_json(path)).get("labels") == labels:
+        return dict(found)
+    load = partial(_classifier, run_folder.stage("semantics"), config.device)
+    figures = measure_consistency(recordings, run_folder.root, run_folder.classes().unmerged(), load, worker_count(config.workers))
+    write_json(path, {"labels": labels, **figures})
+    return figures
+
+
+@lru_cache(maxsize=1)
+def _classifier(folder: Path, device: str) -> Callable[[np.ndarray, np.ndarray, StereoCamera], np.ndarray]:
+    """The run's semantics, loaded once a process."""
+    from cups_train import semantics
+
+    return semantics.load(folder, device).classify
 
 
 def write_report(run_folder: RunFolder) -> Path:

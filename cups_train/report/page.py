@@ -7,9 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from cups_ros.types import Classes
 from cups_train.files import read_json, write_text
 from cups_train.report.figures import curve, loss_curves, motion_summary, score_rows, stage_times
+from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
+from cups_train.run_folder import RunFolder
 
 PICTURES = 6  # of one kind
 STAGE_TITLES = {"kmeans": "k-means on colour and position", "labels": "stage 1: pseudo labels", "bootstrap": "stage 2: bootstrapping",
@@ -26,6 +29,7 @@ def write_report(run: Path) -> Path:
 
 
 def _content(run: Path) -> dict[str, Any]:
+    classes = RunFolder(run).classes() if (run / "classes.json").is_file() else Classes(())
     return {
         "name": run.name,
         "made": time.strftime("%Y-%m-%d %H:%M"),
@@ -38,8 +42,10 @@ def _content(run: Path) -> dict[str, Any]:
         "motion_pictures": _pictures_of_recordings(run / "motion"),
         "semantics_pictures": _pictures_of_recordings(run / "semantics"),
         "label_pictures": _pictures_of_recordings(run / "labels"),
-        "statistics": _json(run / "labels" / "statistics.json"),
-        "classes": (_json(run / "classes.json") or {"classes": []})["classes"],
+        "sheet": data_uri(run / "semantics" / "classes.jpg") if (run / "semantics" / "classes.jpg").is_file() else None,
+        "gate": gate_content(run, classes),
+        "consistency": _json(run / "consistency.json"),
+        "classes": [(c, classes.items[c.merge_into - 1] if c.merge_into else None) for c in classes],
         "training": [_training(run / s, STAGE_TITLES[s]) for s in ("bootstrap", "self_train") if (run / s / "metrics.jsonl").is_file()],
         "answers": _answers(run / "evaluation"),
     }

@@ -1,0 +1,69 @@
+"""What the page shows of stage 1c: the gate's verdict, which classes lie in moving objects and where things begin, areas, instances a frame."""
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cups_ros.types import Classes
+from cups_train.files import read_json
+
+WIDTH, HEIGHT = 1080, 150  # of a bar chart, px
+MOST = 8  # instances of a frame from which frames are counted together
+MARGIN = 18  # px below the bars, for ids
+
+
+def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
+    """Verdict, figures, charts and table of the labels; None where they are not finished."""
+    path = run / "labels" / "statistics.json"
+    if not path.is_file() or not len(classes):
+        return None
+    found = read_json(path)
+    colors = {c.id: f"rgb({c.color[0]}, {c.color[1]}, {c.color[2]})" for c in classes}
+    split = found["split"]
+    areas = {c["id"]: c["area_share"] for c in found["classes"]}
+    rows = [{**row, "color": colors[row["class_id"]], "name": classes.items[row["class_id"] - 1].name, "area": areas[row["class_id"]],
+             "instances": found["classes"][row["class_id"] - 1]["instances"]} for row in split["table"]]
+    by_area = sorted(rows, key=lambda row: -row["area"])
+    return {
+        "verdict": found["gate"], "found": found, "rows": rows, "rule": split["rule"], "note": split["note"],
+        "ratios": bars([(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))),
+        "areas": bars([(r["class_id"], r["area"], r["color"], r["isthing"]) for r in by_area], None),
+        "instances": instances_of_frames(run / "labels"),
+    }
+
+
+def split_line(split: dict[str, Any], psi: float) -> float | None:
+    """The ratio at which things begin: psi times the mean where that rule decided, else half way between the two kinds; None where they mix."""
+    if split["rule"] == "lift":
+        return float(psi * split["mean_ratio"])
+    things = [row["ratio"] for row in split["table"] if row["isthing"]]
+    others = [row["ratio"] for row in split["table"] if not row["isthing"] and row["supported"]]
+    if not things or not others or min(things) < max(others):
+        return None
+    return float((min(things) + max(others)) / 2)
+
+
+def bars(values: list[tuple[int, float, str, bool]], line: float | None) -> dict[str, Any]:
+    """A bar chart: (class id, value, colour, marked) -> rectangles in px from the top left, and where the line is drawn."""
+    top = max([v for _, v, _, _ in values] + [line or 0.0, 1e-9])
+    step = WIDTH / max(len(values), 1)
+    shown = [{"id": i, "x": round(n * step, 1), "width": round(0.8 * step, 1), "y": round(HEIGHT * (1 - value / top), 1),
+              "height": round(HEIGHT * value / top, 1), "color": color, "marked": marked, "value": value}
+             for n, (i, value, color, marked) in enumerate(values)]
+    return {"bars": shown, "width": WIDTH, "height": HEIGHT, "full": HEIGHT + MARGIN, "top": top, "line": line,
+            "line_y": None if line is None else round(HEIGHT * (1 - line / top), 1)}
+
+
+def instances_of_frames(labels: Path) -> list[tuple[str, int]]:
+    """Frames by their number of labelled objects: ("0", frames), ... ("8 or more", frames)."""
+    counts: Counter[int] = Counter()
+    for path in sorted(labels.glob("*/labels.json")):
+        counts.update(min(len(frame["instances"]), MOST) for frame in read_json(path)["frames"])
+    return [(f"{n} or more" if n == MOST else str(n), counts[n]) for n in range(max(counts, default=0) + 1)]
+
+
+def _psi(run: Path) -> float:
+    return float(yaml.safe_load((run / "config.yaml").read_text())["labels"]["psi"])
