@@ -1,0 +1,247 @@
+"""Malformed messages for the node: it never ends, and every message is answered, counted or refused with a sentence.
+
+    .venv/bin/python benchmarks/fuzz_node.py                      # 100,000 by the callback, 1,000 over the transport
+    .venv/bin/python benchmarks/fuzz_node.py --direct 5000 --dds 200
+
+Wrong step, size and encoding, 0x0, 16k x 16k, stamps that go back, sizes that change, truncated and damaged JPEG and PNG, calibrations and depth
+images of nonsense, and sound images in between: those have to be answered. The model is small and real.
+"""
+from __future__ import annotations
+
+import argparse
+import array
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from camera import own_graph
+
+ROOT = Path(__file__).resolve().parents[1]
+SOUND_EVERY = 10
+ENCODINGS = ("rgb8", "bgr8", "mono8", "rgba8", "bgra8", "mono16", "16UC1", "yuv422", "yuv422_yuy2", "bayer_rggb8", "bayer_grbg8", "8UC3", "32FC1",
+             "rgb16", "", "RGB8", "nv12", "\u00e9", "x" * 300)
+SIDES = (0, 1, 2, 3, 7, 16, 64, 96, 97, 640, 16384, 2**31, 2**32 - 1)
+MOST_BYTES = 1 << 20
+DEPTH_EVERY, CALIBRATION_EVERY = 7, 11
+IMAGES = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
+
+
+class Malformed:
+    """Messages by a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        picture = self._rng.integers(0, 256, (64, 96, 3), np.uint8)
+        self._files = [cv2.imencode(kind, picture)[1].ravel() for kind in (".jpg", ".png")]
+
+    def raw(self) -> Any:
+        """A sensor_msgs/Image with at least one field of nonsense, mostly."""
+        from sensor_msgs.msg import Image
+
+        rng = self._rng
+        width, height = (int(rng.choice(SIDES)) for _ in range(2))
+        encoding = str(rng.choice(ENCODINGS))
+        step = int(rng.choice([0, 1, width, 3 * width, 3 * width + 5, 2**32 - 1])) % 2**32
+        right = step * height
+        size = int(min(MOST_BYTES, max(0, rng.choice([0, 1, right, right - 1, right + 1, rng.integers(0, 5000)]))))
+        return self._stamped(Image(encoding=encoding, width=width, height=height, step=step, is_bigendian=int(rng.integers(0, 2)),
+                                   data=array.array("B", bytes(size))))
+
+    def compressed(self) -> Any:
+        """A sensor_msgs/CompressedImage, cut or with bytes overwritten."""
+        from sensor_msgs.msg import CompressedImage
+
+        rng = self._rng
+        data = self._files[int(rng.integers(0, 2))].copy()
+        if rng.random() < 0.5:
+            data = data[: int(rng.integers(0, len(data)))]
+        for at in rng.integers(0, max(1, len(data)), int(rng.integers(0, 20))) if len(data) else ():
+            data[at] = rng.integers(0, 256)
+        kind = str(rng.choice(["jpeg", "png", "bgr8; jpeg compressed bgr8", "bayer_rggb8; png compressed ", "", "\u00e9"]))
+        return self._stamped(CompressedImage(format=kind, data=array.array("B", data.tobytes())))
+
+    def camera_info(self) -> Any:
+        from sensor_msgs.msg import CameraInfo
+
+        rng = self._rng
+        numbers = [0.0, 1.0, -1.0, 100.0, 1e300, float("nan"), float("inf")]
+        return CameraInfo(width=int(rng.choice(SIDES)), height=int(rng.choice(SIDES)), distortion_model=str(rng.choice(["plumb_bob", "x", ""])),
+                          d=rng.choice(numbers, int(rng.integers(0, 9))).tolist(), k=rng.choice(numbers, 9).tolist(),
+                          r=rng.choice(numbers, 9).tolist(), p=rng.choice(numbers, 12).tolist())
+
+    def disparity(self) -> Any:
+        from stereo_msgs.msg import DisparityImage
+
+        numbers = [0.0, -1.0, 100.0, float("nan")]
+        image = self.raw()
+        return DisparityImage(header=image.header, image=image, f=float(self._rng.choice(numbers)), t=float(self._rng.choice(numbers)))
+
+    def _stamped(self, message: Any) -> Any:
+        message.header.stamp.sec = int(self._rng.choice([0, 5, 4, -(2**31), 2**31 - 1, 77]))
+        message.header.stamp.nanosec = int(self._rng.choice([0, 999_999_999, 2**32 - 1]))
+        message.header.frame_id = str(self._rng.choice(["left", "", "\u00e9"]))
+        return message
+
+
+def sound(number: int) -> Any:
+    """An image that has to be answered; its stamp tells which one it is."""
+    from sensor_msgs.msg import Image
+
+    message = Image(encoding="rgb8", width=96, height=64, step=288, data=array.array("B", bytes(64 * 288)))
+    message.header.stamp.sec, message.header.stamp.nanosec = 1000 + number // 1000, number % 1000
+    return message
+
+
+def main() -> int:
+    """Run both ways; 1 where the node did not survive, or its account is wrong."""
+    args = _arguments()
+    own_graph()
+    sys.path.insert(0, str(ROOT))
+    with tempfile.TemporaryDirectory() as folder:
+        model = args.model or _tiny(Path(folder) / "model")
+        good = [_run(model, count, way, args.seed) for count, way in ((args.direct, _direct), (args.dds, _over_dds)) if count]
+    print(f"passed={'yes' if all(good) else 'no'} direct={args.direct} dds={args.dds}")
+    return int(not all(good))
+
+
+def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
+    import rclpy
+    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+    from rclpy.parameter import Parameter
+
+    from cups_ros.guarding import spin
+    from cups_ros.msg import PanopticImage
+    from cups_ros.panoptic_node import PanopticNode
+
+    rclpy.init(args=[])
+    values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, "track": True, "depth_source": "disparity"}
+    node = PanopticNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+    executor = MultiThreadedExecutor(3)
+    executor.add_node(node)
+    ended: list[BaseException | None] = []
+
+    def work() -> None:
+        try:
+            spin(executor)
+            ended.append(None)
+        except ExternalShutdownException:
+            ended.append(None)
+        except BaseException as error:  # what would have ended the process
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    peer = rclpy.create_node("peer")
+    ears = SingleThreadedExecutor()
+    ears.add_node(peer)
+    answers: list[int] = []
+    peer.create_subscription(PanopticImage, "/cups/panoptic", lambda a: answers.append(a.header.stamp.sec), 100)
+    _until(lambda: node._state == "active" and node._outputs.wants("panoptic"), ears)
+    begun = time.monotonic()
+    try:
+        sounds = way(node, peer, ears, count, seed)
+        _until(lambda: not node._worker.busy_s(), ears)
+        _until(lambda: any(stamp >= 1000 for stamp in answers), ears)
+        died = bool(ended)
+    finally:
+        counts = vars(node._health.counts)
+        executor.shutdown()
+        node.close()
+        peer.destroy_node()
+        rclpy.try_shutdown()
+        thread.join()
+    counts = vars(node._health.counts)
+    exact = counts["received"] == sum(counts[name] for name in IMAGES)
+    print(f"{way.__name__.strip('_')}: {count} messages in {time.monotonic() - begun:.0f} s, {sounds} sound ones; "
+          + ", ".join(f"{name} {number}" for name, number in counts.items() if number)
+          + f"; exact={'yes' if exact else 'no'} died={'yes' if died else 'no'}; last sentence: {node._health.last_error}", flush=True)
+    return exact and not died and not any(ended)
+
+
+def _direct(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:
+    """By the callbacks themselves, one message after the other is through."""
+    malformed, sounds = Malformed(seed), 0
+    for number in range(count):
+        if number % SOUND_EVERY == 0:
+            node._on_image(sound(sounds))
+            sounds += 1
+        else:
+            node._on_image(malformed.raw() if number % 2 else malformed.compressed())
+        if number % CALIBRATION_EVERY == 0:
+            node._on_camera_info(malformed.camera_info())
+        if number % DEPTH_EVERY == 0 and node._placing is not None:
+            node._placing.depth(malformed.disparity())
+        while node._worker.busy_s() or node._worker._waiting:
+            time.sleep(0)
+        if number % 1000 == 0:
+            ears.spin_once(timeout_sec=0)
+            if number % 20000 == 0:
+                print(f"  {number} of {count}, {vars(node._health.counts)['malformed']} malformed", flush=True)
+    return sounds
+
+
+def _over_dds(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:
+    """Over the transport, as a broken driver would."""
+    from sensor_msgs.msg import CameraInfo, Image
+    from stereo_msgs.msg import DisparityImage
+
+    malformed, sounds = Malformed(seed + 1), 0
+    images, infos, depths = (peer.create_publisher(kind, topic, 5) for kind, topic in
+                             ((Image, "/image"), (CameraInfo, "/camera_info"), (DisparityImage, "/depth")))
+    _until(lambda: images.get_subscription_count() > 0, ears)
+    for number in range(count):
+        if number % SOUND_EVERY == 0:
+            images.publish(sound(sounds))
+            sounds += 1
+        else:
+            images.publish(malformed.raw())
+        if number % CALIBRATION_EVERY == 0:
+            infos.publish(malformed.camera_info())
+        if number % DEPTH_EVERY == 0:
+            depths.publish(malformed.disparity())
+        before = vars(node._health.counts)["received"]
+        end = time.monotonic() + 0.05
+        while vars(node._health.counts)["received"] == before and time.monotonic() < end:
+            ears.spin_once(timeout_sec=0.001)
+    images.publish(sound(sounds))
+    return sounds + 1
+
+
+def _until(condition: Callable[[], Any], ears: Any) -> None:
+    end = time.monotonic() + 120
+    while not condition() and time.monotonic() < end:
+        ears.spin_once(timeout_sec=0.02)
+
+
+def _tiny(folder: Path) -> Path:
+    """A small network with random weights, as it is exported."""
+    from engine import CLASSES, export
+
+    from cups_train.config import ExportConfig, NetworkConfig
+    from cups_train.network import build_network, make_spec
+
+    settings = NetworkConfig(backbone="resnet18-half", channels=16, hidden=32, mask_convs=1, semantic_channels=16, proposals=16, detections=8,
+                             height=64, width=96)
+    return export(build_network(make_spec(settings, CLASSES, [(64, 96)]), seed=1).eval(), folder, ExportConfig())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--direct", type=int, default=100_000, help="messages by the callback")
+    parser.add_argument("--dds", type=int, default=1000, help="messages over the transport")
+    parser.add_argument("--model", type=Path, default=None, help="exported model folder; none: a small network with random weights")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    os.environ.setdefault("RCUTILS_LOGGING_SEVERITY", "FATAL")
+    raise SystemExit(main())
