@@ -18,9 +18,15 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
 
     images: (H, W, 3) uint8 RGB, left, at t and t+1.
     """
+    static, own = grey_errors(evidence, proposal, mask, images)
+    return static > WORSE * own + OFFSET
+
+
+def grey_errors(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+    """Mean grey error of the static scene's motion and of the object's own, over the measured pixels of a mask; both 0 with fewer than 20."""
     where = mask & ~np.isnan(evidence.chi)
     if where.sum() < 20:
-        return False
+        return 0.0, 0.0
     grey = [cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (3, 3), 0) for image in images]
     index = np.flatnonzero(where.ravel())
     samples = evidence.samples.pick(index)
@@ -31,8 +37,8 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
         fetched, inside = _fetch(grey[1], end)
         seen &= inside
         error.append(np.abs(fetched - grey[0][where]))
-    static, rigid = (e[seen].mean() if seen.any() else 0.0 for e in error)
-    return bool(static > WORSE * rigid + OFFSET)
+    static, own = (float(e[seen].mean()) if seen.any() else 0.0 for e in error)
+    return static, own
 
 
 def _fetch(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from cups_train.config import MotionConfig
 from cups_train.geometry.camera import pixel_grid
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.ensemble import matrix_nms
-from cups_train.motion.reference_run import NOWHERE, OUTLIER, SPATIAL, Grid, Models, Places, make_grid, run_once
+from cups_train.motion.reference_run import NOWHERE, OUTLIER, Grid, Models, Places, make_grid, run_once
 from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoCamera, StereoFrame
 
 DEPTH = (5.5, 70.0)  # m
@@ -156,7 +156,8 @@ def _painted(nothing: MotionResult, kept: list[Mask], pixels: Places) -> MotionR
             continue
         instances[mask] = len(objects) + 1
         x, y, z = (float(c) for c in np.median(pixels.points.reshape(*mask.shape, 3)[item.mask], 0))
-        objects.append(MovingObject(len(objects) + 1, None, min(item.score, 1.0), int(mask.sum()), inverse(item.static) @ item.motion, (x, y, z), "rigid"))
+        own = inverse(item.static) @ item.motion
+        objects.append(MovingObject(len(objects) + 1, None, min(item.score, 1.0), int(mask.sum()), own, (x, y, z), "rigid"))
     reason = None if objects else "all masks are too small"
     return MotionResult(nothing.key, nothing.stamp_ns, instances, nothing.ego, tuple(objects), reason)
 

@@ -8,26 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
-from cups_train.files import check_out, read_json, write_image, write_json
+from cups_train.files import check_out, read_json, write_json
 from cups_train.flow_network.weights import source_facts, where, with_weights
 from cups_train.geometry.given import given_flow, has_given
 from cups_train.geometry.scene_flow import scene_flow
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.find import find_moving_objects
-from cups_train.motion.tracks import keep_supported, track
-from cups_train.motion_folder import frame_json, read_frame, write_frame
+from cups_train.motion.finish import finish
+from cups_train.motion_folder import write_frame
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.types import MotionResult, SceneFlow, StereoFrame
 
 CHUNK = 4  # frames in a row for one worker: their disparities are computed once
-OVERLAYS = 12
 OWN = {"frames", "instances", "overlays", "motion.json", "flow", "flow.safetensors"}
 NO_PARTNER = "no frame before or after it within the time step"
 
@@ -65,7 +63,7 @@ def run(recording: Recording, out: Path, config: MotionConfig, seed: int, worker
     done = len(tasks) - len(waiting)
     for _ in progress(_flat(map_frames(work, chunks, workers)), f"motion {recording.name}", total=len(tasks), done=done):
         pass
-    _finish(recording, out, settings)
+    finish(recording, out, settings, supported=given is None and config.compat == "repaired")
 
 
 def _flat(parts: Iterator[list[str]]) -> Iterator[str]:
@@ -140,40 +138,3 @@ def _turned(result: MotionResult) -> MotionResult:
     """Found from t to t-1: the objects move the other way, and where the camera goes next is unknown."""
     objects = tuple(replace(o, transform=inverse(o.transform)) for o in result.objects)
     return replace(result, ego=None, objects=objects)
-
-
-def _finish(recording: Recording, out: Path, settings: dict[str, Any]) -> None:
-    """The cheap pass in order: track ids, what neighbours confirm (estimates only), maps, overlays, motion.json; then the per-frame files go."""
-    results = [result for stamp in recording.stamps if (result := read_frame(out, stamp.key)) is not None]
-    if len(results) < len(recording.stamps):
-        raise ResultError(f"expected {len(recording.stamps)} finished frames in {out / 'frames'}, found {len(results)}; "
-                          "the same command makes the rest (on a network file system another machine's files may be seen late: docs/scaling.md)")
-    follows = [bool(stamp.follows) for stamp in recording.stamps]
-    results = track(results, follows)
-    if settings["given"] is None:
-        results = keep_supported(results, follows)
-    for result in results:
-        write_image(out / "instances" / f"{result.key}.png", result.instances)
-    for i in sorted(set(np.linspace(0, len(results) - 1, min(OVERLAYS, len(results))).round().astype(int))) if results else []:
-        write_image(out / "overlays" / f"{results[i].key}.jpg", overlay(recording.left(results[i].key), results[i]))
-    write_json(out / "motion.json", {"frames": [frame_json(result) for result in results], "settings": settings})
-    shutil.rmtree(out / "frames", ignore_errors=True)
-
-
-def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
-    """(H, W, 3) uint8 RGB with the objects in colour, outlined, with their track ids."""
-    out = image.copy()
-    for item in result.objects:
-        mask = result.instances == item.id
-        color = _color(item.track_id or item.id)
-        out[mask] = (0.5 * out[mask] + 0.5 * np.array(color)).astype(np.uint8)
-        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(out, outline, -1, color, 1)
-        v, u = np.nonzero(mask)
-        cv2.putText(out, str(item.track_id or item.id), (int(u.mean()), int(v.mean())), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1)
-    return out
-
-
-def _color(number: int) -> tuple[int, int, int]:
-    hue = np.array([[[number * 47 % 180, 220, 255]]], np.uint8)
-    return tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])  # type: ignore[return-value]

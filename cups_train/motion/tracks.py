@@ -1,6 +1,8 @@
 """Track ids: objects of one frame carried to the next by their own and the camera's motion."""
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +17,7 @@ SHIFT_SHARE = 0.6  # largest difference of two displacements that confirm each o
 SHIFT_SLACK = 0.05  # m, a difference that always may be
 DEPTH_NOISE = 0.001  # 1/m, error of a displacement in depth per squared distance: 0.15 px at a focal length times baseline of 155 px m
 MAX_AGE = 2  # frames that an object may be missing
+REACH = 2  # frames before and after that may confirm an object
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +28,8 @@ class _Track:
     age: int  # frames since it was seen
 
 
-def track(results: list[MotionResult], follows: list[bool]) -> list[MotionResult]:
-    """The same results with track ids from 1 on. `follows[i]`: frame i + 1 is the t+1 of frame i."""
-    out: list[MotionResult] = []
+def track(results: Iterable[MotionResult], follows: Sequence[bool]) -> Iterator[MotionResult]:
+    """The same results, one by one, with track ids from 1 on. `follows[i]`: frame i + 1 is the t+1 of frame i."""
     tracks: list[_Track] = []
     number = 0
     for i, result in enumerate(results):
@@ -46,19 +48,33 @@ def track(results: list[MotionResult], follows: list[bool]) -> list[MotionResult
         seen = set(pairs.values())
         live += [replace(t, age=t.age + 1) for k, t in enumerate(tracks) if k not in seen and t.age < MAX_AGE]
         tracks = [_carry(t, result.ego) for t in live]
-        out.append(replace(result, objects=tuple(objects)))
-    return out
+        yield replace(result, objects=tuple(objects))
 
 
-def keep_supported(results: list[MotionResult], follows: list[bool]) -> list[MotionResult]:
-    """Leave out tracked objects whose motion no neighbouring frame of their track confirms; frames without neighbours keep theirs."""
-    out = []
+def keep_supported(results: Iterable[MotionResult], follows: Sequence[bool]) -> Iterator[MotionResult]:
+    """Leave out tracked objects whose motion no neighbouring frame of their track confirms; frames without neighbours keep theirs.
+
+    Two frames before and two after each are looked at, no more are held.
+    """
+    window: deque[tuple[int, MotionResult]] = deque(maxlen=2 * REACH + 1)
+    waiting: deque[int] = deque()
     for i, result in enumerate(results):
-        near = [j for j in (i - 2, i - 1, i + 1, i + 2) if 0 <= j < len(results) and all(follows[min(i, j):max(i, j)])]
-        others = [o for j in near for o in results[j].objects]
-        kept = tuple(o for o in result.objects if not near or any(o.track_id == p.track_id and _agree(o, p) for p in others))
-        out.append(result if len(kept) == len(result.objects) else _without(result, kept))
-    return out
+        window.append((i, result))
+        waiting.append(i)
+        if len(waiting) > REACH:
+            yield _supported(waiting.popleft(), window, follows)
+    while waiting:
+        yield _supported(waiting.popleft(), window, follows)
+
+
+def _supported(i: int, window: Iterable[tuple[int, MotionResult]], follows: Sequence[bool]) -> MotionResult:
+    """Frame i of the window with what its neighbours confirm."""
+    frames = dict(window)
+    near = [j for j in frames if 0 < abs(j - i) <= REACH and all(follows[min(i, j):max(i, j)])]
+    others = [o for j in near for o in frames[j].objects]
+    result = frames[i]
+    kept = tuple(o for o in result.objects if not near or any(o.track_id == p.track_id and _agree(o, p) for p in others))
+    return result if len(kept) == len(result.objects) else _without(result, kept)
 
 
 def _agree(a: MovingObject, b: MovingObject) -> bool:

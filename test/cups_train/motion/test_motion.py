@@ -1,4 +1,6 @@
 """Objects from motion on scenes whose flow and disparity are worked out from their geometry: a road, a wall at 40 m, two boxes."""
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -171,11 +173,28 @@ def test_tracks_follow_own_and_camera_motion_over_a_gap():
 
 
 def test_unconfirmed_objects_are_left_out():
-    kept = keep_supported(track(Walk((0.5, -0.6, 0.5, 0.5)).results(), [True, True, True, False]), [True, True, True, False])
+    follows = [True, True, True, False]
+    kept = list(keep_supported(track(Walk((0.5, -0.6, 0.5, 0.5)).results(), follows), follows))
     assert [len(r.objects) for r in kept] == [1, 0, 1, 1]
     assert not kept[1].instances.any() and "confirms" in kept[1].reason
-    alone = keep_supported(track(Walk((0.5,)).results(), [False]), [False])
+    alone = list(keep_supported(track(Walk((0.5,)).results(), [False]), [False]))
     assert len(alone[0].objects) == 1
+
+
+def test_memory_does_not_grow_with_the_length_of_a_recording():
+    live: list[int] = []
+
+    def frames() -> Iterator[MotionResult]:
+        for i in range(60):
+            result = replace(Walk((0.5,)).results()[0], key=f"{i:06d}")
+            live.append(i)
+            weakref.finalize(result.instances, live.remove, i)
+            yield result
+            del result
+
+    follows = [True] * 59 + [False]
+    held = [len(live) for _ in keep_supported(track(frames(), follows), follows)]
+    assert len(held) == 60 and max(held) <= 8
 
 
 def test_json_of_a_frame_comes_back():

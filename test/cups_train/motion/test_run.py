@@ -1,6 +1,7 @@
 """The motion folder of a small recording with given flow: written, resumed, refused."""
 import importlib
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,15 +86,20 @@ def test_a_folder_with_every_frame(given):
 
 
 def test_a_stopped_run_goes_on_and_a_finished_one_rests(given, monkeypatch):
-    finish = stage._finish
-    monkeypatch.setattr(stage, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    finish = stage.finish
+    monkeypatch.setattr(stage, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         _run(given, Recording())
     (given / "out" / "frames" / "000001.json").unlink()
-    monkeypatch.setattr(stage, "_finish", finish)
+    monkeypatch.setattr(stage, "finish", finish)
     again = Recording()
     first = _run(given, again)
     assert set(again.read) == {"000001"}
+    written = (given / "out" / "motion.json").read_bytes()
+    assert written == (json.dumps(first) + "\n").encode()
+    shutil.rmtree(given / "out")
+    _run(given, Recording())
+    assert (given / "out" / "motion.json").read_bytes() == written
     third = Recording()
     assert _run(given, third) == first and not third.read
     assert _run(given, third, seed=2)["settings"]["seed"] == 2 and set(third.read) == {"000000", "000001", "000002"}

@@ -1,0 +1,88 @@
+"""The cheap pass over finished frames, in order and one at a time: track ids, what neighbours confirm, maps, overlays, motion.json."""
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import cv2
+import numpy as np
+
+from cups_train.errors import ResultError
+from cups_train.files import write_atomically, write_image
+from cups_train.motion.tracks import keep_supported, track
+from cups_train.motion_folder import frame_json, read_frame
+from cups_train.recording import Recording
+from cups_train.types import MotionResult
+
+OVERLAYS = 12
+
+
+def finish(recording: Recording, out: Path, settings: dict[str, Any], supported: bool) -> None:
+    """Write instances/, overlays/ and, last, motion.json from the per-frame files, which then go. A handful of frames is held at a time.
+
+    `supported`: leave out what no neighbouring frame confirms. Raises ResultError where frames are missing.
+    """
+    keys = [stamp.key for stamp in recording.stamps]
+    done = sum((out / "frames" / f"{key}.json").exists() for key in keys)
+    if done < len(keys):
+        raise ResultError(f"expected {len(keys)} finished frames in {out / 'frames'}, found {done}; "
+                          "the same command makes the rest (on a network file system another machine's files may be seen late: docs/scaling.md)")
+    follows = [bool(stamp.follows) for stamp in recording.stamps]
+    results = track(_finished(out, keys), follows)
+    if supported:
+        results = keep_supported(results, follows)
+    shown = {keys[i] for i in np.linspace(0, len(keys) - 1, min(OVERLAYS, len(keys))).round().astype(int)}
+
+    def write(beside: Path) -> None:
+        with beside.open("w") as file:
+            _write_json(file, _kept(recording, out, results, shown), settings)
+
+    write_atomically(out / "motion.json", write)
+    shutil.rmtree(out / "frames", ignore_errors=True)
+
+
+def _finished(out: Path, keys: list[str]) -> Iterator[MotionResult]:
+    for key in keys:
+        result = read_frame(out, key)
+        if result is None:
+            raise ResultError(f"expected the finished frame {key} in {out / 'frames'}, found it gone; the same command makes it again")
+        yield result
+
+
+def _kept(recording: Recording, out: Path, results: Iterator[MotionResult], shown: set[str]) -> Iterator[dict[str, Any]]:
+    """Write the map and perhaps the overlay of every frame; its entry of motion.json."""
+    for result in results:
+        write_image(out / "instances" / f"{result.key}.png", result.instances)
+        if result.key in shown:
+            write_image(out / "overlays" / f"{result.key}.jpg", overlay(recording.left(result.key), result))
+        yield frame_json(result)
+
+
+def _write_json(file: TextIO, rows: Iterator[dict[str, Any]], settings: dict[str, Any]) -> None:
+    """What `json.dump` gives for {"frames": [...], "settings": ...}, row by row."""
+    file.write('{"frames": [')
+    for i, row in enumerate(rows):
+        file.write((", " if i else "") + json.dumps(row))
+    file.write(f'], "settings": {json.dumps(settings)}}}\n')
+
+
+def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with the objects in colour, outlined, with their track ids."""
+    out = image.copy()
+    for item in result.objects:
+        mask = result.instances == item.id
+        color = _color(item.track_id or item.id)
+        out[mask] = (0.5 * out[mask] + 0.5 * np.array(color)).astype(np.uint8)
+        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(out, outline, -1, color, 1)
+        v, u = np.nonzero(mask)
+        cv2.putText(out, str(item.track_id or item.id), (int(u.mean()), int(v.mean())), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1)
+    return out
+
+
+def _color(number: int) -> tuple[int, int, int]:
+    hue = np.array([[[number * 47 % 180, 220, 255]]], np.uint8)
+    return tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])  # type: ignore[return-value]
