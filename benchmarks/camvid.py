@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from cups_ros.colors import palette
+from cups_ros.colors import palette, tint
 from cups_train import semantics
 from cups_train.config import load_config
 from cups_train.errors import CupsError
@@ -70,7 +70,7 @@ def score(classify: Classify, photographs: list[tuple[np.ndarray, np.ndarray]], 
     seconds = (time.perf_counter() - start) / len(photographs)
     table = np.array([(0, 0, 0), *palette(max(int(ids.max()) for ids in maps))], np.uint8)
     for number, ((image, _), ids) in enumerate(zip(photographs, maps, strict=True)):
-        write_image(pictures / f"{number:02d}.jpg", image // 2 + table[ids] // 2)
+        write_image(pictures / f"{number:02d}.jpg", tint(image, ids, table))
     halves = [sum_counts([(ids, label) for ids, (_, label) in list(zip(maps, photographs, strict=True))[part::2]]) for part in (0, 1)]
     row: dict[str, Any] = {"seconds_an_image": seconds}
     for matching in ("hungarian", "majority"):

@@ -34,12 +34,18 @@ def overlay(image: np.ndarray, panoptic: Panoptic, classes: Classes, alpha: floa
     """
     if image.shape != (*panoptic.class_id.shape, 3):
         raise ValueError(f"expected an image of shape {(*panoptic.class_id.shape, 3)}, got {image.shape}")
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(classes) + 1] = classes.color_table()
-    picture = cv2.addWeighted(image, 1 - alpha, table[panoptic.class_id], alpha, 0)
-    void = panoptic.class_id == 0
-    picture[void] = image[void]
+    picture = tint(image, panoptic.class_id, classes.color_table(), alpha)
     picture[outlines(panoptic.instance_id)] = _OUTLINE_RGB
+    return picture
+
+
+def tint(image: np.ndarray, class_id: np.ndarray, table: np.ndarray, alpha: float = 0.5) -> np.ndarray:
+    """The image under the colours of its (H, W) uint8 class map; void, 0, stays as it is. table: (K + 1, 3) uint8 RGB by class id."""
+    whole = np.zeros((256, 3), np.uint8)
+    whole[: len(table)] = table
+    picture = cv2.addWeighted(image, 1 - alpha, whole[class_id], alpha, 0)
+    void = class_id == 0
+    picture[void] = image[void]
     return picture
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cups_ros.colors import palette
+from cups_ros.colors import overlay, palette
 from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
 from cups_train.errors import ModelError
-from cups_train.files import read_image, read_json, write_json
+from cups_train.files import read_image, read_json, write_image, write_json
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.result_folder import ResultWriter
@@ -26,6 +26,7 @@ FRAMES = 600
 SAMPLES = 60_000
 PSI = 2.16  # times the mean share of pixels in moving objects that makes a thing
 SMALLEST = 0.0005  # instance, share of the image
+OVERLAYS = 4  # pictures of a recording
 
 
 def run(learned_on: Sequence[Recording], recordings: Sequence[Recording], out: Path, count: int, seed: int, motion: Path | None = None) -> list[Path]:
@@ -94,10 +95,13 @@ def make_classes(count: int, things: frozenset[int]) -> Classes:
 
 
 def apply(model: Clusters, classes: Classes, recording: Recording, out: Path) -> Path:
-    """Write a result folder: one segment a stuff cluster, one a connected component of a thing cluster."""
+    """Write a result folder: one segment a stuff cluster, one a connected component of a thing cluster; and OUT/overlays of a few frames."""
     writer = ResultWriter(out, classes, {"kind": "baseline", "method": "k-means on colour and position"})
-    for frame in progress(recording.frames(), f"k-means {recording.name}", len(recording.stamps)):
-        writer.write(frame.key, frame.stamp_ns, panoptic(classify(model, frame.left), classes))
+    for number, frame in enumerate(progress(recording.frames(), f"k-means {recording.name}", len(recording.stamps))):
+        answer = panoptic(classify(model, frame.left), classes)
+        writer.write(frame.key, frame.stamp_ns, answer)
+        if number % max(1, len(recording.stamps) // OVERLAYS) == 0:
+            write_image(out / "overlays" / f"{frame.key}.jpg", overlay(frame.left, answer, classes))
     writer.close()
     return out
 

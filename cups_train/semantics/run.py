@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cups_ros.colors import palette
+from cups_ros.colors import palette, tint
 from cups_train.config import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.files import write_image
@@ -49,8 +49,7 @@ def _write_frame(load_here: Callable[[], SemanticModel], recording: Recording, o
     frame, model = recording.stereo(key), load_here()
     ids = classify_frame(model, frame)
     if key in shown:
-        colours = np.array([(0, 0, 0), *palette(model.classes)], np.uint8)
-        write_image(out / "overlays" / f"{key}.jpg", frame.left // 2 + colours[ids] // 2)
+        write_image(out / "overlays" / f"{key}.jpg", tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8)))
     write_image(out / f"{key}.png", ids)
 
 

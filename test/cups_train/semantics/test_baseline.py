@@ -23,6 +23,7 @@ def test_result_folders_of_learned_clusters(tmp_path, make_street):
     assert folders == [tmp_path / "a", tmp_path / "b"]
     result = json.loads((tmp_path / "b" / "panoptic.json").read_text())
     assert len(result["images"]) == 3 and not any(c["isthing"] for c in result["categories"])
+    assert len(list((tmp_path / "b" / "overlays").glob("*.jpg"))) == 3
     model = baseline.load(tmp_path / "kmeans.json")
     ids = baseline.classify(model, streets[0].left("000000"))
     assert ids.shape == (64, 128) and len({int(ids[4, 60]), int(ids[60, 60])}) == 2  # sky and road
