@@ -71,8 +71,8 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         area, visible = np.count_nonzero(mask), np.count_nonzero(free)
         if visible == 0 or 1 - visible / area > thresholds.overlap:
             continue
-        instance_map[window][free] = len(segments) + 1
-        class_map[window][free] = raw.class_id[row]
+        np.copyto(instance_map[window], len(segments) + 1, where=free, casting="unsafe")
+        np.copyto(class_map[window], raw.class_id[row], where=free, casting="unsafe")
         segments.append(_segment(free, window, int(raw.class_id[row]), len(segments) + 1, float(raw.scores[row])))
     return Panoptic(class_map, instance_map, (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
 
@@ -109,15 +109,16 @@ def _fill_stuff(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, t
     height, width = view.image_size
     content = semantic[: view.content_size[0], : view.content_size[1]].astype(np.uint8)
     full = cv2.resize(content, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    full[class_map > 0] = 0
-    counts = np.bincount(full.ravel(), minlength=len(classes) + 1)
+    np.copyto(full, 0, where=class_map > 0)
+    counts = cv2.calcHist([full], [0], None, [256], [0, 256]).ravel()
+    kept = np.zeros(256, np.uint8)
     segments = []
     for kind in classes.stuff:
         if counts[kind] == 0 or counts[kind] < thresholds.stuff_area * full.size:
             continue
-        mask = full == kind
-        class_map[mask] = kind
-        segments.append(_segment(mask, _whole(mask), kind, 0, 1.0))
+        kept[kind] = kind
+        segments.append(_segment(full == kind, _whole(full), kind, 0, 1.0))
+    class_map += cv2.LUT(full, kept)  # 0 where an instance is
     return segments
 
 
@@ -144,7 +145,12 @@ def _whole(mask: np.ndarray) -> tuple[slice, slice]:
 
 def _segment(mask: np.ndarray, window: tuple[slice, slice], class_id: int, instance_id: int, score: float,
              track_id: int = 0) -> Segment:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, left = window[0].start, window[1].start
-    bbox = (left + int(columns[0]), top + int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+    x, y, width, height = _bbox(mask)
+    bbox = (window[1].start + x, window[0].start + y, width, height)
     return Segment(class_id, instance_id, instance_id > 0, score, int(np.count_nonzero(mask)), bbox, track_id)
+
+
+def _bbox(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """x, y, width, height of the True pixels of a bool mask."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return x, y, width, height
