@@ -27,6 +27,7 @@ _JPEG_TAIL = 1024  # bytes in which the end marker lies; some drivers pad
 _HEAD = 1 << 18  # bytes in which the size stands, after what a camera wrote about itself
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that a frame's size follows
 _MILLIMETRE_M = 0.001
+_SHOWN = 40  # characters of a name in a sentence
 MEGA = 1e6
 
 
@@ -64,7 +65,7 @@ def rgb_from_compressed(message: CompressedImage, max_megapixels: float = 1000.0
     data = np.frombuffer(message.data, np.uint8)
     if data.size == 0:
         raise MessageError("compressed image without data")
-    what = f"compressed image ({message.format!r}, {data.size} bytes)"
+    what = f"compressed image ({message.format[:_SHOWN]!r}, {data.size} bytes)"
     if data[:2].tobytes() == _JPEG_START and _JPEG_END not in data[-_JPEG_TAIL:].tobytes():
         raise MessageError(f"{what} is a JPEG without its end")
     size = compressed_size(data)
@@ -135,7 +136,7 @@ def _rows(message: Image, size: int) -> np.ndarray:
 
 def _floats(message: Image, what: str) -> np.ndarray:
     if message.encoding != "32FC1":
-        raise MessageError(f"{what} image encoding is {message.encoding!r}, expected 32FC1" + (" or 16UC1" if what == "depth" else ""))
+        raise MessageError(f"{what} image encoding is {message.encoding[:_SHOWN]!r}, expected 32FC1" + (" or 16UC1" if what == "depth" else ""))
     _check_size(message.width, message.height, MEGA)
     return _rows(message, 4).view(">f4" if message.is_bigendian else "<f4")[..., 0].astype(np.float32)
 
@@ -143,14 +144,14 @@ def _floats(message: Image, what: str) -> np.ndarray:
 def _by_cv_bridge(message: Image) -> np.ndarray:
     bridge = _cv_bridge()
     if bridge is None:
-        raise MessageError(f"image encoding {message.encoding!r} is not supported; expected one of {', '.join((*_CHANNELS, *_MONO16))}, "
+        raise MessageError(f"image encoding {message.encoding[:_SHOWN]!r} is not supported; expected one of {', '.join((*_CHANNELS, *_MONO16))}, "
                            "or install cv_bridge for others")
     try:
         image = np.asarray(bridge.CvBridge().imgmsg_to_cv2(message, desired_encoding="rgb8"))
     except Exception as error:  # cv_bridge's own error, cv2.error, or a KeyError for an encoding that it does not know
-        raise MessageError(f"image encoding {message.encoding!r} cannot be converted by cv_bridge: {error}") from error
+        raise MessageError(f"image encoding {message.encoding[:_SHOWN]!r} cannot be converted by cv_bridge: {error}") from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise MessageError(f"image encoding {message.encoding!r} gives {image.dtype} {image.shape} by cv_bridge, expected (H, W, 3) uint8")
+        raise MessageError(f"image encoding {message.encoding[:_SHOWN]!r} gives {image.dtype} {image.shape} by cv_bridge, expected (H, W, 3) uint8")
     return image
 
 
