@@ -1,11 +1,14 @@
 """TensorRT as far as a machine without a GPU goes: the cache with a stand-in that counts its builds, and the real TensorRT-RTX where installed."""
+import ctypes
 import logging
 import types
 
+import numpy as np
 import pytest
 
 from cups_ros.engines import EngineError, EngineMissing, Graph, open_engine
 from cups_ros.engines.cache import cached_plan
+from cups_ros.engines.cuda import Cuda
 from cups_ros.engines.plan import ANY_DEVICE, build_plan, import_tensorrt
 from cups_ros.engines.tensorrt import fits, load_plan, plan_facts
 
@@ -101,3 +104,95 @@ def test_tensorrt_rtx_without_a_gpu_says_so(model_folder):
     pytest.importorskip("tensorrt_rtx", reason="the extra cups[tensorrt] is not installed")
     with pytest.raises(EngineError, match="CUDA runtime|GPU"):
         open_engine("tensorrt-rtx", Graph(model_folder / "model.onnx", "abc", "fp32", "image"))
+
+
+class HostMemory:
+    """Stands for the CUDA runtime where there is no GPU: "device" memory is the host's."""
+
+    def __init__(self):
+        self.kept, self.closed, self.stream = [], False, 7
+
+    def device(self):
+        return DEVICE
+
+    def on_device(self, size):
+        self.kept.append(np.zeros(size, np.uint8))
+        return self.kept[-1].ctypes.data
+
+    def on_host(self, shape, dtype):
+        return np.zeros(shape, dtype)
+
+    def upload(self, address, array):
+        ctypes.memmove(address, array.ctypes.data, array.nbytes)
+
+    def download(self, array, address):
+        ctypes.memmove(array.ctypes.data, address, array.nbytes)
+
+    def wait(self):
+        pass
+
+    def close(self):
+        self.closed = True
+
+
+class Doubling:
+    """A TensorRT engine and its context: `double` = 2 * `image`, `sum` = its sum."""
+
+    shapes = {"image": (1, 2, 3, 3), "double": (1, 2, 3, 3), "sum": (1,)}
+    num_io_tensors = 3
+
+    def __init__(self):
+        self.addresses, self.works = {}, True
+
+    def create_execution_context(self):
+        return self
+
+    def get_tensor_name(self, number):
+        return list(self.shapes)[number]
+
+    def get_tensor_shape(self, name):
+        return self.shapes[name]
+
+    def get_tensor_dtype(self, name):
+        return "uint8" if name == "image" else "float32"
+
+    def set_tensor_address(self, name, address):
+        self.addresses[name] = address
+
+    def execute_async_v3(self, stream):
+        assert stream == 7
+        image = np.ctypeslib.as_array(ctypes.cast(self.addresses["image"], ctypes.POINTER(ctypes.c_uint8)), (18,))
+        np.ctypeslib.as_array(ctypes.cast(self.addresses["double"], ctypes.POINTER(ctypes.c_float)), (18,))[:] = 2.0 * image
+        np.ctypeslib.as_array(ctypes.cast(self.addresses["sum"], ctypes.POINTER(ctypes.c_float)), (1,))[:] = image.sum()
+        return self.works
+
+
+def test_images_go_to_the_device_and_answers_come_back(graph, monkeypatch):
+    memory, doubling = HostMemory(), Doubling()
+    logger = type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None})
+    trt = types.SimpleNamespace(Runtime=lambda log: None, Logger=logger, nptype=np.dtype)
+    monkeypatch.setattr("cups_ros.engines.tensorrt.import_tensorrt", lambda name: trt)
+    monkeypatch.setattr("cups_ros.engines.tensorrt.Cuda", lambda: memory)
+    monkeypatch.setattr("cups_ros.engines.tensorrt.load_plan", lambda *arguments: doubling)
+    engine = open_engine("tensorrt", graph)
+    assert engine.signature == {"image": ((1, 2, 3, 3), "uint8"), "double": ((1, 2, 3, 3), "float32"), "sum": ((1,), "float32")}
+    image = np.arange(18, dtype=np.uint8).reshape(1, 2, 3, 3)
+    total, double = engine.run(image, ("sum", "double"))
+    assert total.tolist() == [153] and (double == 2.0 * image).all()
+    again, = engine.run(image + 1, ("double",))
+    assert (again == 2.0 * image + 2).all() and (double == 2.0 * image).all()  # an answer is not overwritten by the next
+    doubling.works = False
+    with pytest.raises(EngineError, match="failed"):
+        engine.run(image, ("sum",))
+    engine.close()
+    assert memory.closed
+
+
+def test_a_machine_without_a_gpu_says_so():
+    try:
+        cuda = Cuda()
+    except EngineError as error:
+        assert "GPU" in str(error) or "CUDA runtime" in str(error)
+    else:
+        assert cuda.device()
+        cuda.close()
