@@ -29,6 +29,8 @@ class Merge(nn.Module):
     def __init__(self, classes: Classes, thresholds: Thresholds) -> None:
         super().__init__()
         self.thresholds = thresholds
+        self.merged = classes.merged
+        self.register_buffer("standing", torch.from_numpy(classes.merge_table()).to(torch.int32), persistent=False)
         self.register_buffer("stuff", torch.tensor(classes.stuff or (len(classes) + 1,), dtype=torch.int32), persistent=False)
         one_hot = torch.zeros(len(self.stuff), len(classes) + 2)
         one_hot[torch.arange(len(self.stuff)), self.stuff.long()] = 1
@@ -36,6 +38,9 @@ class Merge(nn.Module):
 
     def forward(self, boxes: Tensor, scores: Tensor, class_id: Tensor, masks: Tensor, semantic: Tensor) -> Merged:
         number, (height, width) = boxes.shape[0], semantic.shape
+        if self.merged:
+            class_id = self.standing.index_select(0, class_id.long())
+            semantic = self.standing.index_select(0, semantic.flatten().long()).reshape(height, width)
         inside = paste(boxes, masks, (height, width), self.thresholds.mask).float()
         winner = self._draw(inside, scores)
         stuff_area = ((semantic[None] == self.stuff[:, None, None]) & (winner == 0)[None]).float().sum(dim=(1, 2))

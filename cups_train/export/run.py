@@ -39,6 +39,7 @@ def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named:
     if named is not None:
         spec = replace(spec, classes=under_names(spec.classes, named))
     network = load_checkpoint(checkpoint)
+    network.spec = spec
     beside = out.with_name(f".{os.getpid()}.{out.name}")
     beside.mkdir(parents=True)
     try:

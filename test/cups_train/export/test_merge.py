@@ -10,15 +10,16 @@ from cups_train.export.merge import Merge, paste
 
 HEIGHT, WIDTH = 96, 192
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in range(1, 8)))
+JOINED = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i), {4: 2, 6: 3, 7: 3}.get(i, 0)) for i in range(1, 8)))
 THRESHOLDS = Thresholds(score=0.3, stuff_area=0.01)
 
 
-def merge_both(raw, thresholds=THRESHOLDS):
+def merge_both(raw, thresholds=THRESHOLDS, classes=CLASSES):
     torch.set_num_threads(1)
     parts = (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
-    merged = Merge(CLASSES, thresholds)(*(torch.from_numpy(part) for part in parts))
+    merged = Merge(classes, thresholds)(*(torch.from_numpy(part) for part in parts))
     size = raw.semantic.shape
-    return fuse(raw, CLASSES, thresholds, Letterbox(size, size)), unpack(merged.panoptic.numpy(), merged.segments.numpy(), CLASSES, size)
+    return fuse(raw, classes, thresholds, Letterbox(size, size)), unpack(merged.panoptic.numpy(), merged.segments.numpy(), classes, size)
 
 
 def random_raw(rng, number=24, smooth=True):
@@ -49,6 +50,13 @@ def test_id_maps_equal_the_sequential_rule(smooth):
                 assert abs(a.area - b.area) <= max(3, 0.02 * a.area)
     assert instances > 100
     assert different / total < 1e-3, different / total
+
+
+def test_classes_that_a_person_merged_are_merged_in_the_graph_too():
+    for seed in range(4):
+        host, graph = merge_both(random_raw(np.random.default_rng(seed)), classes=JOINED)
+        assert (host.class_id != graph.class_id).mean() < 1e-3 and set(np.unique(graph.class_id)) == {0, 1, 2, 3, 5}
+        assert [s.class_id for s in host.segments] == [s.class_id for s in graph.segments]
 
 
 def test_a_chain_of_hidden_instances_is_decided_row_after_row():
