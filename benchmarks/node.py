@@ -6,6 +6,7 @@
 It runs in a ROS domain of its own with the Fast DDS profile for images. Overhead is from the entry of the node's image callback to the return of
 its publish, without the engine. Latency is from the camera's publish to the arrival of the answer in the camera's process: transport there, the
 node with its engine, transport back. The last line is of the 30 Hz run, the line before it of the overload: 60 Hz in, an engine of 50 ms.
+The network's input has the size of the images in these; a shorter run with 512x1024 tells what bringing images to another size and maps back adds.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ import numpy as np
 from camera import Camera, node, own_graph, percentiles, picture
 
 OVERLOAD_S, OVERLOAD_HZ, OVERLOAD_MS = 20.0, 60.0, 50.0
+RESIZED, RESIZED_S = "512x1024", 15.0
 IMAGES = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
 
 
@@ -29,13 +31,17 @@ def main() -> int:
           f"Fast DDS {'profile for images' if args.profile else 'as it comes'}")
     own_graph(args.profile)
     if args.model is None:
-        _overload(args)
-    _steady(args)
+        print(f"network of {RESIZED}: {_steady(args, RESIZED, min(RESIZED_S, args.seconds))}")
+        overload = _overload(args)
+    last = _steady(args, args.input, args.seconds)
+    if args.model is None:
+        print(overload)
+    print(last)
     return 0
 
 
-def _steady(args: argparse.Namespace) -> None:
-    camera, sent, diary = _run(args, args.rate, args.seconds, args.engine_ms)
+def _steady(args: argparse.Namespace, size: str, seconds: float) -> str:
+    camera, sent, diary = _run(args, args.rate, seconds, args.engine_ms, size)
     rows = {row[0]: row[1:] for row in diary["rows"]}
     both = [stamp for stamp in rows if stamp in camera.latency_s]
     there = percentiles(rows[stamp][0] - stamp * 1e-9 for stamp in both)
@@ -43,30 +49,28 @@ def _steady(args: argparse.Namespace) -> None:
     overhead = percentiles(latency - engine for _, latency, engine in rows.values())
     engine = percentiles(engine for *_, engine in rows.values())
     latency = percentiles(camera.latency_s.values())
-    print(f"{args.rate:g} Hz for {args.seconds:g} s, p50 / p99 [ms]: transport there {there[0]:.1f} / {there[1]:.1f}, node without engine "
+    print(f"{args.rate:g} Hz for {seconds:g} s, p50 / p99 [ms]: transport there {there[0]:.1f} / {there[1]:.1f}, node without engine "
           f"{overhead[0]:.1f} / {overhead[1]:.1f}, engine {engine[0]:.1f} / {engine[1]:.1f}, transport back {back[0]:.1f} / {back[1]:.1f}, "
           f"all {latency[0]:.1f} / {latency[1]:.1f}")
     print(f"{_account(sent, diary)}; processor time of the node {1e3 * diary['processor_s'] / max(1, len(rows)):.1f} ms an answer")
-    if args.model is None:
-        print(args.overload)
-    print(f"overhead_p99_ms={overhead[1]:.1f} latency_p99_ms={latency[1]:.1f} hz={len(camera.latency_s) / args.seconds:.2f} "
-          f"drops={sent - len(camera.latency_s)}")
+    return (f"overhead_p99_ms={overhead[1]:.1f} latency_p99_ms={latency[1]:.1f} hz={len(camera.latency_s) / seconds:.2f} "
+            f"drops={sent - len(camera.latency_s)}")
 
 
-def _overload(args: argparse.Namespace) -> None:
-    camera, sent, diary = _run(args, OVERLOAD_HZ, OVERLOAD_S, OVERLOAD_MS)
+def _overload(args: argparse.Namespace) -> str:
+    camera, sent, diary = _run(args, OVERLOAD_HZ, OVERLOAD_S, OVERLOAD_MS, args.input)
     ages = percentiles(row[2] for row in diary["rows"])
     counts = diary["counts"]
     exact = counts["received"] == sum(counts[name] for name in IMAGES)
-    args.overload = (f"overload: {OVERLOAD_HZ:g} Hz in, engine of {OVERLOAD_MS:g} ms: hz={len(camera.latency_s) / OVERLOAD_S:.2f} "
-                     f"age_p50_ms={ages[0]:.1f} age_p99_ms={ages[1]:.1f} in={counts['received']} out={counts['answered']} "
-                     f"dropped={counts['dropped']} exact={'yes' if exact else 'no'} lost_by_transport={sent - counts['received']}")
+    return (f"overload: {OVERLOAD_HZ:g} Hz in, engine of {OVERLOAD_MS:g} ms: hz={len(camera.latency_s) / OVERLOAD_S:.2f} "
+            f"age_p50_ms={ages[0]:.1f} age_p99_ms={ages[1]:.1f} in={counts['received']} out={counts['answered']} "
+            f"dropped={counts['dropped']} exact={'yes' if exact else 'no'} lost_by_transport={sent - counts['received']}")
 
 
-def _run(args: argparse.Namespace, rate_hz: float, seconds: float, engine_ms: float) -> tuple[Camera, int, dict[str, Any]]:
+def _run(args: argparse.Namespace, rate_hz: float, seconds: float, engine_ms: float, size: str) -> tuple[Camera, int, dict[str, Any]]:
     height, width = (int(side) for side in args.size.split("x"))
     camera = Camera(picture(height, width, args.transport), "/image/compressed" if args.transport == "compressed" else "/image")
-    chosen = ["--model", str(args.model.resolve())] if args.model else ["--engine-ms", str(engine_ms), "--input", args.input]
+    chosen = ["--model", str(args.model.resolve())] if args.model else ["--engine-ms", str(engine_ms), "--input", size]
     with node(*chosen, "--ros", "-p", f"input_transport:={args.transport}") as child:
         camera.wait()
         sent = camera.run(rate_hz, seconds)
@@ -87,7 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=None, help="exported model folder in place of the engine of a fixed time")
     parser.add_argument("--engine-ms", type=float, default=5.0)
-    parser.add_argument("--input", default="512x1024", help="size of the network, height x width")
+    parser.add_argument("--input", default="640x1280", help="size of the network, height x width")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second")
     parser.add_argument("--size", default="640x1280", help="of the images, height x width")
     parser.add_argument("--seconds", type=float, default=60.0)

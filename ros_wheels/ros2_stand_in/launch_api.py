@@ -27,7 +27,8 @@ class LaunchContext:
 
     def __init__(self, arguments: dict[str, str]) -> None:
         self.launch_configurations = arguments
-        self.environment = dict(os.environ)
+        own = str(Path(sys.executable).parent)  # `ros2` itself lies there, whether or not the environment is activated
+        self.environment = {**os.environ, "PATH": os.pathsep.join([own, os.environ.get("PATH", os.defpath)])}
         self.processes: list[Process] = []
 
     def perform_substitution(self, value: Any) -> str:
@@ -56,8 +57,11 @@ class Process:
 
     def _start(self) -> subprocess.Popen:
         # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.
-        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment,
-                                   start_new_session=True)
+        try:
+            process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment,
+                                       start_new_session=True)
+        except OSError as error:
+            raise LaunchError(f"cannot start {self._command[0]}: {error.strerror}") from error
         print(f"[INFO] [{self.label}]: process started with pid [{process.pid}]", flush=True)
         threading.Thread(target=_pass_on, args=(self.label, process), daemon=True).start()
         return process

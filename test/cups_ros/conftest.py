@@ -163,7 +163,8 @@ class Graph:
 
 @pytest.fixture
 def running() -> Callable[..., AbstractContextManager[Graph]]:
-    """`with running(model_folder, load=..., PARAMETER=...) as graph`: an active node in this process, in a ROS domain of its own."""
+    """`with running(model_folder, load=..., PARAMETER=...) as graph`: a node in this process, active unless
+    autostart=False, in a ROS domain of its own."""
     return _running
 
 
@@ -189,7 +190,7 @@ def _running(model: Path, load: Callable[..., Any] | None = None, **parameters: 
     spinning.start()
     graph = Graph(node, context)
     try:
-        graph.until(lambda: node._state == "active")
+        graph.until(lambda: node._state == ("active" if values["autostart"] else "unconfigured"))
         yield graph
     finally:
         graph.peer.destroy_node()

@@ -23,6 +23,8 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CompressedImage, Image
 
 from cups_ros.msg import LabelInfo, PanopticImage
@@ -101,9 +103,21 @@ class Peer:
         rclpy.shutdown(context=self.context)
 
 
-def launched(domain: int, *arguments: str) -> subprocess.Popen:
+def write_recording(path: Path) -> None:
+    """The picture ten times, 0.1 s apart, as PNG."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    kinds, name = store.types, "sensor_msgs/msg/CompressedImage"
+    data = cv2.imencode(".png", picture()[..., ::-1])[1].ravel()
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/camera/image/compressed", name, typestore=store)
+        for number in range(10):
+            header = kinds["std_msgs/msg/Header"](kinds["builtin_interfaces/msg/Time"](100 + number, 0), "left_optical")
+            writer.write(connection, (1000 + number) * 100_000_000, store.serialize_cdr(kinds[name](header, "bgr8; png compressed bgr8", data), name))
+
+
+def launched(domain: int, *arguments: str, file: str = "panoptic.launch.py") -> subprocess.Popen:
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    return subprocess.Popen([ROS2, "launch", "cups_ros", "panoptic.launch.py", *arguments], env=environment,
+    return subprocess.Popen([ROS2, "launch", "cups_ros", file, *arguments], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
@@ -311,3 +325,28 @@ def test_several_cameras_have_a_node_each(local_only: None, model_folder: Path) 
         peer.close()
         output = stopped(process, signal.SIGINT)
     assert output.count("listening to /front/image_rect") == output.count("listening to /rear/image_rect") == 1 and "Traceback" not in output, output
+
+
+def test_a_recording_is_played_into_the_node(local_only: None, model_folder: Path, tmp_path: Path) -> None:
+    write_recording(tmp_path / "recording")
+    domain = 30 + (os.getpid() + 28) % 70
+    process = launched(domain, f"model:={model_folder}", f"recording:={tmp_path / 'recording'}", "image:=/camera/image", "transport:=compressed",
+                       "rate:=0.5", "delay:=6", file="recording.launch.py")
+    peer = Peer(domain, process)
+    try:
+        got: list[PanopticImage] = []
+        peer.node.create_subscription(PanopticImage, "/cups/panoptic", got.append, 10)
+        peer.until(lambda: got)
+        assert 100 <= got[-1].header.stamp.sec < 110
+        check_map(got[-1])
+    finally:
+        peer.close()
+        output = stopped(process, signal.SIGINT)
+    assert "Traceback" not in output, output
+
+
+@pytest.mark.parametrize("file", ["panoptic.launch.py", "live_camera.launch.py", "recording.launch.py"])
+def test_launch_files_show_their_arguments(file: str) -> None:
+    shown = subprocess.run([ROS2, "launch", "--show-args", "cups_ros", file], capture_output=True, text=True, timeout=LIMIT_S, check=True, cwd=ROOT,
+                           env={**os.environ, "AMENT_PREFIX_PATH": os.environ.get("AMENT_PREFIX_PATH", sys.prefix)}).stdout
+    assert "    model:\n        exported model folder" in shown and "    image:\n" in shown

@@ -209,9 +209,9 @@ def test_filling_a_message_is_fast() -> None:
     pixels = np.zeros((640, 1280, 3), np.uint8)
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()  # the processor's time: a loaded machine changes nothing
         messages.image_message(pixels, "rgb8", Header())
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     assert min(times) < 0.05
 
 

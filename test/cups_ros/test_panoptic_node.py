@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
+from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -267,3 +268,26 @@ def test_transitions_under_a_stream_of_images_never_end_the_node(running: Runnin
         stop.set()
         streaming.join()
         graph.ask(image(3))
+
+
+def test_diagnostics_and_parameters_are_served_while_an_engine_is_built(running: Running, model_folder: Path) -> None:
+    go = threading.Event()
+
+    def load(folder: Path, **kinds: Any) -> Any:
+        assert go.wait(LIMIT_S)
+        return load_model(folder, **kinds)
+
+    with running(model_folder, load, autostart=False) as graph:
+        configuring = threading.Thread(target=graph.node.trigger_configure)
+        configuring.start()
+        graph.told("configuring")
+        client = graph.peer.create_client(GetParameters, "/panoptic_node/get_parameters")
+        graph.until(client.service_is_ready)
+        future = client.call_async(GetParameters.Request(names=["threads"]))
+        graph.until(future.done)
+        assert future.result().values[0].integer_value == 1 and graph.values()["state"] == "configuring"
+        go.set()
+        configuring.join()
+        graph.node.trigger_activate()
+        graph.listen()
+        graph.ask(image(1))
