@@ -13,6 +13,8 @@ MEMBERS = 5
 GRID = 7 / 640  # distance of samples, share of the width
 BLOCKS = (4, 8)  # of the picture: a dense near object must not outvote a wide scene
 LOOSE_PX = 1.0  # noise in the random search
+ROUGH_PX = 2.0  # noise of what follows a prior
+TRUST = 3.0  # how much worse than the best motion of the picture a prior may fit
 MIN_SAMPLES = 60
 MIN_INLIERS = 0.2
 
@@ -26,8 +28,12 @@ class Ego:
     inliers: float  # share of the samples
 
 
-def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator) -> Ego | None:
-    """Robust ego-motion; standing still and pure rotation are no special cases. None where too little of the picture agrees."""
+def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator, prior: np.ndarray | None = None) -> Ego | None:
+    """Robust ego-motion; standing still and pure rotation are no special cases. None where too little of the picture agrees.
+
+    `prior`: (4, 4) m, motion of static points as the vehicle itself tells it (x_t+1 = prior x_t). It is preferred as the start where the picture does
+    not clearly speak against it, so that a bus that fills the view is not taken for the scene; the result is always fitted to the picture.
+    """
     height, width = flow.disparity.shape
     step = max(2, round(GRID * width))
     grid = np.zeros((height, width), bool)
@@ -36,7 +42,7 @@ def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator
     if where.sum() < MIN_SAMPLES:
         return None
     samples = samples_at(flow, camera, where)
-    motion = _search(camera, samples.with_floor(np.array([LOOSE_PX, LOOSE_PX / 2])), _block_weights(where), rng)
+    motion = _search(camera, samples.with_floor(np.array([LOOSE_PX, LOOSE_PX / 2])), _block_weights(where), rng, prior)
     noise = np.array([0.3, 0.3])
     for _ in range(2):
         noisy = samples.with_floor(noise)
@@ -49,14 +55,30 @@ def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator
     return Ego(motion, noise, float((chi_square(camera, motion, samples.with_floor(noise)) < 16).mean()))
 
 
-def _search(camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random sets of a few samples, a motion from each, and the one with the best robust fit to all."""
+def _search(camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.random.Generator, prior: np.ndarray | None) -> np.ndarray:
+    """Random sets of a few samples, a motion from each, and the one with the best robust fit to all, or the prior."""
     sets = samples.pick(rng.integers(0, len(weight), (TRIES, MEMBERS)))
     still = np.eye(4)
     motions, _ = fit(camera, sets, still, FitOptions(np.zeros(3), rotation_sigma=0.2, loss=1e3, steps=5))
     motions = np.concatenate([still[None], motions[np.isfinite(motions).all((1, 2))]])
-    chi = chi_square(camera, motions, samples.pick(np.zeros(1, int)[:, None] + np.arange(len(weight))))
-    return motions[(np.minimum(chi, 16) @ weight).argmin()]
+    cost = _cost(camera, motions, samples, weight)
+    best = motions[cost.argmin()]
+    if prior is None:
+        return best
+    # of a few degrees or decimetres the prior may be off: it is fitted to what roughly follows it before the two are compared
+    rough = samples.with_floor(np.array([ROUGH_PX, ROUGH_PX / 2]))
+    near = chi_square(camera, prior, rough) < 9
+    if near.sum() < MIN_SAMPLES:
+        return best
+    own, _ = fit(camera, _batch(rough.pick(near)), prior, FitOptions(np.zeros(3), steps=8))
+    start = prior @ own[0]
+    return start if np.isfinite(start).all() and _cost(camera, start[None], samples, weight)[0] < TRUST * cost.min() else best
+
+
+def _cost(camera: StereoCamera, motions: np.ndarray, samples: Samples, weight: np.ndarray) -> np.ndarray:
+    """(K,) truncated chi-square of all samples under motions (K, 4, 4)."""
+    chi = chi_square(camera, motions, samples.pick(np.arange(len(weight))[None]))
+    return np.asarray(np.minimum(chi, 16) @ weight)
 
 
 def _block_weights(where: np.ndarray) -> np.ndarray:

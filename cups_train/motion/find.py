@@ -30,16 +30,17 @@ def generator(seed: int, key: str, stream: int = 0) -> np.random.Generator:
 
 
 def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seed: int, step_s: float,
-                        images: Images | None = None) -> MotionResult:
+                        images: Images | None = None, prior: np.ndarray | None = None) -> MotionResult:  # noqa: PLR0913
     """Instances of everything that moves against the static scene.
 
     `images`: left images (RGB uint8) at t and t+1; they sharpen outlines and refute false motion. None where flow and disparity are exact.
+    `prior`: pose (4, 4) m of the left camera at t+1 in its frame at t as odometry tells it.
     """
     rng = generator(seed, now.key)
     if config.compat == "reference":
         return reference_objects(flow, now, config, rng)
     camera = now.camera
-    ego = estimate_ego(flow, camera, rng)
+    ego = estimate_ego(flow, camera, rng, None if prior is None else inverse(prior))
     if ego is None:
         return _nothing(now, flow, None, "no rigid motion explains enough of the picture")
     ground = find_ground(camera, flow.disparity, flow.disparity_ok, rng)

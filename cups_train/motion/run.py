@@ -127,7 +127,8 @@ def _work(tasks: list[Task], recording: Recording, out: Path, config: MotionConf
             now, after = seen(task.key), seen(task.partner)
             flow = source(now, after)
             step_s = abs(after.stamp_ns - now.stamp_ns) / 1e9 or recording.step_ns / 1e9
-            result = find_moving_objects(flow, now, config, seed, step_s, (now.left, after.left))
+            prior = recording.ego_prior(task.key, task.partner)
+            result = find_moving_objects(flow, now, config, seed, step_s, (now.left, after.left), prior)
         write_frame(out, _turned(result) if task.backwards else result)
         for key in [k for k in known if k not in (task.key, task.partner)]:
             del known[key]

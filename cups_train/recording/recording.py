@@ -12,12 +12,14 @@ import numpy as np
 
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
+from cups_train.geometry.se3 import inverse, transform
 from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index, stream
 from cups_train.recording.calibration import Calibration, Rectification, pinhole, rectification, rectify, stereo_camera
 from cups_train.recording.decode import decode_image
 from cups_train.recording.naming import recording_names
+from cups_train.recording.odometry import read_trajectory
 from cups_train.recording.pairing import PairIndex, find_steps, nearest, pair_stamps
-from cups_train.recording.topics import CameraTopics, StereoTopics, choose_stereo
+from cups_train.recording.topics import CameraTopics, StereoTopics, choose_stereo, frame_id
 from cups_train.types import StereoCamera, StereoFrame
 
 HELD = 12  # encoded images of one side that wait for their partner or their turn while streaming
@@ -107,6 +109,17 @@ class Recording:
         row = self.row(key)
         right = self.right_reader.image_at(int(self.index.right_log[row]), int(self.index.right_stamp[row]))
         return self._frame(row, self.left(key), right)
+
+    def ego_prior(self, key: str, other: str) -> np.ndarray | None:
+        """(4, 4) m: pose of the left camera at frame `other` in its frame at `key`, by odometry or tf of the recording; None without them."""
+        trajectory = read_trajectory(self.path, frame_id(self.path, self.left_reader.topic, self.left_reader.type).lstrip("/"))
+        if trajectory is None:
+            return None
+        step = trajectory.step(*(int(self.index.left_stamp[self.row(k)]) for k in (key, other)))
+        if step is None or self.left_reader.how is None:
+            return step
+        turn = transform(np.array(self.left_reader.how.r).reshape(3, 3), np.zeros(3))  # raw to rectified camera
+        return turn @ step @ inverse(turn)
 
     def row(self, key: str) -> int:
         """Place of a key among the kept pairs. Raises RecordingError where there is none."""

@@ -110,9 +110,9 @@ def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
     if beside:
         return beside
     kind = next(topic.type for topic in topics if topic.name == image)
-    frame = _frame_id(path, image, kind)
+    frame = frame_id(path, image, kind)
     taken = {_info_beside(infos, topic.name) for topic in image_topics(topics)}  # a pair may share one frame_id
-    same = [name for name in infos if frame and name not in taken and _frame_id(path, name, CAMERA_INFO) == frame]
+    same = [name for name in infos if frame and name not in taken and frame_id(path, name, CAMERA_INFO) == frame]
     return same[0] if len(same) == 1 else ""
 
 
@@ -126,7 +126,8 @@ def _info_beside(infos: list[str], image: str) -> str:
     return beside[0] if len(beside) == 1 else ""
 
 
-def _frame_id(path: Path, topic: str, kind: str) -> str:
+def frame_id(path: Path, topic: str, kind: str) -> str:
+    """The frame that the first message of a topic names; "" where it cannot be read."""
     try:
         return str(deserialize(first_message(path, topic)[1], kind).header.frame_id)
     except ValueError:

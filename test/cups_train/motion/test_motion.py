@@ -74,6 +74,31 @@ def test_ego_motion_driving_standing_and_turning_on_the_spot(ego):
     assert se3.rotation_angle(error[:3, :3]) < 5e-4 and np.linalg.norm(error[:3, 3]) < 0.02
 
 
+def test_a_prior_tells_the_scene_from_a_bus_that_fills_the_view():
+    flow, label = scene(FORWARD, (shift(0.5), STILL), noise=0.1)
+    bus = se3.transform(np.eye(3), np.array([0.4, 0, 0.2]))
+    v, u = np.mgrid[:CAMERA.height, :CAMERA.width].astype(float)
+    wall = (u > 110) & (v > 10) & (v < 150)
+    points = points_of(CAMERA, u, v, np.full(u.shape, CAMERA.depth_scale / 9))
+    u1, v1, d1 = project(CAMERA, se3.apply(FORWARD @ bus, points))
+    moved = np.stack([u1 - u, v1 - v], -1)
+    hidden = replace(flow, flow=np.where(wall[..., None], moved, flow.flow).astype(np.float32),
+                     disparity=np.where(wall, CAMERA.depth_scale / 9, flow.disparity).astype(np.float32),
+                     disparity_next=np.where(wall, d1, flow.disparity_next).astype(np.float32))
+    off = FORWARD @ se3.transform(se3.rotation(np.array([0, 0.002, 0])), np.array([0.03, 0, 0.05]))  # odometry is not exact
+    told = estimate_ego(hidden, CAMERA, np.random.default_rng(0), off)
+    alone = estimate_ego(hidden, CAMERA, np.random.default_rng(0))
+    assert np.linalg.norm((se3.inverse(FORWARD) @ told.motion)[:3, 3]) < 0.03
+    assert np.linalg.norm((se3.inverse(FORWARD @ bus) @ alone.motion)[:3, 3]) < 0.03  # without it the bus is the scene
+
+
+def test_a_wrong_prior_does_no_harm():
+    flow, _ = scene(FORWARD, (shift(0.5), STILL), noise=0.1)
+    wrong = se3.transform(se3.rotation(np.array([0, 0.05, 0])), np.array([0.5, 0, 1.0]))
+    found = estimate_ego(flow, CAMERA, np.random.default_rng(0), wrong)
+    assert np.linalg.norm((se3.inverse(FORWARD) @ found.motion)[:3, 3]) < 0.02
+
+
 def test_no_ego_motion_from_noise():
     rng = np.random.default_rng(0)
     flow, _ = scene(STILL, (STILL, STILL))

@@ -41,6 +41,9 @@ class Recording:
         image = np.full((160, 320, 3), 90, np.uint8)
         return StereoFrame(key, self.stamps[int(key)].stamp_ns, image, image, CAMERA)
 
+    def ego_prior(self, key: str, other: str) -> None:
+        """No odometry."""
+
     def left(self, key: str) -> np.ndarray:
         return np.full((160, 320, 3), 90, np.uint8)
 
