@@ -4,7 +4,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import timm
 from torch import Tensor
 
 from cups_train.errors import ModelError
@@ -37,6 +36,8 @@ def open_features(weights: str, licence: str) -> GivenFeatures:
 
 def _from_timm(name: str) -> tuple[ForeignWeights, str]:
     """Weights and their licence; timm keeps them in its cache."""
+    import timm
+
     config = timm.models.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or not config.has_weights:
         raise ModelError(f"expected a name of timm's pretrained models behind {TIMM}, found {name!r} (semantics.weights)")

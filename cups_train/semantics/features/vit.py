@@ -4,9 +4,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import timm
 import torch
-from timm.models import eva, vision_transformer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +27,8 @@ class VitSpec:
     image: int  # px, side of the images it was trained on; 0: it has no learned position embedding
 
     def build(self) -> nn.Module:
+        import timm  # here, so that runs without it start faster
+
         size = {} if self.image == 0 else {"img_size": self.image}
         return timm.create_model(self.name, pretrained=False, num_classes=0, global_pool="", dynamic_img_size=True, patch_size=self.patch,
                                  embed_dim=self.channels, depth=self.depth, num_heads=self.channels // HEAD_WIDTH, **size)
@@ -56,7 +56,7 @@ class VitFeatures(nn.Module):
     def _tokens(self, x: Tensor) -> Tensor:
         """DINO's own rule places its position embedding a little differently from timm's."""
         body = self.body
-        if not isinstance(body, vision_transformer.VisionTransformer) or body.num_prefix_tokens != 1:
+        if self.spec.image == 0 or body.num_prefix_tokens != 1:
             return body.forward_features(x)
         x = body.patch_embed(x)  # (B, h, w, C)
         position = dino_position_embedding(body.pos_embed, x.shape[1], x.shape[2])
@@ -83,9 +83,11 @@ def dino_position_embedding(embedding: Tensor, height: int, width: int) -> Tenso
 
 def load_vit(weights: ForeignWeights) -> VitFeatures:
     """The network that fits the weights' shapes. Raises ModelError where there is none."""
+    from timm.models import eva, vision_transformer
+
     network = VitFeatures(spec_of(weights))
     source = {key: value.float() for key, value in weights.backbone.items() if not key.startswith(("head.", "fc_norm.", "dino_head.", "ibot_head."))}
-    convert = eva.checkpoint_filter_fn if isinstance(network.body, eva.Eva) else vision_transformer.checkpoint_filter_fn
+    convert = eva.checkpoint_filter_fn if network.spec.image == 0 else vision_transformer.checkpoint_filter_fn
     try:
         network.body.load_state_dict(convert(source, network.body))
     except (RuntimeError, KeyError, ValueError) as error:
@@ -115,6 +117,8 @@ def spec_of(weights: ForeignWeights) -> VitSpec:
 
 
 def _known(name: str) -> str:
+    import timm
+
     if not timm.is_model(name):
         raise ModelError(f"expected a timm that knows {name}, found version {timm.__version__}; install a newer one (semantics.weights)")
     return name

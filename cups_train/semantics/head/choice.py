@@ -44,8 +44,9 @@ def middle(image: np.ndarray) -> np.ndarray:
     return resize(np.ascontiguousarray(image[top:top + h, left:left + w]), height, width)
 
 
-def score(views: Views, classify: Classify, classes: int) -> float:
-    """Mean mutual information [nats] of the plain view's classes with the mirrored and the enlarged view's."""
+def score(views: Views, classify: Classify, classes: int) -> tuple[float, float]:
+    """Mean mutual information [nats] of the plain view's classes with the mirrored and the enlarged view's, and the share of cells that the
+    mirrored view gives the same class."""
     plain, mirrored, zoomed, seen = [], [], [], []
     for a, b, c in zip(views.plain, views.mirrored, views.zoomed, strict=True):
         here = classify(a.astype(np.float32))
@@ -56,5 +57,6 @@ def score(views: Views, classify: Classify, classes: int) -> float:
         top, left = (height - h) // 2, (width - w) // 2
         seen.append(here[top:top + h, left:left + w].ravel())
         zoomed.append(cv2.resize(classify(c.astype(np.float32)).astype(np.int32), (w, h), interpolation=cv2.INTER_NEAREST).ravel())
-    with_mirrored = mutual_information(np.concatenate(plain), np.concatenate(mirrored), classes)
-    return 0.5 * (with_mirrored + mutual_information(np.concatenate(seen), np.concatenate(zoomed), classes))
+    here, there = np.concatenate(plain), np.concatenate(mirrored)
+    with_zoomed = mutual_information(np.concatenate(seen), np.concatenate(zoomed), classes)
+    return 0.5 * (mutual_information(here, there, classes) + with_zoomed), float((here == there).mean())

@@ -25,7 +25,7 @@ from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.places import FAR, PLACES, farthest_places, random_places, sample, scene_points
 
 DROP = 0.1  # of the channels, drawn anew for both parts of the head
-ATTRACT = (0.12, 0.08, 0.04)  # share of own, neighbour and random pairs that attract where no shifts are given
+ATTRACT = (0.25, 0.15, 0.08)  # share of own, neighbour and random pairs that attract where no shifts are given
 SHIFT_BATCHES = 8
 DEPTH_DECAY, DEPTH_DECAY_STEPS = 0.8, 400  # of weight and shift of the depth term (DepthG)
 

@@ -5,6 +5,8 @@ import numpy as np
 
 from cups_train.semantics.clusters import kmeans
 
+SHARPEST = (1.0, 200.0)  # range of the factor between cosine and logit
+
 
 def fit_probe(codes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """(N, code) -> (count, code) unit centres that maximise the mean cosine of a code and its centre, largest cluster first.
@@ -28,6 +30,18 @@ def mutual_information(a: np.ndarray, b: np.ndarray, count: int) -> float:
     independent = joint.sum(1)[:, None] * joint.sum(0)[None]
     seen = joint > 0
     return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
+
+
+def calibrated_sharpness(cosine: np.ndarray, class_of_centre: np.ndarray, agreement: float) -> float:
+    """The factor of the cosines (N, M) at which the most likely class has the mean probability `agreement`, between SHARPEST's ends."""
+    groups = np.eye(int(class_of_centre.max()) + 1, dtype=np.float32)[class_of_centre]
+    low, high = SHARPEST
+    for _ in range(24):
+        middle = float(np.sqrt(low * high))
+        likely = np.exp(middle * (cosine - cosine.max(1, keepdims=True)))
+        probability = (likely / likely.sum(1, keepdims=True)) @ groups
+        low, high = (middle, high) if probability.max(1).mean() < agreement else (low, middle)
+    return round(float(np.sqrt(low * high)), 3)
 
 
 def merge_centres(centres: np.ndarray, pixels: np.ndarray, count: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from cups_train.semantics.head.choice import Views, score
 from cups_train.semantics.head.correspondence import Shifts
 from cups_train.semantics.head.crops import DenseFrame, five_crops, neighbours
 from cups_train.semantics.head.distillation import CropPool, Distillation, compare, find_shifts, losses, shifts_to_json
-from cups_train.semantics.head.network import HeadNetwork, HeadSpec
-from cups_train.semantics.head.probe import fit_probe, merge_centres, unit
+from cups_train.semantics.head.network import SHARPNESS, HeadNetwork, HeadSpec
+from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, unit
 
 logger = logging.getLogger(__name__)
 STATE_EVERY = 100  # steps
@@ -79,7 +79,7 @@ def train_head(network: HeadNetwork, dense: Sequence[DenseFrame], folder: Path, 
             write_atomically(folder / "head.pt", partial(torch.save, state))
     network.head.load_state_dict(best["head"])
     network.centres.copy_(best["centres"])
-    set_classes(network, dense, seed)
+    set_classes(network, dense, seed, SHARPNESS if how.reference else None)
     return network
 
 
@@ -107,16 +107,24 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) ->
         network.head.nonlinear.weight.zero_()
         network.head.nonlinear.bias.zero_()
     network.centres.copy_(torch.from_numpy(_centres(network, dense, seed)))
-    set_classes(network, dense, seed)
+    set_classes(network, dense, seed, None)
     return network
 
 
-def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) -> None:
-    """Merge extra centres, and order the classes by size."""
+def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int, sharpness: float | None) -> None:
+    """Merge extra centres into the classes, and set how sharp their probabilities are.
+
+    sharpness: none: so that the most likely class is as likely as it is to be found again in the mirror image.
+    """
     centres = network.centres.cpu().numpy()
-    codes = sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 7]))
-    pixels = np.bincount((unit(codes) @ unit(centres).T).argmax(1), minlength=len(centres))
-    network.class_of_centre.copy_(torch.from_numpy(merge_centres(centres, pixels, network.spec.classes)))
+    cosine = unit(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 7]))) @ centres.T
+    merged = merge_centres(centres, np.bincount(cosine.argmax(1), minlength=len(centres)), network.spec.classes)
+    network.class_of_centre.copy_(torch.from_numpy(merged))
+    if sharpness is None:
+        views = Views.of(network.features, dense)
+        agreement = score(views, lambda maps: merged[_nearest(network, maps, centres)], network.spec.classes)[1]
+        sharpness = calibrated_sharpness(cosine, merged, agreement)
+    network.spec = replace(network.spec, sharpness=sharpness)
 
 
 def principal_axes(dense: Sequence[DenseFrame], count: int, whiten: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +162,11 @@ def codes_of(network: HeadNetwork, features: np.ndarray) -> np.ndarray:
     return code.reshape(-1, *features.shape[1:])
 
 
+def _nearest(network: HeadNetwork, features: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(C, h, w) features -> (h, w) index of the centre."""
+    return np.tensordot(centres, codes_of(network, features), 1).argmax(0)
+
+
 def _centres(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) -> np.ndarray:
     return fit_probe(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 6])), network.spec.centres, np.random.default_rng([seed, 8]))
 
@@ -161,7 +174,7 @@ def _centres(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) -> np
 def _better(network: HeadNetwork, dense: Sequence[DenseFrame], views: Views, best: dict[str, Any], seed: int, step: int) -> dict[str, Any]:
     """The better of the best checkpoint so far and the network as it is, with a probe fitted anew."""
     centres = _centres(network, dense, seed)
-    found = score(views, lambda maps: (np.einsum("kc,chw->khw", centres, codes_of(network, maps))).argmax(0), len(centres))
+    found, _ = score(views, lambda maps: _nearest(network, maps, centres), len(centres))
     logger.info("head, step %d: score without labels %.4f", step, found)
     if found < best["score"]:
         return best

@@ -92,6 +92,7 @@ class Payload:
         return os.system, (self.command,)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("form", ["zip", "legacy", "plain pickle", "protocol 4"])
 def test_a_pickle_with_a_payload_is_refused_and_not_run(tmp_path, form):
     path, trace = tmp_path / "weights.ckpt", tmp_path / "ran"

@@ -7,7 +7,7 @@ from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features import ScratchFeatures
 from cups_train.semantics.head import HeadNetwork, HeadSpec, published_head
 from cups_train.semantics.head.crops import five_crops, neighbours
-from cups_train.semantics.head.probe import fit_probe, merge_centres, mutual_information
+from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, mutual_information
 
 
 def test_the_probe_finds_directions_whatever_the_length():
@@ -23,6 +23,17 @@ def test_mutual_information_by_hand():
     assert mutual_information(a, a, 2) == pytest.approx(np.log(2))
     assert mutual_information(a, np.array([0, 1, 0, 1]), 2) == pytest.approx(0)
     assert mutual_information(np.zeros(4, int), np.zeros(4, int), 2) == 0  # collapsed: they agree and tell nothing
+
+
+def test_probabilities_are_as_sure_as_views_agree():
+    cosine = np.array([[1.0, 0.0, -1.0], [0.0, 1.0, -1.0]])
+    alpha = calibrated_sharpness(cosine, np.arange(3), 0.8)
+    p = np.exp(alpha) / (np.exp(alpha) + 1 + np.exp(-alpha))
+    assert p == pytest.approx(0.8, abs=1e-3)
+    # the centres 0 and 2 are one class: (1, -1) together
+    alpha = calibrated_sharpness(cosine[:1], np.array([0, 1, 0]), 0.8)
+    p = (np.exp(alpha) + np.exp(-alpha)) / (np.exp(alpha) + 1 + np.exp(-alpha))
+    assert p == pytest.approx(0.8, abs=1e-3)
 
 
 def test_near_centres_are_merged_and_small_ones_first():
