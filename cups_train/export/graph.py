@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cups_ros.model import MERGED, OUTPUTS
 from cups_ros.types import Thresholds
 from cups_train.errors import ModelError
+from cups_train.export.layout import put_channels_last
 from cups_train.export.merge import Merge
 from cups_train.network import PanopticNetwork
 from cups_train.network.boxes import STRIDES, pyramid_anchors
@@ -63,6 +64,7 @@ def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], 
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
     model = program.model_proto
+    put_channels_last(model)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     check_static(model)

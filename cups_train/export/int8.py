@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from cups_ros.fusion import letterbox
 from cups_train.config import ExportConfig, RecordingConfig
 from cups_train.errors import ModelError
-from cups_train.recording.images import open_images
+from cups_train.recording.images import is_image_folder, open_images
+from cups_train.recording.recording import open_recording
 
 logger = logging.getLogger(__name__)
 LAYERS = ("Conv", "ConvTranspose", "Gemm")
@@ -26,12 +27,20 @@ def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[
     """`calibration_frames` images of `calibration`, evenly spread, (height, width, 3) uint8 of the network's input; one at a time in memory."""
     if config.calibration is None:
         raise ModelError("expected a recording or a folder of images to calibrate int8 on, found none; set export.calibration")
-    source = open_images(config.calibration, RecordingConfig())
-    keys = source.keys()
+    keys, read = _source(config.calibration, config.calibration_topic)
     if not keys:
         raise ModelError(f"expected images to calibrate int8 on in {config.calibration} (export.calibration), found none")
     for row in np.unique(np.linspace(0, len(keys) - 1, config.calibration_frames).round().astype(int)).tolist():
-        yield letterbox(source.frame(keys[row]).image, size)[0]
+        yield letterbox(read(keys[row]), size)[0]
+
+
+def _source(path: Path, topic: str) -> tuple[tuple[str, ...], Callable[[str], np.ndarray]]:
+    """Keys and how one image is read: a folder of images, one camera of a recording, or the left one of its stereo pair."""
+    if topic or is_image_folder(path):
+        images = open_images(path, RecordingConfig(left=topic))
+        return images.keys, lambda key: images.frame(key).image
+    recording = open_recording(path, RecordingConfig())
+    return tuple(stamp.key for stamp in recording.stamps), recording.left
 
 
 class Frames(CalibrationDataReader):  # type: ignore[misc]

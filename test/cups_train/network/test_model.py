@@ -167,3 +167,12 @@ def test_make_spec_chooses_the_norm(make_tiny_spec, tmp_path):
 def test_sizes_off_the_grid_are_refused(make_tiny_spec):
     with pytest.raises(ModelError, match="multiples of 32"):
         NetworkSpec(make_tiny_spec().classes, 60, 96)
+
+
+def test_the_half_width_backbone_has_the_names_of_resnet18_and_half_its_channels(make_tiny_spec):
+    whole, half = (build_network(make_tiny_spec(backbone=name)).backbone for name in ("resnet18", "resnet18-half"))
+    shapes = {name: tuple(tensor.shape) for name, tensor in half.body.state_dict().items()}
+    assert list(shapes) == list(whole.body.state_dict())
+    assert (shapes["conv1.weight"], shapes["layer4.1.conv2.weight"]) == ((32, 3, 7, 7), (256, 256, 3, 3))
+    images = torch.rand(1, 3, 64, 96)
+    assert [level.shape for level in half(images)] == [level.shape for level in whole(images)]

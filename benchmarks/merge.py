@@ -1,0 +1,76 @@
+"""The merge inside the graph against the sequential merge of the host, on the answers of a trained model.
+
+    python benchmarks/merge.py MODEL RECORDING [RECORDING...] [--truth TRUTH[,TRUTH...]]
+
+Every image is answered once by the model; both merges start from the same raw outputs. The map of ids is compared at the size of the network's
+input, panoptic quality (where truth is given, one folder a recording) at the size of the images, as the node publishes them.
+"""
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cups_ros.fusion import Letterbox, fuse, letterbox
+from cups_ros.merged import unpack
+from cups_ros.model import load_model
+from cups_ros.types import Panoptic, RawOutput
+from cups_train.config import RecordingConfig
+from cups_train.export.merge import Merge
+from cups_train.metrics import EvaluationOptions, evaluate
+from cups_train.recording.recording import open_recordings
+from cups_train.result_folder import ResultWriter
+
+
+def difference(first: Panoptic, second: Panoptic) -> float:
+    """Share of pixels with another class or instance."""
+    return float(((first.class_id != second.class_id) | (first.instance_id != second.instance_id)).mean())
+
+
+def main() -> int:
+    args = _arguments()
+    model = load_model(args.model, engines=("onnxruntime-cpu",))
+    merge, view = Merge(model.classes, model.thresholds), Letterbox(model.input_size, model.input_size)
+
+    def in_graph(raw: RawOutput, size: tuple[int, int]) -> Panoptic:
+        parts = (torch.from_numpy(np.asarray(part)) for part in (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic))
+        merged = merge(*parts)
+        return unpack(merged.panoptic.numpy(), merged.segments.numpy(), model.classes, size)
+
+    differences, instances, folders = [], 0, {"host": [], "graph": []}
+    with tempfile.TemporaryDirectory() as place:
+        for recording in open_recordings(args.recording, RecordingConfig()):
+            writers = {way: ResultWriter(Path(place) / way / recording.name, model.classes) for way in folders}
+            for stamp in recording.stamps:
+                image = recording.left(stamp.key)
+                canvas, box = letterbox(image, model.input_size)
+                raw = model.raw(canvas)
+                host = fuse(raw, model.classes, model.thresholds, view)
+                differences.append(difference(host, in_graph(raw, model.input_size)))
+                instances += int(host.instance_id.max())
+                writers["host"].write(stamp.key, stamp.stamp_ns, fuse(raw, model.classes, model.thresholds, box))
+                whole = box.content_size == tuple(model.input_size)  # else the node merges on the host
+                writers["graph"].write(stamp.key, stamp.stamp_ns, in_graph(raw, image.shape[:2]) if whole
+                                       else fuse(raw, model.classes, model.thresholds, box))
+            for way, writer in writers.items():
+                writer.close()
+                folders[way].append(writer.folder)
+        found = {way: 100 * evaluate(results, args.truth, EvaluationOptions()).all.pq for way, results in folders.items()} if args.truth else {}
+    print(f"images={len(differences)} instances={instances} equal_mean={1 - np.mean(differences):.5f} equal_worst={1 - max(differences):.5f} "
+          + " ".join(f"pq_{way}={pq:.2f}" for way, pq in found.items()))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="exported model folder")
+    parser.add_argument("recording", type=Path, nargs="+")
+    parser.add_argument("--truth", type=lambda text: [Path(part) for part in text.split(",")], help="truth folders, joined by commas")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
