@@ -14,6 +14,7 @@ from cups_train.errors import GateError
 from cups_train.files import read_json
 from cups_train.label_folder import LabelledFrame
 from cups_train.pseudo_label.counts import Counts
+from cups_train.pseudo_label.reasons import advice, in_words, sum_up
 from cups_train.pseudo_label.split import Split
 
 BOTTOM = 0.05  # rows in which the bonnet of the own car would show, share of the height
@@ -61,17 +62,17 @@ def statistics(frames: Sequence[LabelledFrame], area: LabelArea, counts: Counts,
         "thing_pixels_in_instances": float(known) / max(float(things), 1.0),
         "bottom_share": area.bottom / max(int(area.in_instances.sum()), 1),
         "n_in": counts.n_in[1:].tolist(), "n_all": counts.n_all[1:].tolist(), "n_mask": counts.n_mask[1:].tolist(),
-        "split": split.to_json(),
+        "split": split.to_json(), "reasons": sum_up(f.reason for f in frames),
         "classes": [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "area_share": float(area.area[c.id]) / total,
                      "instances": int(area.instances[c.id])} for c in classes]}
 
 
 def gate(statistics: dict[str, Any], config: LabelConfig) -> None:
     """Judge all recordings together. Raises GateError with what was expected, what was found, and what mends it."""
-    frames, moving = statistics["frames"], statistics["frames_with_objects"]
+    frames, moving, reasons = statistics["frames"], statistics["frames_with_objects"], statistics.get("reasons", [])
     if frames == 0 or moving < config.min_moving_frames * frames:
         raise GateError(f"expected moving objects in at least {config.min_moving_frames:.0%} of the frames, found them in {moving} of {frames}; "
-                        f"record streets with moving cars and people at 5 Hz or more (or lower labels.min_moving_frames)")
+                        f"{advice(reasons)} ({in_words(reasons) + '; ' if reasons else ''}or lower labels.min_moving_frames)")
     shares = {c["name"]: c["area_share"] for c in statistics["classes"]}
     largest = max(shares, key=lambda name: shares[name])
     if shares[largest] > config.max_class_share:
@@ -126,4 +127,6 @@ def summary(statistics: dict[str, Any]) -> str:
              f"{', '.join(c['name'] for c in things) or 'none'}",
              f"void {statistics['void_share']:.1%} of the pixels, things {statistics['thing_share']:.1%}, of these in an instance "
              f"{statistics['thing_pixels_in_instances']:.1%}"]
+    if statistics.get("reasons"):
+        lines.append(f"without moving objects: {in_words(statistics['reasons'])}")
     return "\n".join([*lines, *(f"look at: {w}" for w in warnings(statistics)), "the labels pass the quality gate"])
