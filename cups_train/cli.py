@@ -107,7 +107,10 @@ def _pseudo_label(args: argparse.Namespace) -> None:
         check_recordings(run_folder, recordings)
     else:
         run_folder = RunFolder.create(args.out, config)
-        pipeline.pseudo_label(recordings, run_folder, config)
+        if args.published is None:
+            pipeline.pseudo_label(recordings, run_folder, config)
+        else:
+            pipeline.published_labels(recordings, run_folder, config, args.published)
     if args.export is not None:
         pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
 

@@ -31,6 +31,8 @@ def _pseudo_label_arguments(verb: argparse.ArgumentParser) -> None:
     _recordings(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     verb.add_argument("--export", type=Path, metavar="DIR", help="write the labels as result folders; on a finished run nothing else is done")
+    verb.add_argument("--published", type=Path, metavar="DIR", help="take the labels from files of the published code instead of making them: DIR, "
+                      "or DIR/NAME for several recordings, holds STEM_semantic.png and STEM_instance.png in the order of the frames")
 
 
 def _predict_arguments(verb: argparse.ArgumentParser) -> None:

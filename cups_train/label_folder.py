@@ -1,6 +1,7 @@
-"""Pseudo labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last."""
+"""Pseudo labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last, with a checksum of every frame."""
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,10 +31,18 @@ class LabelledFrame:
     stamp_ns: int
     instances: tuple[LabelInstance, ...]
     reason: str | None  # why there is no instance
+    sha256: str | None = None  # of the files of both maps; None: of a store that keeps none
 
     def maps(self) -> tuple[np.ndarray, np.ndarray]:
-        """(H, W) uint8 class ids, 0 = void, and (H, W) uint16 instance ids, 0 = none. Raises ResultError."""
+        """(H, W) uint8 class ids, 0 = void, and (H, W) uint16 instance ids, 0 = none. Raises ResultError, also where a file changed since."""
+        self.verify()
         return read_maps(self.folder, self.key)
+
+    def verify(self) -> None:
+        """Raises ResultError where a map is not what was written."""
+        if self.sha256 is not None and self.sha256 != checksum(self.folder, self.key):
+            raise ResultError(f"expected the maps of frame {self.key} in {self.folder} as they were written, found others; delete that folder and "
+                              "its stage's done.json, and `cups-train pseudo-label` makes them again")
 
 
 def class_path(folder: Path, key: str) -> Path:
@@ -44,8 +53,26 @@ def instance_path(folder: Path, key: str) -> Path:
     return folder / f"{key}_instance.png"
 
 
-def is_finished(folder: Path, key: str) -> bool:
-    return class_path(folder, key).is_file() and instance_path(folder, key).is_file()
+def holds(folder: Path, key: str, class_map: np.ndarray, instances: np.ndarray) -> bool:
+    """Whether both maps are there, whole, and these."""
+    if not class_path(folder, key).is_file() or not instance_path(folder, key).is_file():
+        return False
+    try:
+        there = read_maps(folder, key)
+    except ResultError:
+        return False  # damaged: the frame is labelled again
+    return bool(np.array_equal(there[0], class_map) and np.array_equal(there[1], instances))
+
+
+def checksum(folder: Path, key: str) -> str:
+    """sha256 of the files of both maps. Raises ResultError where one is missing."""
+    digest = hashlib.sha256()
+    for path in (class_path(folder, key), instance_path(folder, key)):
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise ResultError(f"expected a label map in {path}, found {error.strerror}; `cups-train pseudo-label` makes it again") from error
+    return digest.hexdigest()
 
 
 def write_maps(folder: Path, key: str, class_map: np.ndarray, instances: np.ndarray) -> None:
@@ -64,7 +91,8 @@ def read_maps(folder: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
 
 def write_labels(folder: Path, name: str, frames: list[LabelledFrame]) -> None:
     """labels.json of one recording, once all its maps are there."""
-    rows = [{"key": f.key, "stamp_ns": f.stamp_ns, "instances": [asdict(i) for i in f.instances], "reason": f.reason} for f in frames]
+    rows = [{"key": f.key, "stamp_ns": f.stamp_ns, "instances": [asdict(i) for i in f.instances], "reason": f.reason,
+             "sha256": checksum(folder, f.key) if f.sha256 is None else f.sha256} for f in frames]
     write_json(folder / "labels.json", {"recording": name, "frames": rows})
 
 
@@ -72,8 +100,8 @@ def read_labels(folder: Path) -> list[LabelledFrame]:
     """All labelled frames of one recording's folder, in order. Raises ResultError where labels.json is missing or does not fit."""
     tree = read_json(folder / "labels.json")
     try:
-        return [LabelledFrame(folder, str(row["key"]), int(row["stamp_ns"]), tuple(LabelInstance(**i) for i in row["instances"]), row["reason"])
-                for row in tree["frames"]]
+        return [LabelledFrame(folder, str(row["key"]), int(row["stamp_ns"]), tuple(LabelInstance(**i) for i in row["instances"]), row["reason"],
+                              row.get("sha256")) for row in tree["frames"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ResultError(f"expected the frames of a labelled recording in {folder / 'labels.json'}, found {type(error).__name__} at {error}; "
                           f"`cups-train pseudo-label` makes it again") from error

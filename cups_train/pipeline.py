@@ -86,6 +86,18 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
             write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
 
 
+def published_labels(recordings: list[Recording], run_folder: RunFolder, config: Config, published: Path) -> None:
+    """Stage 1 is taken from label files of the published code."""
+    from cups_train.pseudo_label.published import digest, folders_of, run_published
+
+    _write_indices(recordings, run_folder)
+    files = {r.name: digest(folder) for r, folder in zip(recordings, folders_of(recordings, published), strict=True)}
+    with run_folder.making("labels", {"published": files, **_inputs(recordings, config, config.labels)}, config.seed) as folder:
+        if folder is not None:
+            classes = run_published(recordings, published, folder, config.labels)
+            write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
+
+
 def train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
     """Stage 2: panoptic bootstrapping on the pseudo labels."""
     from cups_train import bootstrap
@@ -171,7 +183,7 @@ def consistency(recordings: list[Recording], run_folder: RunFolder, config: Conf
     path, labels = run_folder.root / "consistency.json", run_folder.fingerprint("labels")
     if path.is_file() and (found := read_json(path)).get("labels") == labels:
         return dict(found)
-    load = partial(_classifier, run_folder.stage("semantics"), config.device)
+    load = partial(_classifier, run_folder.stage("semantics"), config.device) if run_folder.is_finished("semantics") else None
     figures = measure_consistency(recordings, run_folder.root, run_folder.classes().unmerged(), load, worker_count(config.workers))
     write_json(path, {"labels": labels, **figures})
     return figures

@@ -15,7 +15,7 @@ from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
-from cups_train.label_folder import LabelledFrame, is_finished, read_labels, write_labels, write_maps
+from cups_train.label_folder import LabelledFrame, checksum, holds, read_labels, write_labels, write_maps
 from cups_train.motion_folder import read_instances, read_motion
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
@@ -78,9 +78,9 @@ def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Pat
         labelled[frame.folder.name].append(frame)
         area += measured
     for recording in recordings:
-        _write_pictures(recording, out / recording.name, labelled[recording.name], rules.classes)
+        write_pictures(recording, out / recording.name, labelled[recording.name], rules.classes)
         write_labels(out / recording.name, recording.name, labelled[recording.name])
-    _finish(out, [f for frames in labelled.values() for f in frames], (area, counts, split), rules)
+    finish(out, [f for frames in labelled.values() for f in frames], (area, counts, split), rules)
     return rules.classes
 
 
@@ -151,7 +151,7 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
     write_json(basis, {"sha256": digest})
 
 
-def _write_pictures(recording: Recording, folder: Path, frames: list[LabelledFrame], classes: Classes) -> None:
+def write_pictures(recording: Recording, folder: Path, frames: list[LabelledFrame], classes: Classes) -> None:
     """folder/overlays/KEY.jpg of a few frames."""
     for frame in frames[:: max(1, -(-len(frames) // OVERLAYS))]:
         picture = folder / "overlays" / f"{frame.key}.jpg"
@@ -160,18 +160,19 @@ def _write_pictures(recording: Recording, folder: Path, frames: list[LabelledFra
 
 
 def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
-    """Label one frame and measure it from its files; those of a finished frame are left as they are."""
+    """Label one frame and measure it from its files; those of a finished frame are left as they are, damaged ones are written again."""
     frame, folder = item.frame, out / item.motion.name
     class_map, instances = item.read(len(rules.classes))
     aligned, cleared, rows = label_maps(class_map, instances, frame.objects, rules, item.lens)
-    if not is_finished(folder, frame.key):
+    if not holds(folder, frame.key, aligned, cleared):
         write_maps(folder, frame.key, aligned, cleared)
     reason = None if rows else frame.reason or "all objects lie at the border of the picture"
-    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason)
+    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason, checksum(folder, frame.key))
     return labelled, measure_frame(len(rules.classes), labelled)
 
 
-def _finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Counts, Split], rules: Rules) -> None:
+def finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Counts, Split], rules: Rules) -> None:
+    """Write out/statistics.json with the gate's verdict. Raises GateError where it is not passed."""
     area, counts, split = found
     result = statistics(frames, area, counts, split, rules.classes)
     judged: Mapping[str, object] = verdict(result, rules.config)

@@ -12,7 +12,7 @@ from cups_ros.types import Classes
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json
-from cups_train.label_folder import LabelledFrame
+from cups_train.label_folder import LabelledFrame, read_labels
 from cups_train.pseudo_label.counts import Counts
 from cups_train.pseudo_label.reasons import advice, in_words, sum_up
 from cups_train.pseudo_label.split import Split
@@ -112,8 +112,11 @@ def warnings(statistics: dict[str, Any]) -> list[str]:
 
 
 def check(labels: Path, config: LabelConfig) -> str:
-    """The quality gate on a finished label folder, as text. Raises GateError where it does not pass."""
+    """The quality gate on a finished label folder, as text. Raises GateError where it does not pass, ResultError where a label file changed since."""
     found = read_json(labels / "statistics.json")
+    for path in sorted(labels.glob("*/labels.json")):
+        for frame in read_labels(path.parent):
+            frame.verify()
     gate(found, config)
     return summary(found)
 

@@ -26,7 +26,7 @@ from cups_train.metrics.result_index import SegmentEntry
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.recording import Recording
-from cups_train.types import StereoCamera
+from cups_train.types import StereoCamera, StereoFrame
 
 FRAMES = 16  # of all recordings together
 MAX_DISPARITY = 0.15  # share of the width
@@ -47,13 +47,16 @@ class Comparison:
     pixels: int
 
 
-def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: Callable[[], ClassifyRight], workers: int) -> dict[str, Any]:
-    """Figures for a few frames of all recordings of a labelled run. `load` gives the run's classifier; it must pickle."""
+def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None, workers: int) -> dict[str, Any]:
+    """Figures for a few frames of all recordings of a labelled run. `load` gives the run's classifier and must pickle; None: the labels
+    came from elsewhere, so that the right images have no classes.
+    """
     every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
     chosen = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(FRAMES, len(every))).round().astype(int)).tolist()] if every else []
     work = map_frames(partial(_frame, run, classes, load), chosen, min(workers, 1 + len(chosen) // FRAMES_A_WORKER))
     both = list(progress(work, "consistency", len(chosen)))
-    return {"frames": len(chosen), "left_right": summarise([a for a, _ in both], classes), "next": summarise([b for _, b in both], classes)}
+    return {"frames": len(chosen), "left_right": summarise([a for a, _ in both if a is not None], classes),
+            "next": summarise([b for _, b in both], classes)}
 
 
 def summarise(comparisons: Sequence[Comparison], classes: Classes) -> dict[str, float | None]:
@@ -89,23 +92,27 @@ def render(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight], item: tuple[Recording, str, str]) -> tuple[Comparison, Comparison]:
+def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None,
+           item: tuple[Recording, str, str]) -> tuple[Comparison | None, Comparison]:
     """One frame against its right image (classes alone), and against the next left one (label with instances)."""
     recording, key, next_key = item
-    frame, after = recording.stereo(key), recording.left(next_key)
-    found, ok = disparity(frame.left, frame.right, MAX_DISPARITY)
-    right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1], MAX_DISPARITY)
-    seen = load()(frame.right, np.where(right_ok, right, np.nan)[:, ::-1].astype(np.float32), frame.camera)
-    fetched, inside = warp(seen, np.stack([-found, np.zeros_like(found)], -1), nearest=True)
-    own = read_image(run / "semantics" / recording.name / f"{key}.png")
-    nothing = np.zeros(own.shape, np.uint16)
-    left_right = compare((own, nothing), (fetched, nothing), ok & inside)
-    flow, flow_ok, _ = optical_flow(frame.left, after)
-    labels = run / "labels" / recording.name
+    frame, labels = recording.stereo(key), run / "labels" / recording.name
+    flow, flow_ok, _ = optical_flow(frame.left, recording.left(next_key))
     now, then = (panoptic_from_maps(*read_maps(labels, k), classes) for k in (key, next_key))
     kinds, inside = warp(then.class_id, flow, nearest=True)
     instances, _ = warp(then.instance_id, flow, nearest=True)
-    return left_right, compare((now.class_id, now.instance_id), (kinds, instances), flow_ok & inside)
+    over_time = compare((now.class_id, now.instance_id), (kinds, instances), flow_ok & inside)
+    return None if load is None else _left_right(frame, run / "semantics" / recording.name / f"{key}.png", load()), over_time
+
+
+def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight) -> Comparison:
+    found, ok = disparity(frame.left, frame.right, MAX_DISPARITY)
+    right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1], MAX_DISPARITY)
+    seen = classify(frame.right, np.where(right_ok, right, np.nan)[:, ::-1].astype(np.float32), frame.camera)
+    fetched, inside = warp(seen, np.stack([-found, np.zeros_like(found)], -1), nearest=True)
+    own = read_image(left_classes)
+    nothing = np.zeros(own.shape, np.uint16)
+    return compare((own, nothing), (fetched, nothing), ok & inside)
 
 
 def _segments(maps: Maps, ids: np.ndarray) -> dict[int, SegmentEntry]:

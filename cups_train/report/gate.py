@@ -26,11 +26,11 @@ def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
     areas = {c["id"]: c["area_share"] for c in found["classes"]}
     rows = [{**row, "color": colors[row["class_id"]], "name": classes.items[row["class_id"] - 1].name, "area": areas[row["class_id"]],
              "instances": found["classes"][row["class_id"] - 1]["instances"]} for row in split["table"]]
-    by_area = sorted(rows, key=lambda row: -row["area"])
+    by_area = sorted(found["classes"], key=lambda row: -row["area_share"])
     return {
         "verdict": found["gate"], "found": found, "rows": rows, "rule": split["rule"], "note": split["note"],
         "ratios": bars([(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))),
-        "areas": bars([(r["class_id"], r["area"], r["color"], r["isthing"]) for r in by_area], None),
+        "areas": bars([(r["id"], r["area_share"], colors[r["id"]], bool(r["isthing"])) for r in by_area], None),
         "instances": instances_of_frames(run / "labels"),
     }
 

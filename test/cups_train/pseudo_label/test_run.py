@@ -2,8 +2,14 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -166,3 +172,57 @@ def test_input_that_does_not_fit(tmp_path: Path, write_inputs: Callable) -> None
     (tmp_path / "motion" / "drive" / "motion.json").write_text(json.dumps({"frames": [{"key": "000000"}]}))
     with pytest.raises(ResultError, match="`cups-train motion` makes it again"):
         _run(tmp_path, [recording])
+
+
+def test_a_changed_label_is_noticed_and_a_damaged_one_made_again(tmp_path: Path, write_inputs: Callable) -> None:
+    recording = write_inputs()
+    _run(tmp_path, [recording])
+    expected = _files(tmp_path / "labels")
+    path = tmp_path / "labels" / "drive" / "000003_class.png"
+    changed = read_image(path)
+    changed[0, 0] = 1
+    cv2.imwrite(str(path), changed)
+    with pytest.raises(ResultError, match="maps of frame 000003 in .*drive as they were written, found others; delete"):
+        read_labels(tmp_path / "labels" / "drive")[3].maps()
+    with pytest.raises(ResultError, match="frame 000003"):
+        check(tmp_path / "labels", LabelConfig())
+    (tmp_path / "labels" / "drive" / "000004_instance.png").write_bytes(b"half a fi")
+    _run(tmp_path, [recording])
+    assert _files(tmp_path / "labels") == expected
+    check(tmp_path / "labels", LabelConfig())
+
+
+KILLED = """
+import os, pickle, signal, sys
+from pathlib import Path
+from cups_train.config import LabelConfig
+from cups_train import files
+from cups_train.pseudo_label import run
+folder, after = Path(sys.argv[1]), int(sys.argv[2])
+write, written = files.os.replace, []
+def replace(a, b):
+    written.append(b)
+    if len(written) > after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(a, b)
+files.os.replace = replace
+run(pickle.loads((folder / "recordings").read_bytes()), folder / "motion", folder / "semantics", folder / "labels", LabelConfig(), 6)
+"""
+
+
+def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Callable) -> None:
+    """SIGKILL between a file's writing and its renaming: in the first call while frames are labelled, in the second a little later."""
+    recordings = [write_inputs("a"), write_inputs("b", frames=6)]
+    _run(tmp_path, recordings)
+    expected = _files(tmp_path / "labels")
+    shutil.rmtree(tmp_path / "labels")
+    plain = [SimpleNamespace(**{**vars(r), "stamps": [SimpleNamespace(**vars(s)) for s in r.stamps], "camera": r.camera, "step_ns": r.step_ns})
+             for r in recordings]
+    (tmp_path / "recordings").write_bytes(pickle.dumps(plain))
+    for after in (9, 12):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(after)], capture_output=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert 8 < len(_files(tmp_path / "labels")) < len(expected)
+    _run(tmp_path, recordings)
+    found = {name: data for name, data in _files(tmp_path / "labels").items() if not Path(name).name.startswith(".")}
+    assert found == expected
