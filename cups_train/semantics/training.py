@@ -22,13 +22,14 @@ from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 from cups_train.semantics.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
 from cups_train.semantics.encoder import Encoder, EncoderSpec
-from cups_train.semantics.features import ScratchFeatures, open_features
-from cups_train.semantics.head import HeadNetwork, learn_head, published_head
+from cups_train.semantics.features import GivenFeatures, ScratchFeatures, open_features
+from cups_train.semantics.head import HeadNetwork, check_published, learn_head, published_head
 from cups_train.semantics.learn import learn, learn_classes, learn_views
 from cups_train.semantics.losses import class_weights
 from cups_train.semantics.model import FILE, SemanticModel, save
-from cups_train.semantics.prepared import Source, choose_frames, load, prepare_all
+from cups_train.semantics.prepared import choose_frames, load, prepare_all
 from cups_train.semantics.shape import SHAPE
+from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
 FRAMES = 600  # most frames that are kept on disk, about 2 MB each at 256 x 512
@@ -45,13 +46,16 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     """
     if (out / FILE).exists() and not (out / "state").exists():
         return
+    given = given_features(config)  # before the long work: a wrong file is told at once
     state = _state_folder(recordings, out, config, seed, motion)
     sources = choose_frames(recordings, FRAMES, state, motion)
     if not sources:
         raise CupsError("expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING")
     workers = worker_count(0) if len(sources) >= WORTH_PROCESSES else 1
     frames = list(progress(prepare_all(sources, config.height, seed, workers), "channels", len(sources)))
-    network, origin = learn_network(sources, frames, state, config, seed, device)
+    cameras = [source.recording.camera for source in sources]
+    network = learn_network(given, frames, cameras, state, config, seed, device)
+    origin = {} if given is None else given.origin
     model = SemanticModel(network, config.height, config.windows, config.refine)
     names = [recording.name for recording in recordings]
     save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None, **origin})
@@ -60,21 +64,27 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     shutil.rmtree(state)
 
 
-def learn_network(sources: Sequence[Source], frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int,
-                  device: str) -> tuple[Encoder | HeadNetwork, dict[str, str]]:
-    """The network that names classes (semantics.features, semantics.head), and where weights from outside come from."""
-    cameras = [source.recording.camera for source in sources]
-    if config.features == "dino":
-        given = open_features(config.weights, config.weights_licence)
-        features = given.network.to(torch_device(device))
+def given_features(config: SemanticsConfig) -> GivenFeatures | None:
+    """Features from outside, none for an encoder of the recordings' own. Raises CupsError where they do not fit the settings."""
+    if config.features == "scratch":
         if config.head == "published":
-            return published_head(features, given.head, config.classes), given.origin
-        return learn_head(features, frames, cameras, state, config, seed), given.origin
+            raise CupsError("expected weights for semantics.head=published, found semantics.features=scratch; set -o semantics.features=dino")
+        return None
+    given = open_features(config.weights, config.weights_licence)
     if config.head == "published":
-        raise CupsError("expected weights for semantics.head=published, found semantics.features=scratch; set -o semantics.features=dino")
+        check_published(given.head, config.classes)
+    return given
+
+
+def learn_network(given: GivenFeatures | None, frames: Sequence[Path], cameras: Sequence[StereoCamera], state: Path, config: SemanticsConfig,
+                  seed: int, device: str) -> Encoder | HeadNetwork:
+    """The network that names classes (semantics.features, semantics.head). cameras: of the frames' recordings."""
+    if given is not None:
+        features = given.network.to(torch_device(device))
+        return published_head(features, given.head) if config.head == "published" else learn_head(features, frames, cameras, state, config, seed)
     encoder = new_encoder(config, seed, device)
     train_encoder(encoder, frames, state, config, seed)
-    return (encoder if config.head == "clusters" else learn_head(ScratchFeatures(encoder), frames, cameras, state, config, seed)), {}
+    return encoder if config.head == "clusters" else learn_head(ScratchFeatures(encoder), frames, cameras, state, config, seed)
 
 
 def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:

@@ -37,13 +37,18 @@ def learn_head(features: FeatureNetwork, frames: Sequence[Path], cameras: Sequen
     return train_head(network, dense, state, how, settings, seed)
 
 
-def published_head(features: FeatureNetwork, head: dict[str, Tensor], classes: int) -> HeadNetwork:
-    """The head and the classes of a STEGO/DepthG checkpoint. Raises ModelError where there is none, or where it has another number of classes."""
+def check_published(head: dict[str, Tensor], classes: int) -> None:
+    """Raises ModelError where a checkpoint has no head of STEGO's form, or one with another number of classes."""
     if not head:
         raise ModelError("expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head (semantics.weights)")
-    count, code = head["centres"].shape
+    count = len(head["centres"])
     if count != classes:
         raise ModelError(f"expected {classes} classes in the published head, found {count}; set -o semantics.classes={count}")
+
+
+def published_head(features: FeatureNetwork, head: dict[str, Tensor]) -> HeadNetwork:
+    """The head and the classes of a STEGO/DepthG checkpoint as they are."""
+    count, code = head["centres"].shape
     network = HeadNetwork(HeadSpec(features.to_json(), 0, code, count, count), features)
     network.head.load_state_dict({name: value for name, value in head.items() if name != "centres"})
     with torch.no_grad():

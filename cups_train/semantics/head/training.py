@@ -20,7 +20,7 @@ from cups_train.semantics.head.choice import Views, score
 from cups_train.semantics.head.correspondence import Shifts
 from cups_train.semantics.head.crops import DenseFrame, five_crops, neighbours
 from cups_train.semantics.head.distillation import CropPool, Distillation, compare, find_shifts, losses, shifts_to_json
-from cups_train.semantics.head.network import SHARPNESS, HeadNetwork, HeadSpec
+from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, unit
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def train_head(network: HeadNetwork, dense: Sequence[DenseFrame], folder: Path, 
             write_atomically(folder / "head.pt", partial(torch.save, state))
     network.head.load_state_dict(best["head"])
     network.centres.copy_(best["centres"])
-    set_classes(network, dense, seed, SHARPNESS if how.reference else None)
+    set_classes(network, dense, seed, None if how.reference else views)
     return network
 
 
@@ -107,24 +107,22 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) ->
         network.head.nonlinear.weight.zero_()
         network.head.nonlinear.bias.zero_()
     network.centres.copy_(torch.from_numpy(_centres(network, dense, seed)))
-    set_classes(network, dense, seed, None)
+    set_classes(network, dense, seed, Views.of(network.features, dense))
     return network
 
 
-def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int, sharpness: float | None) -> None:
-    """Merge extra centres into the classes, and set how sharp their probabilities are.
+def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int, views: Views | None) -> None:
+    """Merge extra centres into the classes, and make probabilities as sharp as the most likely class is found again in the mirror image.
 
-    sharpness: none: so that the most likely class is as likely as it is to be found again in the mirror image.
+    views: none: they stay as published.
     """
     centres = network.centres.cpu().numpy()
     cosine = unit(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 7]))) @ centres.T
     merged = merge_centres(centres, np.bincount(cosine.argmax(1), minlength=len(centres)), network.spec.classes)
     network.class_of_centre.copy_(torch.from_numpy(merged))
-    if sharpness is None:
-        views = Views.of(network.features, dense)
+    if views is not None:
         agreement = score(views, lambda maps: merged[_nearest(network, maps, centres)], network.spec.classes)[1]
-        sharpness = calibrated_sharpness(cosine, merged, agreement)
-    network.spec = replace(network.spec, sharpness=sharpness)
+        network.spec = replace(network.spec, sharpness=calibrated_sharpness(cosine, merged, agreement))
 
 
 def principal_axes(dense: Sequence[DenseFrame], count: int, whiten: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import torch
 from cups_train.errors import ModelError
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features import ScratchFeatures
-from cups_train.semantics.head import HeadNetwork, HeadSpec, published_head
+from cups_train.semantics.head import HeadNetwork, HeadSpec, check_published, published_head
 from cups_train.semantics.head.crops import five_crops, neighbours
 from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, mutual_information
 
@@ -83,7 +83,7 @@ def test_a_published_head_is_taken_as_it_is():
     shapes = {"linear.weight": (7, 16, 1, 1), "linear.bias": (7,), "hidden.weight": (16, 16, 1, 1), "hidden.bias": (16,),
               "nonlinear.weight": (7, 16, 1, 1), "nonlinear.bias": (7,), "centres": (3, 7)}
     head = {name: torch.randn(shape) for name, shape in shapes.items()}
-    network = published_head(features, head, 3)
+    network = published_head(features, head)
     images, rows = torch.rand(1, 3, 32, 64), torch.zeros(1, 1, 32, 64)
     with torch.no_grad():
         f = features(images, rows)
@@ -96,6 +96,6 @@ def test_a_published_head_is_taken_as_it_is():
         expected = torch.log_softmax(2 * torch.einsum("kc,bchw->bkhw", unit, code / code.norm(dim=1, keepdim=True)), 1)
         torch.testing.assert_close(network(images, rows).logits, expected)
     with pytest.raises(ModelError, match=r"found 3; set -o semantics\.classes=3"):
-        published_head(features, head, 27)
+        check_published(head, 27)
     with pytest.raises(ModelError, match=r"semantics\.weights"):
-        published_head(features, {}, 3)
+        check_published({}, 3)
