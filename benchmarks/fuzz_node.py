@@ -113,23 +113,22 @@ def main() -> int:
 
 def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     import rclpy
-    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.parameter import Parameter
 
-    from cups_ros.guarding import spin
+    from cups_ros.guarding import Spinning
     from cups_ros.msg import PanopticImage
     from cups_ros.panoptic_node import PanopticNode
 
     rclpy.init(args=[])
     values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, "track": True, "depth_source": "disparity"}
     node = PanopticNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-    executor = MultiThreadedExecutor(3)
-    executor.add_node(node)
+    spinning = Spinning(node, node.inputs_group)
     ended: list[BaseException | None] = []
 
     def work() -> None:
         try:
-            spin(executor)
+            spinning.spin()
             ended.append(None)
         except ExternalShutdownException:
             ended.append(None)
@@ -152,7 +151,7 @@ def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
         died = bool(ended)
     finally:
         counts = vars(node._health.counts)
-        executor.shutdown()
+        spinning.shutdown()
         node.close()
         peer.destroy_node()
         rclpy.try_shutdown()

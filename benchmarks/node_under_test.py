@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 
 from cups_ros import panoptic_node
 from cups_ros.engines import EngineError
 from cups_ros.fusion import letterbox
-from cups_ros.guarding import spin
+from cups_ros.guarding import Spinning
 from cups_ros.health import Health
 from cups_ros.images import stamp_ns
 from cups_ros.merged import unpack
@@ -134,12 +134,10 @@ def main() -> int:
         return Diary.model
 
     node = TimedNode(load)
-    executor = MultiThreadedExecutor(panoptic_node.THREADS)
-    executor.add_node(node)
     if args.watch:
         threading.Thread(target=_watch, args=(Path(args.watch),), daemon=True).start()
     try:
-        spin(executor)
+        Spinning(node, node.inputs_group).spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     node.close()

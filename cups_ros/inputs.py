@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from stereo_msgs.msg import DisparityImage
@@ -35,8 +36,8 @@ class Receivers:
 class Inputs:
     """The subscriptions of an active node."""
 
-    def __init__(self, node: Node, value: Callable[[str], Value], receivers: Receivers) -> None:
-        self._node, self._value, self._receivers = node, value, receivers
+    def __init__(self, node: Node, value: Callable[[str], Value], receivers: Receivers, group: CallbackGroup) -> None:
+        self._node, self._value, self._receivers, self._group = node, value, receivers, group
         compressed = value("input_transport") == "compressed"
         self.image_topic = node.resolve_topic_name("image")
         if compressed and not self.image_topic.endswith(COMPRESSED):
@@ -77,5 +78,5 @@ class Inputs:
             if topic.name == "image":
                 self._receivers.lost(status.total_count_change)
 
-        events = SubscriptionEventCallbacks(incompatible_qos=misfit, message_lost=lost)
-        return self._node.create_subscription(kind, resolved, receive, qos(topic, self._value), event_callbacks=events)
+        events = SubscriptionEventCallbacks(incompatible_qos=misfit, message_lost=lost, use_default_callbacks=False)
+        return self._node.create_subscription(kind, resolved, receive, qos(topic, self._value), event_callbacks=events, callback_group=self._group)

@@ -99,6 +99,7 @@ class Outputs:
 
     def _publisher(self, topic: Topic, kind: type, value: Callable[[str], Value]) -> Any:
         """Latched topics are published at once, the others only while the node is active."""
-        events = PublisherEventCallbacks(incompatible_qos=lambda status: self._report(incompatible(topic.topic, status, "subscriber")))
+        events = PublisherEventCallbacks(incompatible_qos=lambda status: self._report(incompatible(topic.topic, status, "subscriber")),
+                                        use_default_callbacks=False)
         create = self._node.create_publisher if topic.name in LATCHED else self._node.create_lifecycle_publisher
         return create(kind, topic.topic, qos(topic, value), event_callbacks=events)

@@ -15,7 +15,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallb
 from rclpy.clock import Clock, ClockChange, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -26,7 +26,7 @@ from cups_ros.answering import Answering, Frame, Parts
 from cups_ros.declaring import RosLog, check_parameters, descriptor
 from cups_ros.diagnostics import diagnostics_message
 from cups_ros.engines import ENGINES
-from cups_ros.guarding import refuse_wrong_transitions, spin
+from cups_ros.guarding import Spinning, refuse_wrong_transitions
 from cups_ros.health import Health
 from cups_ros.inputs import Inputs, Receivers
 from cups_ros.model import load_model
@@ -40,7 +40,6 @@ from cups_ros.worker import NewestWorker, RateLimit
 
 STOP_TIMEOUT_S = 10.0
 ENGINE_HANGS = 3  # exit code
-THREADS = 3  # of the executor: transitions, diagnostics, everything else
 
 
 class PanopticNode(LifecycleNodeMixin, Node):
@@ -54,6 +53,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self.add_on_set_parameters_callback(check_parameters)
         for parameter in PARAMETERS:
             self.declare_parameter(parameter.name, parameter.default, descriptor(parameter))
+        self.inputs_group = MutuallyExclusiveCallbackGroup()
         self._load = load
         self._health = Health(float(self._value("stale_after_s")))
         self._state, self._since = "unconfigured", time.monotonic()
@@ -110,7 +110,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._lens, self._told = None, ""
         self._enter("active")
         self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
-                                                          lambda number: self._health.count("lost", number), self._on_misfit))
+                                                          lambda number: self._health.count("lost", number), self._on_misfit),
+                              self.inputs_group)
         self.get_logger().info(f"listening to {self._inputs.image_topic}")
         return super().on_activate(state)
 
@@ -267,9 +268,7 @@ def main(args: list[str] | None = None, load: Callable[..., Infers] = load_model
     try:
         rclpy.init(args=args)
         node = PanopticNode(load)
-        executor = MultiThreadedExecutor(THREADS)
-        executor.add_node(node)
-        spin(executor)
+        Spinning(node, node.inputs_group).spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:

@@ -172,9 +172,9 @@ def running() -> Callable[..., AbstractContextManager[Graph]]:
 def _running(model: Path, load: Callable[..., Any] | None = None, **parameters: Any) -> Iterator[Graph]:
     import rclpy
     from rclpy.context import Context
-    from rclpy.executors import MultiThreadedExecutor
     from rclpy.parameter import Parameter
 
+    from cups_ros.guarding import Spinning
     from cups_ros.model import load_model
     from cups_ros.panoptic_node import PanopticNode
 
@@ -184,29 +184,26 @@ def _running(model: Path, load: Callable[..., Any] | None = None, **parameters: 
     rclpy.init(args=[], context=context, domain_id=30 + (os.getpid() + 51) % 70)
     values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, **parameters}
     node = PanopticNode(load or load_model, context=context, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-    executor = MultiThreadedExecutor(3, context=context)
-    executor.add_node(node)
-    spinning = threading.Thread(target=_spin, args=(executor,))
-    spinning.start()
+    spinning = Spinning(node, node.inputs_group)
+    thread = threading.Thread(target=_spin, args=(spinning,))
+    thread.start()
     graph = Graph(node, context)
     try:
         graph.until(lambda: node._state == ("active" if values["autostart"] else "unconfigured"))
         yield graph
     finally:
         graph.peer.destroy_node()
-        executor.shutdown()
+        spinning.shutdown()
         node.close()
         context.try_shutdown()
-        spinning.join()
+        thread.join()
         patch.undo()
 
 
-def _spin(executor: Any) -> None:
+def _spin(spinning: Any) -> None:
     from rclpy.executors import ExternalShutdownException
 
-    from cups_ros.guarding import spin
-
     try:
-        spin(executor)
+        spinning.spin()
     except ExternalShutdownException:
         pass
