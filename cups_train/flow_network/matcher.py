@@ -11,10 +11,14 @@ from torch import Tensor
 from cups_train.config import MotionConfig
 from cups_train.device import torch_device
 from cups_train.errors import ModelError
-from cups_train.geometry.scene_flow import ClassicalMatcher, Disparity, Fields, Matcher, Memory
+from cups_train.flow_network.checkpoint import load_refiner
+from cups_train.flow_network.guess import Kind, guess
+from cups_train.flow_network.raft import load_raft
+from cups_train.geometry.scene_flow import ClassicalMatcher, Disparity, Fields, Memory
 from cups_train.geometry.warp import warp
 from cups_train.types import StereoFrame
 
+SIDES: tuple[Kind, Kind] = ("left", "right")
 MAX_SLOPE = 1.5 / 1280  # of the image width: rows further apart than this are no stereo match
 VOLUME_BYTES = 4e9  # of correlation volumes computed at once on a GPU
 
@@ -23,9 +27,8 @@ VOLUME_BYTES = 4e9  # of correlation volumes computed at once on a GPU
 class Pass:
     """One field that is wanted."""
 
-    kind: str  # "flow", "left" (left image to right one) or "right"
+    kind: Kind
     frames: tuple[StereoFrame, ...]  # two for flow, one for stereo
-    initial: np.ndarray | None = None  # (H, W, 2) px, a first guess where the network refines one
 
     @property
     def images(self) -> tuple[np.ndarray, np.ndarray]:
@@ -37,8 +40,6 @@ class Pass:
 class Network(Protocol):
     """What computes the fields of image pairs."""
 
-    refines: bool  # it needs a first guess
-
     def fields(self, passes: list[Pass]) -> list[np.ndarray]:
         """(H, W, 2) float32 px for each pass; all images have one size."""
 
@@ -46,21 +47,22 @@ class Network(Protocol):
 class NetworkMatcher:
     """Flow both ways and disparity both ways from one network."""
 
-    def __init__(self, network: Network, guess: Matcher | None) -> None:
-        self.network, self.guess = network, guess
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self._memory = Memory()
 
     def match(self, now: StereoFrame, after: StereoFrame) -> Fields:
         memory = self._memory
         memory.hold(now, after)
         wanted = [Pass("flow", (now, after)), Pass("flow", (after, now))]
-        wanted += [Pass(kind, (frame,)) for frame in (now, after) for kind in ("left", "right")]
+        wanted += [Pass(kind, (frame,)) for frame in (now, after) for kind in SIDES]
         missing = [one for one in wanted if memory.missing(one.kind, *one.frames)]
         for one, field in zip(missing, self.network.fields(missing), strict=True):
             memory.put(field, one.kind, *one.frames)
         near, then = (memory.once(lambda frame=frame: disparity_of(memory.get("left", frame), memory.get("right", frame)), "disparity", frame)
                       for frame in (now, after))
-        return Fields(memory.get("flow", now, after), memory.get("flow", after, now), near, then)
+        forward = memory.get("flow", now, after)
+        return Fields(forward, *warp(memory.get("flow", after, now), forward), near, then)
 
 
 def disparity_of(to_right: np.ndarray, to_left: np.ndarray) -> Disparity:
@@ -80,8 +82,6 @@ def disparity_of(to_right: np.ndarray, to_left: np.ndarray) -> Disparity:
 class RaftNetwork:
     """RAFT on one device; several passes at once on a GPU (on a CPU that gains nothing, and results would depend on what is computed together)."""
 
-    refines = False
-
     def __init__(self, raft: torch.nn.Module, device: torch.device) -> None:
         self.raft, self.device = raft.to(device), device
 
@@ -95,22 +95,44 @@ class RaftNetwork:
         at_once = max(1, int(VOLUME_BYTES // volume)) if self.device.type == "cuda" else 1
         for start in range(0, len(passes), at_once):
             pairs = [one.images for one in passes[start:start + at_once]]
-            first, second = (self._tensor(np.stack([pair[i] for pair in pairs])) for i in (0, 1))
+            first, second = (planes(np.stack([pair[i] for pair in pairs]), self.device) for i in (0, 1))
             found += list(self.raft(first, second).permute(0, 2, 3, 1).float().cpu().numpy())
         return found
 
-    def _tensor(self, images: np.ndarray) -> Tensor:
-        return torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
+
+class RefinerNetwork:
+    """The refinement of classical guesses, one pass at a time."""
+
+    def __init__(self, refiner: torch.nn.Module, device: torch.device, max_disparity: float) -> None:
+        self.refiner, self.device = refiner.to(device), device
+        self.classical = ClassicalMatcher(max_disparity)
+
+    @torch.inference_mode()
+    def fields(self, passes: list[Pass]) -> list[np.ndarray]:
+        found = []
+        for one in passes:
+            self.classical.hold(*one.frames)
+            field, trip = guess(self.classical, one.kind, one.frames)
+            first, second = (planes(image[None], self.device) for image in one.images)
+            flow = self.refiner(first, second, torch.from_numpy(field).to(self.device).permute(2, 0, 1)[None],
+                                torch.from_numpy(trip).to(self.device)[None, None], torch.tensor([one.kind != "flow"], device=self.device))
+            found.append(np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy()))
+        return found
+
+
+def planes(images: np.ndarray, device: torch.device) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float in [0, 1]."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
 
 
 def open_network(config: MotionConfig, device: str, alone: bool) -> NetworkMatcher:
     """The network that `config.flow` names. Raises ModelError."""
-    from cups_train.flow_network.raft import load_raft
-
     if config.flow_weights is None:
         raise ModelError(f"expected motion.flow_weights with motion.flow = {config.flow}, found none; name the file of weights, "
                          "or take `-o motion.flow=classical`")
     place = torch_device(device)
     if alone and place.type == "cpu":
         torch.set_num_threads(1)
-    return NetworkMatcher(RaftNetwork(load_raft(config.flow_weights, config.flow_iterations), place), None)
+    if config.flow == "raft":
+        return NetworkMatcher(RaftNetwork(load_raft(config.flow_weights, config.flow_iterations), place))
+    return NetworkMatcher(RefinerNetwork(load_refiner(config.flow_weights), place, config.max_disparity))

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from cups_train.config import MotionConfig
-from cups_train.geometry.optical_flow import consistent, flow_both_ways
-from cups_train.geometry.stereo import CHECK_PX, disparity_with_error
+from cups_train.geometry.flow_fusion import fuse, look_at
+from cups_train.geometry.optical_flow import candidates, consistent, grey_of, measured_near, nearest_back
+from cups_train.geometry.rigid_flow import camera_motion, rigid_flow
+from cups_train.geometry.stereo import CHECK_PX, fill_disparity, left_right_check, match_both_ways
 from cups_train.geometry.warp import warp
 from cups_train.types import SceneFlow, StereoFrame
 
@@ -27,7 +29,8 @@ class Fields:
     """What a matcher measured of a pair, unchecked."""
 
     forward: np.ndarray  # (H, W, 2) float32 px, left image of `now` -> `after`
-    backward: np.ndarray  # (H, W, 2) float32 px, `after` -> `now`
+    back: np.ndarray  # (H, W, 2) float32 px, the way back, at the end of `forward`
+    sure: np.ndarray  # (H, W) bool, `forward` ends inside the picture and nothing else fits as well
     now: Disparity
     after: Disparity
 
@@ -58,10 +61,10 @@ class Memory:
         return (kind, *map(id, frames)) not in self._found
 
     def put(self, value: Any, kind: str, *frames: StereoFrame) -> None:
-        self._found[kind, *map(id, frames)] = value
+        self._found[(kind, *map(id, frames))] = value
 
     def get(self, kind: str, *frames: StereoFrame) -> Any:
-        return self._found[kind, *map(id, frames)]
+        return self._found[(kind, *map(id, frames))]
 
     def once(self, compute: Callable[[], Any], kind: str, *frames: StereoFrame) -> Any:
         """The kept result, or that of `compute`."""
@@ -71,22 +74,48 @@ class Memory:
 
 
 class ClassicalMatcher:
-    """DIS flow and SGBM disparity, both ways."""
+    """DIS flow and SGBM disparity, both ways. A flow that the camera's motion and the disparity predict is one more candidate.
+
+    The prediction takes no part in the check of the way back: only what was measured in both directions is believed.
+    """
 
     def __init__(self, max_disparity: float) -> None:
         self.max_disparity = max_disparity
         self._memory = Memory()
 
     def match(self, now: StereoFrame, after: StereoFrame) -> Fields:
-        memory = self._memory
-        memory.hold(now, after)
-        near, then = (memory.once(lambda frame=frame: disparity_with_error(frame.left, frame.right, self.max_disparity), "disparity", frame)
-                      for frame in (now, after))
-        if memory.missing("flow", now, after):
-            forward, backward = flow_both_ways(now.left, after.left)
-            memory.put(forward, "flow", now, after)
-            memory.put(backward, "flow", after, now)
-        return Fields(memory.get("flow", now, after), memory.get("flow", after, now), near, then)
+        self.hold(now, after)
+        forward, back, sure = self.flow(now, after)
+        return Fields(forward, back, sure, self.disparity(now), self.disparity(after))
+
+    def hold(self, *frames: StereoFrame) -> None:
+        """Results of these frames are kept from now on; `match` does it by itself."""
+        self._memory.hold(*frames)
+
+    def disparity(self, frame: StereoFrame) -> Disparity:
+        """Unchecked disparity of the left image and its disagreement with the right one's."""
+        return self._memory.once(lambda: left_right_check(*self.both_disparities(frame)), "disparity", frame)
+
+    def both_disparities(self, frame: StereoFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Unchecked disparities of the left and the right image, (H, W) float32 px, -1 where unmatched."""
+        return self._memory.once(lambda: match_both_ways(frame.left, frame.right, self.max_disparity), "matches", frame)  # type: ignore[no-any-return]
+
+    def flow(self, now: StereoFrame, after: StereoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The first three of `Fields`."""
+        once = self._memory.once
+        grey, grey_after = (once(lambda frame=frame: grey_of(frame.left), "grey", frame) for frame in (now, after))
+        look, look_after = (once(lambda frame=frame: look_at(grey_of(frame.left)), "look", frame) for frame in (now, after))
+        onward = once(lambda: candidates(grey, grey_after), "candidates", now, after)
+        backward = once(lambda: candidates(grey_after, grey), "candidates", after, now)
+        disparity, error = self.disparity(now)
+        known = error < CHECK_PX
+        motion = camera_motion(now.camera, onward[0], disparity, known & consistent(onward[0], *warp(backward[0], onward[0])))
+        prior = None
+        if motion is not None:
+            prior = measured_near(rigid_flow(now.camera, motion, fill_disparity(disparity, known)), grey, grey_after)
+        forward, doubt = fuse(onward, backward, look, look_after, prior)
+        back, inside = nearest_back(forward, backward)
+        return forward, back, inside & ~doubt
 
 
 @lru_cache(maxsize=1)
@@ -109,9 +138,8 @@ def scene_flow(now: StereoFrame, after: StereoFrame, config: MotionConfig, devic
 
 def join(fields: Fields) -> SceneFlow:
     """Check the fields against one another and fetch the disparity at the end of the flow."""
-    back, inside = warp(fields.backward, fields.forward)
-    round_trip = np.linalg.norm(fields.forward + back, axis=-1)
-    flow_ok = consistent(fields.forward, back, inside)
+    round_trip = np.linalg.norm(fields.forward + fields.back, axis=-1)
+    flow_ok = consistent(fields.forward, fields.back, fields.sure)
     disparity, error = fields.now
     ok = error < CHECK_PX
     next_ok, _ = warp((fields.after[1] < CHECK_PX).astype(np.float32), fields.forward)
@@ -120,6 +148,6 @@ def join(fields: Fields) -> SceneFlow:
     smooth = np.abs(fetched - nearest) < 0.25 + 0.03 * nearest  # bilinear across a depth step is no depth
     return SceneFlow(
         flow=fields.forward.astype(np.float32), disparity=np.where(ok, disparity, 0).astype(np.float32), disparity_next=fetched.astype(np.float32),
-        flow_ok=flow_ok, disparity_ok=ok & (disparity > 0), disparity_next_ok=inside & (next_ok > 0.999) & smooth & flow_ok,
+        flow_ok=flow_ok, disparity_ok=ok & (disparity > 0), disparity_next_ok=fields.sure & (next_ok > 0.999) & smooth & flow_ok,
         flow_sigma=np.hypot(FLOW_SIGMA, np.minimum(round_trip, 50) / 2).astype(np.float32),
         disparity_sigma=np.hypot(DISPARITY_SIGMA, np.minimum(error, CHECK_PX) / 2).astype(np.float32))

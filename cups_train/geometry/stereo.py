@@ -17,21 +17,28 @@ def disparity(left: np.ndarray, right: np.ndarray, max_disparity_share: float) -
     left, right: (H, W, 3) uint8 RGB, rectified; max_disparity_share: largest disparity, share of the width.
     -> (H, W) float32 px (0 where unknown) and (H, W) bool, True where both directions agree to 1 px.
     """
-    forward, error = disparity_with_error(left, right, max_disparity_share)
+    forward, error = left_right_check(*match_both_ways(left, right, max_disparity_share))
     ok = error < CHECK_PX
     return np.where(ok, forward, 0).astype(np.float32), ok
 
 
-def disparity_with_error(left: np.ndarray, right: np.ndarray, max_disparity_share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Unchecked disparity (H, W) float32 px and its difference from the right image's (H, W) float32 px, infinite where nothing was matched."""
+def left_right_check(from_left: np.ndarray, from_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Disparity of the left image (H, W) float32 px and its difference from the right image's, infinite where nothing was matched.
+
+    from_left, from_right: of `match_both_ways`.
+    """
+    shift = np.stack([-from_left, np.zeros_like(from_left)], -1)
+    other, inside = warp(from_right, shift, nearest=True)
+    known = (from_left >= 0) & (other >= 0) & inside
+    return np.maximum(from_left, 0), np.where(known, np.abs(from_left - other), np.inf).astype(np.float32)
+
+
+def match_both_ways(left: np.ndarray, right: np.ndarray, max_disparity_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Unchecked disparities of the left and of the right image: (H, W) float32 px each, -1 where unmatched. Images as above."""
     steps = max(16, int(np.ceil(max_disparity_share * left.shape[1] / 16)) * 16)
     grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (left, right)]
     from_left = _match(grey[0], grey[1], steps)
-    from_right = _match(grey[1][:, ::-1], grey[0][:, ::-1], steps)[:, ::-1]
-    shift = np.stack([-from_left, np.zeros_like(from_left)], -1)
-    other, inside = warp(np.ascontiguousarray(from_right), shift, nearest=True)
-    known = (from_left >= 0) & (other >= 0) & inside
-    return np.maximum(from_left, 0), np.where(known, np.abs(from_left - other), np.inf).astype(np.float32)
+    return from_left, np.ascontiguousarray(_match(grey[1][:, ::-1], grey[0][:, ::-1], steps)[:, ::-1])
 
 
 def _match(reference: np.ndarray, other: np.ndarray, steps: int) -> np.ndarray:

@@ -83,8 +83,6 @@ def test_any_size_is_padded_and_cut(weights):
 
 
 class Counting:
-    refines = False
-
     def __init__(self):
         self.seen = []
 
@@ -95,7 +93,7 @@ class Counting:
 
 def test_second_pair_needs_four_passes_and_the_way_back_none():
     network = Counting()
-    matcher = NetworkMatcher(network, None)
+    matcher = NetworkMatcher(network)
     a, b, c = frame(0), frame(1), frame(2)
     matcher.match(a, b)
     matcher.match(b, c)
