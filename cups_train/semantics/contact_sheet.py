@@ -11,6 +11,7 @@ CROP = 96  # px
 EXAMPLES = 3  # of each class on the sheet
 COLUMNS = 6  # classes side by side
 TITLE = 16  # px
+OUTLINE = (255, 210, 0)  # RGB: a dark class would not stand out by light alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class ClassExamples:
     """One class."""
 
     share: float  # of all pixels
-    crops: tuple[np.ndarray, ...]  # (CROP, CROP, 3) uint8 RGB, from the frames where it is largest; the rest of a crop is dimmed
+    crops: tuple[np.ndarray, ...]  # (CROP, CROP, 3) uint8 RGB, from the frames where it is largest; it is outlined, the rest is dimmed
 
 
 def find_examples(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int, most: int = EXAMPLES) -> tuple[ClassExamples, ...]:
@@ -55,6 +56,9 @@ def _crop(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     density = cv2.blur(mask.astype(np.float32), (size | 1, size | 1), borderType=cv2.BORDER_CONSTANT)
     y, x = np.unravel_index(int(density.argmax()), density.shape)
     top, left = int(np.clip(y - size // 2, 0, height - size)), int(np.clip(x - size // 2, 0, width - size))
-    part, inside = image[top:top + size, left:left + size], mask[top:top + size, left:left + size, None]
-    shown = np.where(inside, part, part // 3 + 20).astype(np.uint8)
-    return cv2.resize(shown, (CROP, CROP), interpolation=cv2.INTER_AREA)
+    part, inside = (cv2.resize(plane[top:top + size, left:left + size], (CROP, CROP), interpolation=cv2.INTER_AREA)
+                    for plane in (image, mask.astype(np.float32)))
+    own = (inside > 0.5).astype(np.uint8)
+    shown: np.ndarray = np.where(own[..., None] > 0, part, part // 3 + 20).astype(np.uint8)
+    shown[(own > 0) & (cv2.erode(own, np.ones((3, 3), np.uint8), borderValue=1) == 0)] = OUTLINE
+    return shown
