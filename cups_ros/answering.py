@@ -43,6 +43,7 @@ class Parts:
     tracker: Tracker
     placing: Placing | None
     lens: Callable[[], Lens | None] | None  # None: images are taken as they are
+    image_topic: str
 
 
 class Answering:
@@ -106,7 +107,7 @@ class Answering:
         lens = self._parts.lens()
         if lens is None:
             raise CalibrationError("expected a camera_info to rectify with, found none yet; remap camera_info or set rectify to false")
-        return rectify(image, lens)
+        return image if lens.is_rectified(self._parts.image_topic) else rectify(image, lens)
 
     def _watch_time(self, now_ns: int) -> None:
         """Forget what was seen where time goes back: the clock was set, or a recording began anew."""

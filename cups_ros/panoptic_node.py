@@ -105,7 +105,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         tracker = Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed")))
         rectify = (lambda: self._lens) if self._value("rectify") else None
         self._answering = Answering(Parts(self._model, self._outputs, self._health, lambda: Live.read(self._value), self.get_logger(),
-                                          self.context.ok, tracker, self._placing, rectify))
+                                          self.context.ok, tracker, self._placing, rectify, self.resolve_topic_name("image")))
         self._worker = NewestWorker(self._answering)
         self._lens, self._told = None, ""
         self._enter("active")
@@ -148,14 +148,17 @@ class PanopticNode(LifecycleNodeMixin, Node):
             self._health.count("dropped")
 
     def _on_camera_info(self, message: CameraInfo) -> None:
+        matrices = (tuple(float(value) for value in matrix) for matrix in (message.d, message.k, message.r, message.p))
         try:
-            self._lens = Lens(message.width, message.height, message.distortion_model.lower(), *(tuple(float(v) for v in matrix) for matrix in
-                                                                                              (message.d, message.k, message.r, message.p)))
+            lens = Lens(message.width, message.height, message.distortion_model.lower(), *matrices)
         except CalibrationError as error:
             self._tell(str(error))
             return
+        if lens == self._lens:
+            return
+        self._lens = lens
         topic = self._inputs.image_topic if self._inputs is not None else ""
-        if not self._value("rectify") and not self._lens.is_rectified(topic):
+        if not self._value("rectify") and not lens.is_rectified(topic):
             self._tell(f"images on {topic} are not rectified by their camera_info, and the model was trained on rectified ones: "
                        "set rectify to true, or subscribe to a rectified topic")
 

@@ -43,10 +43,7 @@ class Lens:
 
     def is_rectified(self, image_topic: str) -> bool:
         """Images of a `rect` topic are, whatever D says (their camera_info is the raw image's); others where K, D, R, P say so."""
-        if re.search(r"(^|[/_])rect(ified)?([/_]|$)", image_topic):
-            return True
-        turned = any(self.r) and not np.allclose(self.r, IDENTITY, atol=1e-6)
-        return not any(self.d) and not turned and np.allclose(self.k, self.target(), atol=SAME_PX)
+        return bool(re.search(r"(^|[/_])rect(ified)?([/_]|$)", image_topic)) or _is_pinhole(self)
 
     def target(self) -> Numbers:
         """3x3 intrinsics of the rectified image."""
@@ -62,6 +59,12 @@ def rectify(image: np.ndarray, lens: Lens) -> np.ndarray:
     if image.shape[:2] != (lens.height, lens.width):
         raise CalibrationError(f"expected an image of {lens.width}x{lens.height} pixels as camera_info says, found {image.shape[1]}x{image.shape[0]}")
     return np.asarray(cv2.remap(image, *_maps(lens), cv2.INTER_LINEAR))
+
+
+@lru_cache(maxsize=2)
+def _is_pinhole(lens: Lens) -> bool:
+    turned = any(lens.r) and not np.allclose(lens.r, IDENTITY, atol=1e-6)
+    return not any(lens.d) and not turned and np.allclose(lens.k, lens.target(), atol=SAME_PX)
 
 
 @lru_cache(maxsize=2)

@@ -168,6 +168,8 @@ def test_unrectified_camera_is_rectified_or_told_once(running: Running, model_fo
         expected = load_model(model_folder).infer(rectify(picture(), graph.node._lens))
         assert (np.frombuffer(straight.class_map.data, np.uint8).reshape(HEIGHT, WIDTH) == expected.class_id).all()
         assert plain.class_map.data != straight.class_map.data
+        graph.until(lambda: not any(graph.node._lens.d), lambda: graph.infos.publish(camera_info()))  # now rectified: taken as it is
+        assert graph.ask(image(4)).class_map.data == plain.class_map.data
 
 
 def test_maps_for_tools_that_know_nothing_of_us(running: Running, model_folder: Path) -> None:
