@@ -1,0 +1,196 @@
+"""Classes without labels on streets with exact truth, step by step: k-means, clusters of features, STEGO, DepthG, windows, refinement.
+
+    python benchmarks/semantics.py --data DATA [--classes 27 54 108] [--out runs/semantics] [--encoder FOLDER] [-o key.path=value]
+
+DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Features are learned on train/* once (or are
+those of --encoder FOLDER, or of -o semantics.features=dino -o semantics.weights=FILE); a head is trained for each number of classes. The
+assignment of classes is fitted on truth_train, scores are of val. A stopped call goes on. Prints one line a step and writes OUT/table.json.
+"""
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cups_train.config import Config, SemanticsConfig, load_config
+from cups_train.device import torch_device
+from cups_train.errors import CupsError
+from cups_train.files import read_image, read_json, write_json
+from cups_train.geometry.stereo import disparity
+from cups_train.metrics.assignment import CATEGORIES7, match
+from cups_train.metrics.semantic import accuracy_and_miou
+from cups_train.progress import progress
+from cups_train.recording import Recording, open_recordings
+from cups_train.result_folder import rgb_to_ids
+from cups_train.semantics import SemanticModel, baseline, load, train
+from cups_train.semantics.channels import resize, working_size
+from cups_train.semantics.features import FeatureNetwork, ScratchFeatures, open_features
+from cups_train.semantics.head import HeadNetwork, learn_head
+from cups_train.semantics.model import FILE, save
+from cups_train.semantics.prepared import MAX_DISPARITY, choose_frames, prepare_all
+from cups_train.types import StereoFrame
+
+Table = np.ndarray  # (K + 1, true classes + 1) pixels
+Classify = Callable[[StereoFrame, np.ndarray], np.ndarray]  # frame and disparity at working size -> (H, W) class ids
+DISPARITY_HEIGHT = 256  # px of the image that disparity is found on
+HEADS = {"clusters": "k-means on features", "stego": "STEGO", "depthg": "DepthG"}
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A recording, its truth, and how many of its frames are looked at."""
+
+    recording: Recording
+    truth: Path
+    every: int
+
+    def frames(self) -> Iterator[tuple[StereoFrame, np.ndarray]]:
+        """Frames with their (H, W) true class ids, 0 = void."""
+        tree = read_json(self.truth / "panoptic.json")
+        for stamp, annotation in list(zip(self.recording.stamps, tree["annotations"], strict=True))[::self.every]:
+            ids = rgb_to_ids(read_image(self.truth / "panoptic" / annotation["file_name"]))
+            values, inverse = np.unique(ids, return_inverse=True)
+            kinds = {segment["id"]: segment["category_id"] for segment in annotation["segments_info"] if not segment.get("iscrowd")}
+            yield self.recording.stereo(stamp.key), np.array([kinds.get(int(v), 0) for v in values])[inverse].reshape(ids.shape)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--classes", type=int, nargs="+", default=[27, 54, 108])
+    parser.add_argument("--out", type=Path, default=Path("runs/semantics"))
+    parser.add_argument("--encoder", type=Path, help="folder of an encoder that is trained already")
+    parser.add_argument("--frames", type=int, default=600, help="training frames of the heads")
+    parser.add_argument("--fit-every", type=int, default=4, help="the assignment is fitted on every n-th training frame")
+    parser.add_argument("--val-every", type=int, default=1, help="every n-th frame of val is scored")
+    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    config = load_config(None, args.override)
+    fit, val = scenes(args.data, config, args.fit_every, args.val_every)
+    keep_settings(args.out, {"semantics": config.semantics.model_dump(mode="json"), "seed": config.seed, "frames": args.frames,
+                             "encoder": None if args.encoder is None else str(args.encoder)})
+    features = given_features([scene.recording for scene in fit], args.out, args.encoder, config)
+    names = {c["id"]: c["name"] for c in read_json(val[0].truth / "panoptic.json")["categories"]}
+    rows: dict[str, dict[str, list[float]]] = {}
+    print(f"{'percent, val: accuracy / mIoU / mIoU-7':<48}{'Hungarian':>22}{'majority':>22}{'s a frame':>12}")
+    for count in args.classes:
+        for name, classify in steps(features, fit, args, config, count):
+            rows[f"K = {count}, {name}"] = row = score(classify, fit, val, count, names)
+            text = "".join("{:>22}".format(" / ".join(f"{100 * v:.1f}" for v in row[m])) for m in ("hungarian", "majority"))
+            print(f"{f'K = {count}, {name}':<48}{text}{row['seconds'][0]:>12.2f}", flush=True)
+            write_json(args.out / "table.json", rows)
+
+
+def keep_settings(out: Path, settings: dict[str, object]) -> None:
+    """Raises CupsError where OUT holds heads of other settings."""
+    path = out / "settings.json"
+    if path.exists() and read_json(path) != settings:
+        raise CupsError(f"expected the settings of {path}, found others; name another --out")
+    write_json(path, settings)
+
+
+def scenes(data: Path, config: Config, fit_every: int, val_every: int) -> tuple[list[Scene], list[Scene]]:
+    train_paths = sorted(p for p in (data / "train").iterdir() if p.is_dir())
+    val_paths = sorted(p for p in (data / "val").iterdir() if p.is_dir())
+    fit = open_recordings(train_paths, config.recording)
+    val = open_recordings([p / "recording" for p in val_paths], config.recording)
+    return ([Scene(r, data / "truth_train" / p.name, fit_every) for r, p in zip(fit, train_paths, strict=True)],
+            [Scene(r, p / "truth", val_every) for r, p in zip(val, val_paths, strict=True)])
+
+
+def given_features(recordings: list[Recording], out: Path, encoder: Path | None, config: Config) -> FeatureNetwork:
+    """A vision transformer, the encoder of a folder, or one that is trained now in OUT/encoder."""
+    if config.semantics.features == "dino":
+        return open_features(config.semantics.weights, config.semantics.weights_licence).network.to(torch_device(config.device))
+    if encoder is None:
+        encoder = out / "encoder"
+        train(recordings, encoder, config.semantics.model_copy(update={"head": "clusters"}), config.seed, config.device)
+    network = load(encoder, config.device).encoder
+    return network.features if isinstance(network, HeadNetwork) else ScratchFeatures(network)
+
+
+def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, config: Config, count: int) -> Iterator[tuple[str, Classify]]:
+    """Name and classifier of every step at K = `count`."""
+    semantics = config.semantics.model_copy(update={"classes": count})
+    recordings = [scene.recording for scene in fit]
+    folder = args.out / f"{count}"
+    clusters = baseline.kmeans_colour_position(recordings, folder / "kmeans.json", count, config.seed)
+    yield "k-means on colour and position", lambda frame, _: baseline.classify(clusters, frame.left)
+    if isinstance(features, ScratchFeatures) and features.encoder.spec.classes == count:
+        yield "clusters that the encoder learned to name", applied(SemanticModel(features.encoder, semantics.height, False, "none"))
+    for head, name in HEADS.items():
+        trained = model_of(features, recordings, folder / head, semantics.model_copy(update={"head": head}), config, args.frames)
+        plain = replace(trained, windows=False, refine="none")
+        yield name, applied(plain)
+    yield f"{name} + windows", applied(replace(trained, windows=True, refine="none"))
+    for method in ("guided", "crf"):
+        yield f"{name} + windows + {method}", applied(replace(trained, windows=True, refine=method))
+
+
+def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path, semantics: SemanticsConfig, config: Config,
+             most: int) -> SemanticModel:
+    """The head of `folder`, trained now where there is none."""
+    if not (folder / FILE).exists():
+        sources = choose_frames(recordings, most, folder.parents[1] / "state", None)
+        frames = list(progress(prepare_all(sources, semantics.height, config.seed, 1), "channels", len(sources)))
+        network = learn_head(features, frames, [source.recording.camera for source in sources], folder / "state", semantics, config.seed)
+        save(SemanticModel(network, semantics.height), folder, {"seed": config.seed})
+    return load(folder, config.device)
+
+
+def applied(model: SemanticModel) -> Classify:
+    def classify(frame: StereoFrame, found: np.ndarray) -> np.ndarray:
+        return model.classify(frame.left, found, frame.camera.scaled(*found.shape))
+
+    return classify
+
+
+def score(classify: Classify, fit: list[Scene], val: list[Scene], count: int, names: dict[int, str]) -> dict[str, list[float]]:
+    """[accuracy, mIoU, mIoU of the seven categories] by both matchings, and seconds a frame, disparity left out."""
+    (fitted, _), (scored, seconds) = (tables(classify, part, count, max(names)) for part in (fit, val))
+    groups = np.array([0, *(1 + next(i for i, (_, members) in enumerate(CATEGORIES7) if names[c] in members) for c in sorted(names))])
+    row = {"seconds": [seconds]}
+    for matching in ("hungarian", "majority"):
+        row[matching] = [*figures(fitted, scored, matching), figures(in_groups(fitted, groups), in_groups(scored, groups), matching)[1]]
+    return row
+
+
+def tables(classify: Classify, part: list[Scene], count: int, classes: int) -> tuple[Table, float]:
+    """Pixels by class and true class, and seconds a frame."""
+    total, spent, frames = np.zeros((count + 1, classes + 1), np.int64), 0.0, 0
+    for scene in part:
+        for frame, truth in scene.frames():
+            size = working_size(*frame.left.shape[:2], DISPARITY_HEIGHT)
+            found, ok = disparity(*(resize(image, *size) for image in (frame.left, frame.right)), MAX_DISPARITY)
+            start = time.perf_counter()
+            ids = classify(frame, np.where(ok, found, np.nan).astype(np.float32))
+            spent, frames = spent + time.perf_counter() - start, frames + 1
+            total += np.bincount(ids.ravel().astype(np.int64) * (classes + 1) + truth.ravel(), minlength=total.size).reshape(total.shape)
+    return total, spent / max(frames, 1)
+
+
+def in_groups(table: Table, groups: np.ndarray) -> Table:
+    """Columns of true classes added up to those of their categories."""
+    merged = np.zeros((len(table), len(CATEGORIES7) + 1), np.int64)
+    np.add.at(merged.T, groups, table.T)
+    return merged
+
+
+def figures(fitted: Table, scored: Table, matching: str) -> tuple[float, float]:
+    """Accuracy and mIoU on `scored` of the assignment that fits `fitted` best; true class 0 is left out."""
+    present = np.flatnonzero(fitted[:, 1:].any(0)) + 1
+    columns = match(fitted[1:, present], matching)  # type: ignore[arg-type]
+    assignment = {row + 1: None if column is None else int(present[column]) for row, column in enumerate(columns)}
+    counts = {(int(i), int(j)): int(scored[i, j]) for i, j in zip(*np.nonzero(scored), strict=True) if j}
+    return accuracy_and_miou(counts, assignment)
+
+
+if __name__ == "__main__":
+    main()
