@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ def difference(first: Panoptic, second: Panoptic) -> float:
 def main() -> int:
     args = _arguments()
     model = load_model(args.model, engines=("onnxruntime-cpu",))
+    if args.score is not None:
+        model.thresholds = replace(model.thresholds, score=args.score)
     merge, view = Merge(model.classes, model.thresholds), Letterbox(model.input_size, model.input_size)
 
     def in_graph(raw: RawOutput, size: tuple[int, int]) -> Panoptic:
@@ -69,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="exported model folder")
     parser.add_argument("recording", type=Path, nargs="+")
     parser.add_argument("--truth", type=lambda text: [Path(part) for part in text.split(",")], help="truth folders, joined by commas")
+    parser.add_argument("--score", type=float, help="threshold of the score instead of the card's: a lower one draws more instances")
     return parser.parse_args()
 
 

@@ -61,7 +61,8 @@ class Model:
             raise ValueError(f"expected a uint8 image (H, W, 3), got {image.dtype} {image.shape}")
         canvas, view = letterbox(image, self.input_size)
         if self.merges and view.content_size == self.input_size and self.thresholds == self._merged_with:
-            return unpack(*self._run(canvas, MERGED), self.classes, view.image_size)
+            ids, table = self._run(canvas, MERGED)
+            return unpack(ids, table, self.classes, view.image_size)
         return fuse(self.raw(canvas), self.classes, self.thresholds, view)
 
     def _run(self, canvas: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:

@@ -68,11 +68,11 @@ def small_graph(path):
     """Two convolutions, the first with the name of a layer that stays float32."""
     rng = np.random.default_rng(0)
     weights = [numpy_helper.from_array(rng.normal(0, 0.2, (8, channels, 3, 3)).astype(np.float32), name)
-               for name, channels in (("body.conv1.weight", 3), ("body.layer1.weight", 8))]
+               for name, channels in (("body.conv1.weight", 3), ("body.layer1.0.conv1.weight", 8))]
     nodes = [helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT, name="cast"),
              helper.make_node("Transpose", ["real"], ["first"], perm=[0, 3, 1, 2], name="transpose"),
              helper.make_node("Conv", ["first", "body.conv1.weight"], ["second"], pads=[1, 1, 1, 1], name="stem"),
-             helper.make_node("Conv", ["second", "body.layer1.weight"], ["answer"], pads=[1, 1, 1, 1], name="layer")]
+             helper.make_node("Conv", ["second", "body.layer1.0.conv1.weight"], ["answer"], pads=[1, 1, 1, 1], name="layer")]
     graph = helper.make_graph(nodes, "small", [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 16, 24, 3])],
                               [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 8, 16, 24])], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
