@@ -1,6 +1,7 @@
 """A tiny hand-made graph stands for the network: one instance over the bright left half, stuff class 2 elsewhere."""
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -14,26 +15,34 @@ HEIGHT, WIDTH = 32, 64
 CLASSES = [{"id": 1, "name": "car", "isthing": 1, "color": [1, 2, 3]}, {"id": 2, "name": "road", "isthing": 0, "color": [4, 5, 6]}]
 
 INPUT = {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"}
+INTEGERS = ("class_id", "semantic", "panoptic")
 
 
 def constant(name, array):
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
 
 
-def write_graph(path, width=WIDTH):
-    """Score = mean of the input / 255; everything else is constant."""
+def write_graph(path, width=WIDTH, merged=False):
+    """Score = mean of the input / 255; everything else is constant. merged: the left quarter is the instance, the rest road."""
     nodes = [constant("boxes", np.array([[0, 0, width / 2, HEIGHT], [0, 0, 0, 0]], np.float32)),
              constant("class_id", np.array([1, 0], np.int32)), constant("masks", np.ones((2, 28, 28), np.float32)),
              constant("semantic", np.full((HEIGHT, width), 2, np.int32)), constant("weight", np.array([1 / 255, 0], np.float32)),
              helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT),
              helper.make_node("ReduceMean", ["real"], ["mean"], keepdims=0), helper.make_node("Mul", ["mean", "weight"], ["scores"])]
     shapes = {"boxes": [2, 4], "scores": [2], "class_id": [2], "masks": [2, 28, 28], "semantic": [HEIGHT, width]}
-    kinds = {name: TensorProto.INT32 if name in ("class_id", "semantic") else TensorProto.FLOAT for name in shapes}
+    if merged:
+        ids = np.full((HEIGHT, width), 3, np.int32)
+        ids[:, : width // 4] = 1
+        part, area = width // 4, HEIGHT * width // 4
+        table = np.array([[1, 0.9, area, 0, 0, part, HEIGHT], [0] * 7, [2, 1, 3 * area, part, 0, 3 * part, HEIGHT]])
+        nodes += [constant("panoptic", ids), constant("segments", table.astype(np.float32))]
+        shapes |= {"panoptic": [HEIGHT, width], "segments": [3, 7]}
+    kinds = {name: TensorProto.INT32 if name in INTEGERS else TensorProto.FLOAT for name in shapes}
     outputs = [helper.make_tensor_value_info(name, kinds[name], shape) for name, shape in shapes.items()]
     entry = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, HEIGHT, width, 3])
     model = helper.make_model(helper.make_graph(nodes, "tiny", [entry], outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(model, path)
-    return [{"name": n, "shape": s, "dtype": "int32" if n in ("class_id", "semantic") else "float32", "meaning": ""} for n, s in shapes.items()]
+    return [{"name": n, "shape": s, "dtype": "int32" if n in INTEGERS else "float32", "meaning": ""} for n, s in shapes.items()]
 
 
 @pytest.fixture
@@ -127,3 +136,28 @@ def test_the_next_engine_takes_over_until_none_is_left(folder):
     assert not model.next_engine() and model.engine == ""
     with pytest.raises(EngineError, match="none left"):
         model.infer(image)
+
+
+def test_a_map_merged_by_the_graph_is_taken_where_it_holds(folder):
+    """Where the image fills the input and the thresholds are the card's; else the host merges."""
+    outputs = write_graph(folder / "model.onnx", merged=True)
+    change(folder, outputs=outputs, sha256=hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest())
+    model = load_model(folder)
+    image = np.full((2 * HEIGHT, 2 * WIDTH, 3), 200, np.uint8)
+    panoptic = model.infer(image)
+    assert model.merges and (panoptic.instance_id[:, : WIDTH // 2] == 1).all() and (panoptic.class_id[:, WIDTH // 2 :] == 2).all()
+    assert [(s.class_id, s.instance_id, s.area, s.bbox) for s in panoptic.segments] == [
+        (1, 1, HEIGHT * WIDTH, (0, 0, WIDTH // 2, 2 * HEIGHT)), (2, 0, 3 * HEIGHT * WIDTH, (WIDTH // 2, 0, 3 * WIDTH // 2, 2 * HEIGHT))]
+    small = model.infer(image[::2, ::2])
+    assert [(s.class_id, s.bbox) for s in small.segments] == [(1, (0, 0, WIDTH // 4, HEIGHT)), (2, (WIDTH // 4, 0, 3 * WIDTH // 4, HEIGHT))]
+    assert model.infer(image[:, :WIDTH]).instance_id[0, WIDTH // 3] == 1  # padded: the host draws the left half of the input
+    model.thresholds = replace(model.thresholds, score=0.9)
+    assert [s.class_id for s in model.infer(image).segments] == [2]
+
+
+def test_classes_that_stand_for_others_are_merged_on_the_host(folder):
+    outputs = write_graph(folder / "model.onnx", merged=True)
+    truck = {"id": 3, "name": "truck", "isthing": 1, "color": [7, 8, 9], "merge_into": 1}
+    change(folder, outputs=outputs, classes=[*CLASSES, truck], sha256=hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest())
+    model = load_model(folder)
+    assert not model.merges and model.infer(np.full((HEIGHT, WIDTH, 3), 200, np.uint8)).instance_id[0, WIDTH // 3] == 1
