@@ -4,7 +4,8 @@
 
 One line a variant, size, precision and engine: `engine_*` is the engine alone (canvas in, raw outputs out), `all_*` is what the node does with an
 image of 640 x 1280 (letterbox, engine, panoptic merge). Random weights draw every instance that fits, so that the merge is at its slowest.
-Engines that are not installed here are named once. Where there is a GPU, torch with a CUDA graph is measured beside them, and fp16 too.
+`cpu_ms` is the processor time of all threads: on a machine with other work the figure to trust. Engines that are not installed here are named
+once. Where there is a GPU, torch with a CUDA graph is measured beside them, and fp16 too.
 Without arguments about five minutes on two cores, most of them for the exports; `--keep DIR` keeps the models for the next time.
 """
 from __future__ import annotations
@@ -69,16 +70,17 @@ def export(network: PanopticNetwork, folder: Path, config: ExportConfig) -> Path
 
 
 def timed(run: Callable[[], object], seconds: float) -> str:
-    """Median, 99th percentile and rate of `run`, called for `seconds` and at least LEAST_RUNS times."""
+    """Median, 99th percentile, rate and processor time of `run`, called for `seconds` and at least LEAST_RUNS times."""
     for _ in range(WARM_UP):
         run()
     times: list[float] = []
-    end = time.perf_counter() + seconds
+    busy, end = time.process_time(), time.perf_counter() + seconds
     while len(times) < LEAST_RUNS or time.perf_counter() < end:
         start = time.perf_counter()
         run()
         times.append(1e3 * (time.perf_counter() - start))
-    return f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f}"
+    busy = 1e3 * (time.process_time() - busy) / len(times)
+    return f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f} cpu_ms={busy:.1f}"
 
 
 def measure(name: str, folder: Path, engine: str, args: argparse.Namespace) -> str | None:
