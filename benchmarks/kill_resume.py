@@ -1,10 +1,10 @@
 """Stage 1 killed again and again: the labels and their statistics must be byte for byte those of a run that nobody stopped.
 
-    python benchmarks/kill_resume.py [--times 20] [--frames 6] [--workers 2] [--out DIR] [--seed 0]
+    python benchmarks/kill_resume.py [--times 20] [--frames 3] [--workers 1] [--labels-only] [--out DIR] [--seed 0] [-o key.path=value]
 
-Renders a small street, labels it once undisturbed, then starts the same command over and over in a second run folder and kills it with all
-its processes (SIGKILL) at a random moment, TIMES times in all; a run that gets to its end before is compared and begun anew. Ends with 1
-where a file differs.
+Renders two small streets, labels them once undisturbed, then starts the same command over and over in a second run folder and kills it with
+all its processes (SIGKILL) at a random moment, TIMES times in all; a run that gets to its end before is compared and begun anew. Each start
+is a fork of this program, which has everything imported and has computed nothing. Ends with 1 where a file differs.
 """
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ import argparse
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from cups_train import cli, motion, pipeline, pseudo_label, semantics
 from cups_train.config import RenderConfig
 from cups_train.files import sha256
-from cups_train.render import render
 
-SETTINGS = ("semantics.classes=8", "semantics.steps=4", "semantics.cluster_steps=104", "semantics.batch=1", "semantics.height=128",
+STAGES = (motion, semantics, pseudo_label, pipeline)  # what the command imports when it is called: here once for all starts
+SETTINGS = ("semantics.classes=8", "semantics.steps=4", "semantics.cluster_steps=12", "semantics.batch=1", "semantics.height=128",
             "semantics.channels=16", "labels.min_instances=1", "labels.max_class_share=1")
 TIMED = {"done.json", "inputs.json"}  # they hold times, and the identities of stages whose done.json does
 
@@ -32,59 +34,101 @@ TIMED = {"done.json", "inputs.json"}  # they hold times, and the identities of s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--labels-only", action="store_true", help="motion and semantics are the undisturbed run's: every kill hits the labels")
     parser.add_argument("--out", type=Path, help="kept; without this a temporary folder")
+    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="over the small settings")
     args = parser.parse_args()
     out = args.out or Path(tempfile.mkdtemp(prefix="cups_kill_"))
     try:
-        return compare_runs(out, args.frames, args.times, np.random.default_rng(args.seed), [f"workers={args.workers}", *SETTINGS])
+        words = draw_recordings(out, args.frames, [f"workers={args.workers}", *SETTINGS, *args.override])
+        finish(partial(cli.main, [*words, "--out", f"{out}/undisturbed"]))
+        return kill_and_compare(out, words, args.times, np.random.default_rng(args.seed), args.labels_only)
     finally:
         if args.out is None:
             shutil.rmtree(out)
 
 
-def compare_runs(out: Path, frames: int, times: int, rng: np.random.Generator, settings: list[str]) -> int:
+def draw_recordings(out: Path, frames: int, settings: list[str]) -> list[str]:
+    """Two recordings in `out`; the words of the command that labels them."""
     for name, seed in (("a", 1), ("b", 2)):
         if not (out / name).exists():
-            render(out / name, frames, seed, RenderConfig(scene="standstill", height=128, width=256))
-    command = [sys.executable, "-m", "cups_train.cli", "pseudo-label", f"{out}/a/recording", f"{out}/b/recording",
-               *(word for setting in settings for word in ("-o", setting))]
-    start = time.monotonic()
-    finish(command, out / "undisturbed")
-    seconds = time.monotonic() - start
-    expected = labels(out / "undisturbed")
-    print(f"undisturbed: {len(expected)} files in {seconds:.1f} s", flush=True)
-    kills, different, compared = 0, 0, 0
+            finish(partial(draw, out / name, frames, seed))
+    return ["pseudo-label", f"{out}/a/recording", f"{out}/b/recording", *(word for setting in settings for word in ("-o", setting))]
+
+
+def kill_and_compare(out: Path, words: list[str], times: int, rng: np.random.Generator, labels_only: bool) -> int:
+    """1 where a file of any finished run differs from the undisturbed one's, else 0."""
+    expected, again = labels(out / "undisturbed"), partial(cli.main, [*words, "--out", f"{out}/killed"])
+    begin_anew(out, labels_only)
+    start_s = time.monotonic()
+    finish(again)
+    seconds = time.monotonic() - start_s
+    kills, different, compared = 0, differing(expected, out / "killed"), 1
+    print(f"undisturbed: {len(expected)} files in {seconds:.1f} s; a second time {different} differ", flush=True)
+    begin_anew(out, labels_only)
     while kills < times:
-        if start_and_kill(command, out / "killed", rng.uniform(0, seconds)):
+        if start_and_kill(again, rng.uniform(0, seconds)):
             kills += 1
             print(f"kill {kills} of {times}: {stages(out / 'killed')}", flush=True)
             continue
         different, compared = different + differing(expected, out / "killed"), compared + 1
-        shutil.rmtree(out / "killed")
-    finish(command, out / "killed")
+        begin_anew(out, labels_only)
+    finish(again)
     different, compared = different + differing(expected, out / "killed"), compared + 1
     print(f"{kills} kills, {compared} finished runs compared with {len(expected)} files each: {different} differ")
     return int(different > 0)
 
 
-def finish(command: list[str], run: Path) -> None:
-    subprocess.run([*command, "--out", str(run)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def begin_anew(out: Path, labels_only: bool) -> None:
+    shutil.rmtree(out / "killed", ignore_errors=True)
+    if labels_only:
+        shutil.copytree(out / "undisturbed", out / "killed", ignore=shutil.ignore_patterns("labels", "classes.json"))
 
 
-def start_and_kill(command: list[str], run: Path, after_s: float) -> bool:
-    """True where the command was killed, False where it had come to its end before."""
-    process = subprocess.Popen([*command, "--out", str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def draw(out: Path, frames: int, seed: int) -> int:
+    from cups_train.render import render
+
+    render(out, frames, seed, RenderConfig(scene="standstill", height=128, width=256))
+    return 0
+
+
+def start(work: Callable[[], int]) -> int:
+    """Do the work in a process and a process group of its own; its id."""
+    process = os.fork()
+    if process:
+        os.setpgid(process, process)
+        return process
+    code = 1
     try:
-        if process.wait(after_s) != 0:
-            raise SystemExit(f"expected the command to end with 0, found {process.returncode}: {' '.join(process.args)}")  # type: ignore[arg-type]
-        return False
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        code = work()
+    finally:
+        os._exit(code)
+
+
+def finish(work: Callable[[], int]) -> None:
+    code = os.waitstatus_to_exitcode(os.waitpid(start(work), 0)[1])
+    if code:
+        raise SystemExit(f"expected the command to end with 0, found {code}")
+
+
+def start_and_kill(work: Callable[[], int], after_s: float) -> bool:
+    """True where the work was killed, False where it had come to its end before."""
+    process, end = start(work), time.monotonic() + after_s
+    while time.monotonic() < end:
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done:
+            if os.waitstatus_to_exitcode(status):
+                raise SystemExit(f"expected the command to end with 0, found {os.waitstatus_to_exitcode(status)}")
+            return False
+        time.sleep(0.01)
+    os.killpg(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    return True
 
 
 def stages(run: Path) -> str:
