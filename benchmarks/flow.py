@@ -66,9 +66,7 @@ def main() -> None:
     for text in args.set:
         name, _, pairs = text.partition(":")
         matchers[name] = ours(MotionConfig.model_validate({k: yaml.safe_load(v) for k, v in (pair.split("=", 1) for pair in pairs.split(","))}))
-    groups: dict[str, Iterator[Case]] = {}
-    for scene in sorted(args.data.glob("val/*")) if args.data else ():
-        groups[scene.name] = street(scene, args.every)
+    groups = {scene.name: street(scene, args.every) for scene in sorted(args.data.glob("val/*"))} if args.data else {}
     for scene in sorted(p for p in args.kitti.iterdir() if p.is_dir()) if args.kitti else ():
         groups[f"kitti {scene.name}"] = kitti(scene)
     for name, cases in groups.items():
@@ -100,7 +98,7 @@ def plain(now: StereoFrame, after: StereoFrame) -> Answer:
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[2], None)  # type: ignore[call-overload]
     steps = max(16, -(-int(0.15 * grey[0].shape[1]) // 16) * 16)
     matcher = cv2.StereoSGBM.create(0, steps, 5, 200, 800, 1, 31, 5, 60, 2, cv2.STEREO_SGBM_MODE_SGBM_3WAY)
-    found = matcher.compute(grey[0], grey[1]).astype(np.float32) / 16
+    found = matcher.compute(*grey[:2]).astype(np.float32) / 16
     columns = np.maximum.accumulate(np.where(found > 0, np.arange(found.shape[1]), (found > 0).argmax(1)[:, None]), 1)
     filled = np.take_along_axis(np.maximum(found, 0), columns, 1)
     return Answer(flow, np.ones(found.shape, bool), filled, found > 0)
@@ -129,7 +127,7 @@ def kitti(scene: Path) -> Iterator[Case]:
     disparity, seen = (read_image(scene / f"disp_{kind}.png") / 256 for kind in ("occ", "noc"))
     sides = [[np.ascontiguousarray(_rgb(scene / f"{side}_t{t}.png")) for side in ("left", "right")] for t in (0, 1)]
     camera = _camera(read_json(scene / "calib.json"), sides[0][0].shape)
-    now, after = (StereoFrame(f"{t:06d}", t, *images, camera) for t, images in enumerate(sides))
+    now, after = (StereoFrame(f"{t:06d}", t, left, right, camera) for t, (left, right) in enumerate(sides))
     yield Case(now, after, flow, known, decode_flow(scene / "flow_noc.png")[1], disparity, disparity > 0, seen > 0)
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -59,7 +60,7 @@ class NetworkMatcher:
         missing = [one for one in wanted if memory.missing(one.kind, *one.frames)]
         for one, field in zip(missing, self.network.fields(missing), strict=True):
             memory.put(field, one.kind, *one.frames)
-        near, then = (memory.once(lambda frame=frame: disparity_of(memory.get("left", frame), memory.get("right", frame)), "disparity", frame)
+        near, then = (memory.once(partial(disparity_of, memory.get("left", frame), memory.get("right", frame)), "disparity", frame)
                       for frame in (now, after))
         forward = memory.get("flow", now, after)
         return Fields(forward, *warp(memory.get("flow", after, now), forward), near, then)

@@ -103,12 +103,12 @@ def make_batch(samples: Sequence[Sample], stereo: bool, crop: tuple[int, int], r
     """Random crops, mirrored half the time, both directions of each. Crops are cut from guesses and images alike: ends may lie outside."""
     parts = [_crop(sample, stereo, crop, rng) for sample in samples]
     first, second, field, trip = (np.concatenate([np.stack([part[way][i] for part in parts]) for way in (0, 1)]) for i in range(4))
-    planes = (torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255 for images in (first, second))
-    return Batch(*planes, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float(),
+    a, b = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 for images in (first, second))
+    return Batch(a, b, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float(),
                  torch.full((len(first),), stereo))
 
 
-Part = tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], ...]
+Part = list[list[np.ndarray]]  # for both directions: images from and to, guess, round trip
 
 
 def _crop(sample: Sample, stereo: bool, crop: tuple[int, int], rng: np.random.Generator) -> Part:
@@ -116,11 +116,11 @@ def _crop(sample: Sample, stereo: bool, crop: tuple[int, int], rng: np.random.Ge
     height, width = (min(part, whole) for part, whole in zip(crop, size, strict=True))
     top, left = int(rng.integers(0, size[0] - height + 1)), int(rng.integers(0, size[1] - width + 1))
     cut = slice(top, top + height), slice(left, left + width)
-    mirror, ways = rng.random() < 0.5, []
+    mirror, ways = rng.random() < 0.5, Part()
     for way in (2, 3) if stereo else (0, 1):
         a, b = (sample.images[i][cut] for i in PAIRS[way])
         field, trip = sample.guesses[way][cut], sample.trips[way][cut]
         if mirror:
             a, b, field, trip = (x[:, ::-1] for x in (a, b, field * np.array([-1, 1], np.float16), trip))
-        ways.append(tuple(np.ascontiguousarray(x) for x in (a, b, field, trip)))
-    return tuple(ways)  # type: ignore[return-value]
+        ways.append([a, b, field, trip])
+    return ways

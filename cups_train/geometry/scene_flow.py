@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,19 +58,23 @@ class Memory:
         self._found = {key: value for key, value in self._found.items() if alive.issuperset(key[1:])}
 
     def missing(self, kind: str, *frames: StereoFrame) -> bool:
-        return (kind, *map(id, frames)) not in self._found
+        return _key(kind, frames) not in self._found
 
     def put(self, value: Any, kind: str, *frames: StereoFrame) -> None:
-        self._found[(kind, *map(id, frames))] = value
+        self._found[_key(kind, frames)] = value
 
     def get(self, kind: str, *frames: StereoFrame) -> Any:
-        return self._found[(kind, *map(id, frames))]
+        return self._found[_key(kind, frames)]
 
     def once(self, compute: Callable[[], Any], kind: str, *frames: StereoFrame) -> Any:
         """The kept result, or that of `compute`."""
         if self.missing(kind, *frames):
             self.put(compute(), kind, *frames)
         return self.get(kind, *frames)
+
+
+def _key(kind: str, frames: tuple[StereoFrame, ...]) -> tuple[Any, ...]:
+    return (kind, *map(id, frames))
 
 
 class ClassicalMatcher:
@@ -103,8 +107,8 @@ class ClassicalMatcher:
     def flow(self, now: StereoFrame, after: StereoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The first three of `Fields`."""
         once = self._memory.once
-        grey, grey_after = (once(lambda frame=frame: grey_of(frame.left), "grey", frame) for frame in (now, after))
-        look, look_after = (once(lambda frame=frame: look_at(grey_of(frame.left)), "look", frame) for frame in (now, after))
+        grey, grey_after = (once(partial(grey_of, frame.left), "grey", frame) for frame in (now, after))
+        look, look_after = once(partial(look_at, grey), "look", now), once(partial(look_at, grey_after), "look", after)
         onward = once(lambda: candidates(grey, grey_after), "candidates", now, after)
         backward = once(lambda: candidates(grey_after, grey), "candidates", after, now)
         disparity, error = self.disparity(now)
