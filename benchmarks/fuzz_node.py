@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import array
-import os
 import sys
 import tempfile
 import threading
@@ -114,6 +113,7 @@ def main() -> int:
 def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.logging import LoggingSeverity
     from rclpy.parameter import Parameter
 
     from cups_ros.guarding import Spinning
@@ -123,6 +123,7 @@ def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     rclpy.init(args=[])
     values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, "track": True, "depth_source": "disparity"}
     node = PanopticNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+    node.get_logger().set_level(LoggingSeverity.FATAL)
     spinning = Spinning(node, node.inputs_group)
     ended: list[BaseException | None] = []
 
@@ -178,7 +179,7 @@ def _direct(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:
         if number % DEPTH_EVERY == 0 and node._placing is not None:
             node._placing.depth(malformed.disparity())
         while node._worker.busy_s() or node._worker._waiting:
-            time.sleep(0)
+            time.sleep(1e-4)
         if number % 1000 == 0:
             ears.spin_once(timeout_sec=0)
             if number % 20000 == 0:
@@ -242,5 +243,4 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    os.environ.setdefault("RCUTILS_LOGGING_SEVERITY", "FATAL")
     raise SystemExit(main())

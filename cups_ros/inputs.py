@@ -30,7 +30,7 @@ class Receivers:
     camera_info: Callable[[CameraInfo], None]
     depth: Callable[[Image | DisparityImage], None]
     lost: Callable[[int], None]  # images that the transport lost
-    misfit: Callable[[str], None]  # a sentence about a publisher whose QoS does not fit
+    report: Callable[[str], None]  # a sentence about what went wrong: a publisher whose QoS does not fit, a message that broke its receiver
 
 
 class Inputs:
@@ -72,11 +72,17 @@ class Inputs:
         resolved = name or self._node.resolve_topic_name(topic.topic)
 
         def misfit(status: Any) -> None:
-            self._receivers.misfit(incompatible(resolved, status, "publisher"))
+            self._receivers.report(incompatible(resolved, status, "publisher"))
 
         def lost(status: Any) -> None:
             if topic.name == "image":
                 self._receivers.lost(status.total_count_change)
 
+        def take(message: Any) -> None:
+            try:
+                receive(message)
+            except Exception as error:  # raised further it would end the process
+                self._receivers.report(f"a message on {resolved} cannot be used: {type(error).__name__}: {error}")
+
         events = SubscriptionEventCallbacks(incompatible_qos=misfit, message_lost=lost, use_default_callbacks=False)
-        return self._node.create_subscription(kind, resolved, receive, qos(topic, self._value), event_callbacks=events, callback_group=self._group)
+        return self._node.create_subscription(kind, resolved, take, qos(topic, self._value), event_callbacks=events, callback_group=self._group)

@@ -11,6 +11,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockChange, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -85,7 +86,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._health = Health(float(self._value("stale_after_s")))
         try:
             self._model = LastingModel(self._load_model)
-            self._outputs = Outputs(self, self._value, self._model.model.classes, self._on_misfit)
+            self._outputs = Outputs(self, self._value, self._model.model.classes, self._on_trouble)
         except Exception as error:  # whatever is wrong with the model, the node lives on and says so
             self._release()
             return self._refuse(f"cannot load the model: {error}")
@@ -110,7 +111,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._lens, self._told = None, ""
         self._enter("active")
         self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
-                                                          lambda number: self._health.count("lost", number), self._on_misfit),
+                                                          lambda number: self._health.count("lost", number), self._on_trouble),
                               self.inputs_group)
         self.get_logger().info(f"listening to {self._inputs.image_topic}")
         return super().on_activate(state)
@@ -166,7 +167,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         if self._placing is not None and self._outputs is not None and self._outputs.wants("markers"):
             self._placing.depth(message)
 
-    def _on_misfit(self, text: str) -> None:
+    def _on_trouble(self, text: str) -> None:
         self._health.error(text)
         self.get_logger().warning(text)
 
@@ -214,8 +215,11 @@ class PanopticNode(LifecycleNodeMixin, Node):
 
     def _start(self) -> None:
         self._autostart.cancel()
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+        try:
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                self.trigger_activate()
+        except RCLError as error:  # someone else has changed the state meanwhile
+            self.get_logger().warning(f"autostart ends: {str(error).splitlines()[0]}")
 
     def _load_model(self) -> Infers:
         folder = str(self._value("model"))

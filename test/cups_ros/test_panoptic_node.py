@@ -30,7 +30,7 @@ from cups_ros.model import load_model
 from cups_ros.msg import PanopticImage
 from cups_ros.rectification import rectify
 
-LIMIT_S = 120.0  # a loaded machine may take long; nothing here waits longer than it must
+LIMIT_S = 240.0  # a loaded machine may take long; nothing here waits longer than it must
 HEIGHT, WIDTH = 64, 96
 Running = Callable[..., AbstractContextManager[Any]]
 
