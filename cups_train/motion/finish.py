@@ -33,7 +33,7 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     follows = [bool(stamp.follows) for stamp in recording.stamps]
     results = track(_finished(out, keys), follows)
     if supported:
-        results = keep_supported(results, follows)
+        results = keep_supported(results, follows, recording.camera.fx)
     shown = {keys[i] for i in np.linspace(0, len(keys) - 1, min(OVERLAYS, len(keys))).round().astype(int)}
 
     def write(beside: Path) -> None:

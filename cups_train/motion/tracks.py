@@ -17,6 +17,8 @@ SHIFT_SHARE = 0.6  # largest difference of two displacements that confirm each o
 SHIFT_SLACK = 0.05  # m, a difference that always may be
 DEPTH_NOISE = 0.001  # 1/m, error of a displacement in depth per squared distance: 0.15 px at a focal length times baseline of 155 px m
 MAX_AGE = 2  # frames that an object may be missing
+SIZE_CHANGE = 2.5  # largest change of the visible surface of what confirms each other, times
+ARRIVAL, ARRIVAL_SHARE = 0.3, 0.25  # m and share of the size: how far from its predicted place an object may be found; or as far as it moves
 REACH = 2  # frames before and after that may confirm an object
 
 
@@ -51,10 +53,10 @@ def track(results: Iterable[MotionResult], follows: Sequence[bool]) -> Iterator[
         yield replace(result, objects=tuple(objects))
 
 
-def keep_supported(results: Iterable[MotionResult], follows: Sequence[bool]) -> Iterator[MotionResult]:
+def keep_supported(results: Iterable[MotionResult], follows: Sequence[bool], focal: float) -> Iterator[MotionResult]:
     """Leave out tracked objects whose motion no neighbouring frame of their track confirms; frames without neighbours keep theirs.
 
-    Two frames before and two after each are looked at, no more are held.
+    Two frames before and two after each are looked at, no more are held. `focal`: focal length [px].
     """
     window: deque[tuple[int, MotionResult]] = deque(maxlen=2 * REACH + 1)
     waiting: deque[int] = deque()
@@ -62,25 +64,53 @@ def keep_supported(results: Iterable[MotionResult], follows: Sequence[bool]) -> 
         window.append((i, result))
         waiting.append(i)
         if len(waiting) > REACH:
-            yield _supported(waiting.popleft(), window, follows)
+            yield _supported(waiting.popleft(), window, follows, focal)
     while waiting:
-        yield _supported(waiting.popleft(), window, follows)
+        yield _supported(waiting.popleft(), window, follows, focal)
 
 
-def _supported(i: int, window: Iterable[tuple[int, MotionResult]], follows: Sequence[bool]) -> MotionResult:
+def _supported(i: int, window: Iterable[tuple[int, MotionResult]], follows: Sequence[bool], focal: float) -> MotionResult:
     """Frame i of the window with what its neighbours confirm."""
     frames = dict(window)
     near = [j for j in frames if 0 < abs(j - i) <= REACH and all(follows[min(i, j):max(i, j)])]
-    others = [o for j in near for o in frames[j].objects]
     result = frames[i]
-    kept = tuple(o for o in result.objects if not near or any(o.track_id == p.track_id and _agree(o, p) for p in others))
+    confirmed = {o.id for o in result.objects for j in near for p in frames[j].objects
+                 if o.track_id == p.track_id and _same_size(o, p) and _agree(o, p) and _arrives(frames, (i, j), (o, p), focal)}
+    kept = tuple(o for o in result.objects if not near or o.id in confirmed)
     return result if len(kept) == len(result.objects) else _without(result, kept)
+
+
+def _same_size(a: MovingObject, b: MovingObject) -> bool:
+    """False motion swells and shrinks: its surface is no surface of a body."""
+    first, second = (o.pixels * o.centroid_m[2] ** 2 for o in (a, b))
+    return bool(max(first, second) <= SIZE_CHANGE * min(first, second))
+
+
+def _arrives(frames: dict[int, MotionResult], steps: tuple[int, int], pair: tuple[MovingObject, MovingObject], focal: float) -> bool:
+    """Does an object lie, some frames on, where its motion takes it? Its visible part changes: centres err by a share of its size. True where the
+    camera's motion in between is unknown."""
+    (i, j), (a, b) = steps, pair
+    between = [frames[k].ego if k in frames else None for k in range(min(i, j), max(i, j))]
+    rest = np.array(a.centroid_m)
+    for ego in between if j > i else reversed(between):
+        if ego is None:
+            return True
+        rest = apply(inverse(ego) if j > i else ego, rest)
+    expected = (j - i) * (apply(a.transform, np.array(a.centroid_m)) - a.centroid_m)
+    trust = _trust(a)
+    size = np.sqrt(max(a.pixels, b.pixels)) * a.centroid_m[2] / focal
+    return bool(np.linalg.norm(trust * (b.centroid_m - rest - expected)) <= max(np.linalg.norm(trust * expected), ARRIVAL + ARRIVAL_SHARE * size))
+
+
+def _trust(item: MovingObject) -> np.ndarray:
+    """(3,) weights of a displacement: depth is its noisy part."""
+    return np.array([1, 1, min(1, SHIFT_SLACK / (DEPTH_NOISE * item.centroid_m[2] ** 2))])
 
 
 def _agree(a: MovingObject, b: MovingObject) -> bool:
     """Do two objects of one track move alike? Turns of the camera in between are small against the allowed difference."""
     p, q = (apply(o.transform, np.array(o.centroid_m)) - o.centroid_m for o in (a, b))
-    trust = np.array([1, 1, min(1, SHIFT_SLACK / (DEPTH_NOISE * a.centroid_m[2] ** 2))])  # depth is the noisy part of a displacement
+    trust = _trust(a)
     return bool(np.linalg.norm(trust * (p - q)) < max(SHIFT_SHARE * max(np.linalg.norm(trust * p), np.linalg.norm(trust * q)), SHIFT_SLACK))
 
 

@@ -199,11 +199,23 @@ def test_tracks_follow_own_and_camera_motion_over_a_gap():
 
 def test_unconfirmed_objects_are_left_out():
     follows = [True, True, True, False]
-    kept = list(keep_supported(track(Walk((0.5, -0.6, 0.5, 0.5)).results(), follows), follows))
+    kept = list(keep_supported(track(Walk((0.5, -0.6, 0.5, 0.5)).results(), follows), follows, 700.0))
     assert [len(r.objects) for r in kept] == [1, 0, 1, 1]
     assert not kept[1].instances.any() and "confirms" in kept[1].reason
-    alone = list(keep_supported(track(Walk((0.5,)).results(), [False]), [False]))
+    alone = list(keep_supported(track(Walk((0.5,)).results(), [False]), [False], 700.0))
     assert len(alone[0].objects) == 1
+
+
+def test_what_swells_or_stays_behind_its_motion_is_left_out():
+    follows = [True, True, True, False]
+
+    def left(change) -> list[int]:
+        results = [replace(r, objects=tuple(change(i, o) for o in r.objects)) for i, r in enumerate(Walk((0.5, 0.5, 0.5, 0.5)).results())]
+        return [len(r.objects) for r in keep_supported(track(results, follows), follows, 700.0)]
+
+    assert left(lambda i, o: o) == [1, 1, 1, 1]
+    assert left(lambda i, o: replace(o, pixels=200 * 4**i)) == [0, 0, 0, 0]
+    assert left(lambda i, o: replace(o, centroid_m=(-0.2 * i, *o.centroid_m[1:]))) == [0, 0, 0, 0]  # its motion points the other way
 
 
 def test_memory_does_not_grow_with_the_length_of_a_recording():
@@ -218,7 +230,7 @@ def test_memory_does_not_grow_with_the_length_of_a_recording():
             del result
 
     follows = [True] * 59 + [False]
-    held = [len(live) for _ in keep_supported(track(frames(), follows), follows)]
+    held = [len(live) for _ in keep_supported(track(frames(), follows), follows, 700.0)]
     assert len(held) == 60 and max(held) <= 8
 
 
