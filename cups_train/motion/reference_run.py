@@ -119,7 +119,7 @@ def run_once(grid: Grid, rng: np.random.Generator) -> Models:
     models = Models(np.zeros((0, 4, 4)), np.zeros((0, count)), np.zeros((0, count), bool))
     warned = False
     for _ in range(CYCLES):
-        explained = (models.soft > TAU).any(0)
+        explained = np.asarray((models.soft > TAU).any(0))
         motions = _proposals(grid, explained, rng)
         if motions is None:
             continue
