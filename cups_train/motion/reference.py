@@ -149,7 +149,8 @@ def _painted(nothing: MotionResult, kept: list[Mask], pixels: Places) -> MotionR
     order = sorted(kept, key=lambda m: int(m.mask.sum()))
     for number, item in enumerate(order, 1):
         canvas[_filled(item.mask)] = number
-    instances, objects = np.zeros_like(nothing.instances), []
+    instances = np.zeros_like(nothing.instances)
+    objects: list[MovingObject] = []
     for number, item in enumerate(order, 1):
         mask = canvas == number
         if mask.sum() < MIN_OBJECT or surface(mask, pixels) < MIN_SURFACE:
