@@ -130,7 +130,8 @@ def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: in
     graph = Graph(path, digest, str(card.get("precision", "fp32")), card["input"]["name"], card.get("engine"), threads)
     model = Model(folder, card, graph, engines)
     if not model.next_engine():
-        raise ModelError(f"expected an engine that runs {path}, found none: {'; '.join(model.refusals)}")
+        why = "; ".join(reversed(model.refusals))
+        raise ModelError(f"expected an engine that runs {path}, found none ({why}); export again, or install an engine")
     return model
 
 

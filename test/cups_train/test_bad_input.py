@@ -393,7 +393,7 @@ def test_a_damaged_model_folder(drive, refused, tmp_path):
     (model / "model.onnx").write_bytes(noise)
     for text, said in (("{", "JSON"), ("[]", "format 1"), ('{"format": 7}', "format 1"), ('{"format": 1}', "complete"),
                        (json.dumps({**card, "sha256": digest}), "sha256"), (json.dumps({**card, "classes": []}), "no classes"),
-                       (json.dumps({**card, "sha256": hashlib.sha256(noise).hexdigest()}), "ONNX Runtime")):
+                       (json.dumps({**card, "sha256": hashlib.sha256(noise).hexdigest()}), "ONNX Runtime refuses")):
         (model / "model.json").write_text(text)
         sentence = refused("predict", model, drive, "--out", tmp_path / "p")
         assert said in sentence and "export" in sentence, sentence
@@ -490,9 +490,15 @@ def files(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def heed_interrupts():
+    """Jobs in the background of a script ignore Ctrl-C, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted_motion(path, out):
     """What `cups-train motion` says when Ctrl-C comes while frames are under way; None where all of them were done before it came."""
-    process = subprocess.Popen(motion_command(path, out), env={**os.environ, **ONE_THREAD}, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(motion_command(path, out), env={**os.environ, **ONE_THREAD}, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=heed_interrupts)
     until = time.monotonic() + 60
     while not list((out / "frames").glob("0*.json")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.01)
