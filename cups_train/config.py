@@ -165,6 +165,8 @@ class SelfTrainConfig(Section):
                        "instances as at the beginning: else fewer labels make lower scores make fewer labels; not with `compat: reference`")
     unsure: float = Field(0.2, ge=0, le=1, description="a teacher's instance between this score and `gamma` is no label, but its pixels teach "
                           "nothing: else what the teacher is not sure of would be taught as background; `compat: reference`: it is")
+    ignore_unknown_things: bool = Field(True, description="thing pixels without an instance teach nothing, as in stage 2; `compat: reference`: they "
+                                        "are \"some thing\"")
     zeta: float = Field(0.5, ge=0, le=1, description="a pixel is a label where its best class reaches this share of that class's maximum")
     scales: tuple[float, ...] = Field((0.8, 1.2, 1.6), min_length=1, description="the teacher's views, times the input size, each plain and flipped; "
                                       "labels are made at the largest (published: 512, 768, 1024 rows beside 640 rows in stage 2)")

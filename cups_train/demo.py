@@ -70,11 +70,11 @@ def _street(folder: Path, frames: int, seed: int, config: Config, kind: str) -> 
 
 
 def _print_scores(run_folder: RunFolder) -> None:
-    print(f"{'percent, unseen streets':<26}{'PQ':>7}{'SQ':>7}{'RQ':>7}{'things':>8}{'stuff':>7}{'mIoU':>7}")
+    print(f"{'percent, unseen streets':<26}{'PQ':>7}{'SQ':>7}{'RQ':>7}{'things':>8}{'stuff':>7}{'mIoU':>7}{'PQ by majority':>16}")
     for stage, both in read_json(run_folder.root / "metrics.json").items():
         m = both["official"]
-        row = (m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["miou"])
-        print(f"{stage:<26}" + "".join(f"{100 * v:>{w}.1f}" for v, w in zip(row, (7, 7, 7, 8, 7, 7), strict=True)))
+        row = (m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["miou"], both["majority"]["pq"])
+        print(f"{stage:<26}" + "".join(f"{100 * v:>{w}.1f}" for v, w in zip(row, (7, 7, 7, 8, 7, 7, 16), strict=True)))
 
 
 if __name__ == "__main__":

@@ -170,7 +170,8 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
             folders = predict(predictor_of_stage(run_folder, stage, config), list(validation.recordings), root / stage)
         official = evaluate(folders, list(validation.truths), EvaluationOptions())
         published = evaluate(folders, list(validation.truths), EvaluationOptions(void="published"))
-        figures[stage] = {"official": official.to_json(), "published": published.to_json()}
+        majority = evaluate(folders, list(validation.truths), EvaluationOptions(matching="majority"))
+        figures[stage] = {"official": official.to_json(), "published": published.to_json(), "majority": majority.to_json()}
         logger.info("%s\n%s", stage, render_table(official))
     write_json(run_folder.root / "metrics.json", figures)
     return figures

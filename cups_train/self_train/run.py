@@ -86,7 +86,8 @@ class Stage:
         if config.hold and config.compat != "reference":
             gamma = threshold.hold(self.place.gather([answer.scores.tolist() for answer in hosted]), gamma)
         unsure = gamma if config.compat == "reference" else min(config.unsure, gamma)
-        label = partial(self_label, classes=classes, scores=(unsure, gamma))
+        ignore = config.ignore_unknown_things and config.compat != "reference"
+        label = partial(self_label, classes=classes, scores=(unsure, gamma), ignore_unknown=ignore)
         return list(self.threads.map(label, images, hosted, semantic)), gamma
 
     def augment(self, step: int, samples: list[Sample], input_size: Size) -> list[Sample]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from cups_ros.fusion import Letterbox, fuse
 from cups_ros.types import Classes, RawOutput, Thresholds
 from cups_train.self_train.views import Answer
-from cups_train.training.sample import IGNORE, Sample, without_slivers
+from cups_train.training.sample import IGNORE, SOME_THING, Sample, without_slivers
 
 
 def semantic_labels(probabilities: Tensor, zeta: float, rule: Literal["repaired", "reference"]) -> Tensor:
@@ -29,11 +29,13 @@ def semantic_labels(probabilities: Tensor, zeta: float, rule: Literal["repaired"
     return torch.where(sure, label, torch.full_like(label, IGNORE)).to(torch.uint8)
 
 
-def self_label(image: np.ndarray, answer: Answer, semantic: np.ndarray, classes: Classes, scores: tuple[float, float]) -> Sample:
+def self_label(image: np.ndarray, answer: Answer, semantic: np.ndarray, classes: Classes, scores: tuple[float, float],
+               ignore_unknown: bool) -> Sample:
     """Instances from the higher of two scores on, drawn without overlap as the model draws them, beside the semantic labels.
 
-    The pixels of instances between the two scores are ignored: they may hold an object and may not. As published, thing pixels
-    without an instance stay "some thing". image: (H, W, 3) uint8; answer: on the CPU; semantic: (H, W) uint8.
+    The pixels of instances between the two scores are ignored: they may hold an object and may not. ignore_unknown: so are thing pixels
+    without an instance, as in stage 2; published: they stay "some thing", which then spreads from round to round, and what is neither
+    an instance nor stuff is void in the result. image: (H, W, 3) uint8; answer: on the CPU; semantic: (H, W) uint8.
     """
     unsure, gamma = scores
     things = np.array(classes.things or (0,), np.int64)
@@ -44,6 +46,7 @@ def self_label(image: np.ndarray, answer: Answer, semantic: np.ndarray, classes:
     sure = [s for s in found if s.score >= gamma]
     number[[s.instance_id for s in sure]] = np.arange(1, len(sure) + 1)
     instance = number[panoptic.instance_id]
-    semantic = np.where((panoptic.instance_id > 0) & (instance == 0), np.uint8(IGNORE), semantic)
+    unknown = (panoptic.instance_id > 0) | (ignore_unknown & (semantic == SOME_THING))
+    semantic = np.where(unknown & (instance == 0), np.uint8(IGNORE), semantic)
     thing = np.array([classes.things.index(s.class_id) for s in sure], np.int64)
-    return without_slivers(Sample(image, semantic, instance, thing), ignore_unknown=False)
+    return without_slivers(Sample(image, semantic, instance, thing), ignore_unknown)

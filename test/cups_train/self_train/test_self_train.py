@@ -70,11 +70,17 @@ def test_self_label_draws_sure_instances_without_overlap():
     semantic = np.full((32, 64), 2, np.uint8)
     image = np.zeros((32, 64, 3), np.uint8)
     for unsure, ignored in ((0.7, 0), (0.65, 0), (0.5, 400)):
-        sample = self_label(image, answer, semantic, CLASSES, (unsure, 0.7))
+        sample = self_label(image, answer, semantic, CLASSES, (unsure, 0.7), ignore_unknown=True)
         assert sample.thing.tolist() == [1, 0]
         assert np.bincount(sample.instance.ravel()).tolist() == [32 * 64 - 600, 400, 200]
         assert (sample.semantic[4:24, 40:60] == (255 if ignored else 2)).all()  # the third is unsure
         assert np.count_nonzero(sample.semantic == 255) == ignored  # as published: instances do not force their pixels
+    thing_pixels = semantic.copy()
+    thing_pixels[:, :60] = 0  # over the first two instances and much else
+    for ignore in (True, False):
+        sample = self_label(image, answer, thing_pixels, CLASSES, (0.7, 0.7), ignore_unknown=ignore)
+        assert (sample.semantic[sample.instance > 0] == thing_pixels[sample.instance > 0]).all()
+        assert (sample.semantic[(sample.instance == 0) & (thing_pixels == 0)] == (255 if ignore else 0)).all()
 
 
 def test_momentum():
