@@ -18,7 +18,6 @@ from cups_ros.colors import palette
 from cups_ros.types import MAX_CLASSES, Classes, PseudoClass
 from cups_train.errors import CupsError, ResultError
 from cups_train.files import read_json, write_json
-from cups_train.pseudo_label.align import count_votes
 from cups_train.types import MovingObject
 
 FILE = "kinds.json"
@@ -79,10 +78,9 @@ class Kinds:
         return self.first + distance.argmin(axis=1)
 
 
-def describe_objects(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], k: int, lens: Lens) -> Objects:
-    """class_map: (H, W) ids 1..k; instances: (H, W) ids of `objects`, 0 = none; objects without a pixel are left out."""
+def describe_objects(ids: np.ndarray, votes: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], lens: Lens) -> Objects:
+    """Objects `ids` (N,) of the map `instances` (H, W), with the pixels of each class in them: votes (N, K + 1), column 0 is void."""
     known = {o.id: o for o in objects}
-    ids, votes = count_votes(class_map, instances, k)
     sizes = [_sizes(instances == i, known[i], lens) for i in ids.tolist()]
     shares = votes[:, 1:] / np.maximum(votes[:, 1:].sum(axis=1, keepdims=True), 1)
     return Objects(ids, np.array(sizes, float).reshape(len(ids), SIZES), np.sqrt(shares))

@@ -25,6 +25,11 @@ class Rules:
     config: LabelConfig
     kinds: Kinds | None = None  # None: votes of its pixels name a moving object
 
+    @property
+    def pixel_classes(self) -> int:
+        """K: ids 1..K are classes of pixels, those after them kinds of movers."""
+        return len(self.classes) if self.kinds is None else self.kinds.first - 1
+
 
 def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens) -> FrameLabel:
     """Class map (H, W) uint8, instance map (H, W) uint16 and instances of one frame.
@@ -32,7 +37,7 @@ def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[M
     class_map: (H, W) ids 1..K as classified; instances: (H, W) ids of `objects`, 0 = none. Objects take one class on all their
     pixels; thing pixels outside them keep their class and have no instance.
     """
-    config, k = rules.config, len(rules.classes)
+    config, k = rules.config, rules.pixel_classes
     cleared = clear_border(instances, config.border)
     ids, votes = count_votes(class_map, cleared, k)
     if config.compat == "reference":
@@ -40,7 +45,7 @@ def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[M
         named = np.array([aligned[cleared == i][0] for i in ids.tolist()], np.int64)
     else:
         named = object_classes(votes, rules.classes.things, config.thing_vote) if rules.kinds is None else rules.kinds.classes_of(
-            describe_objects(class_map, cleared, objects, rules.kinds.first - 1, lens))
+            describe_objects(ids, votes, cleared, objects, lens))
         aligned = paint(class_map, cleared, ids, named)
     known = {o.id: o for o in objects}
     pixels = votes.sum(axis=1)

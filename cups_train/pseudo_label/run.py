@@ -19,7 +19,7 @@ from cups_train.label_folder import LabelledFrame, checksum, holds, read_labels,
 from cups_train.motion_folder import read_instances, read_motion
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
-from cups_train.pseudo_label.align import clear_border
+from cups_train.pseudo_label.align import clear_border, count_votes
 from cups_train.pseudo_label.counts import Counts, count_frame
 from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
 from cups_train.pseudo_label.label import Rules, label_frame, label_maps, panoptic_of
@@ -102,7 +102,7 @@ def read_rules(labels: Path, classes: Classes, config: LabelConfig) -> Rules:
 def label_recording(recording: Recording, motion: Path, semantics: Path, rules: Rules) -> Iterator[tuple[str, int, Panoptic]]:
     """(key, stamp, label) of every frame of a recording that need not be the one the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
-        class_map, instances = item.read(len(rules.classes))
+        class_map, instances = item.read(rules.pixel_classes)
         yield item.frame.key, item.frame.stamp_ns, label_frame(class_map, instances, item.frame.objects, rules, item.lens)
 
 
@@ -137,7 +137,7 @@ def _count(k: int, config: LabelConfig, item: FrameInput) -> tuple[Counts, Objec
     digest.update(f"{item.motion.name}/{item.frame.key}/{item.lens}".encode())
     cleared = clear_border(instances, config.border)
     counts = count_frame(class_map, cleared, k, config.border, config.compat == "reference")
-    return counts, describe_objects(class_map, cleared, item.frame.objects, k, item.lens), digest.digest()
+    return counts, describe_objects(*count_votes(class_map, cleared, k), cleared, item.frame.objects, item.lens), digest.digest()
 
 
 def _keep_only_labels_of(out: Path, digest: str) -> None:
@@ -162,7 +162,7 @@ def write_pictures(recording: Recording, folder: Path, frames: list[LabelledFram
 def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
     """Label one frame and measure it from its files; those of a finished frame are left as they are, damaged ones are written again."""
     frame, folder = item.frame, out / item.motion.name
-    class_map, instances = item.read(len(rules.classes))
+    class_map, instances = item.read(rules.pixel_classes)
     aligned, cleared, rows = label_maps(class_map, instances, frame.objects, rules, item.lens)
     if not holds(folder, frame.key, aligned, cleared):
         write_maps(folder, frame.key, aligned, cleared)

@@ -9,6 +9,7 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import CupsError, ResultError
+from cups_train.pseudo_label.align import count_votes
 from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
 from cups_train.pseudo_label.label import Rules, label_maps
 from cups_train.types import MovingObject
@@ -32,10 +33,14 @@ def scene(person_x: int = 10, car_x: int = 60) -> tuple[np.ndarray, np.ndarray, 
     return class_map, instances, [moving(1, 10.0, 0.15), moving(2, 20.0, 1.2)]
 
 
+def describe(class_map: np.ndarray, instances: np.ndarray, objects: list[MovingObject]) -> Objects:
+    return describe_objects(*count_votes(class_map, instances, K), instances, objects, LENS)
+
+
 def test_sizes_in_metres_and_speed() -> None:
     class_map, instances, objects = scene()
     class_map[20:54, 10:15] = 4
-    found = describe_objects(class_map, instances, objects, K, LENS)
+    found = describe(class_map, instances, objects)
     assert found.ids.tolist() == [1, 2]
     np.testing.assert_allclose(np.exp(found.sizes[:, [0, 1, 4]]), [[0.5, 1.7, 1.5], [4, 1.5, 12]], rtol=0.06)
     np.testing.assert_allclose(found.sizes[:, 3], 1, atol=1e-9)
@@ -45,7 +50,7 @@ def test_sizes_in_metres_and_speed() -> None:
 def many(count: int) -> Objects:
     rng = np.random.default_rng(0)
     frames = [scene(*rng.integers(5, 100, 2)) for _ in range(count)]
-    parts = [describe_objects(class_map, np.where(instances == i, instances, 0), objects, K, LENS)
+    parts = [describe(class_map, np.where(instances == i, instances, 0), objects)
              for class_map, instances, objects in frames for i in (1, 2)]
     return Objects.together([p for p in parts if len(p)], K)
 
@@ -54,11 +59,11 @@ def test_people_and_cars_are_two_kinds(tmp_path: Path) -> None:
     kinds = find_kinds(many(20), K + 1, 2, 0)
     assert kinds is not None
     class_map, instances, objects = scene()
-    found = kinds.classes_of(describe_objects(class_map, instances, objects, K, LENS))
+    found = kinds.classes_of(describe(class_map, instances, objects))
     assert sorted(found.tolist()) == [5, 6]
     save_kinds(tmp_path, kinds)
     again = load_kinds(tmp_path)
-    assert again is not None and again.classes_of(describe_objects(class_map, instances, objects, K, LENS)).tolist() == found.tolist()
+    assert again is not None and again.classes_of(describe(class_map, instances, objects)).tolist() == found.tolist()
     aligned, cleared, rows = label_maps(class_map, instances, objects, Rules(with_kinds(CLASSES, kinds), LabelConfig(), kinds), LENS)
     assert [(r.id, r.class_id) for r in rows] == [(1, found[0]), (2, found[1])]
     assert set(np.unique(aligned[cleared == 1])) == {found[0]} and set(np.unique(aligned[cleared == 0])) == {2}
