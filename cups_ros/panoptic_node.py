@@ -153,7 +153,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         try:
             lens = Lens(message.width, message.height, message.distortion_model.lower(), *matrices)
         except CalibrationError as error:
-            self._tell(str(error))
+            self._tell(f"{error} in camera_info; calibrate the camera")
             return
         if lens == self._lens:
             return

@@ -18,7 +18,7 @@ Numbers = tuple[float, ...]
 
 
 class CalibrationError(ValueError):
-    """A camera_info that cannot be used: one sentence."""
+    """A camera_info that cannot be used: one sentence, to which the reader adds where it was found."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Lens:
 
     def __post_init__(self) -> None:
         if not np.isfinite((*self.d, *self.k, *self.r, *self.p)).all() or self.k[0] <= 0 or self.p[0] <= 0 or self.p[5] <= 0:
-            raise CalibrationError("expected a calibrated camera, found no focal length in K or P of camera_info; calibrate it")
+            raise CalibrationError("expected a calibrated camera, found no focal length in K or P")
         if self.width < 1 or self.height < 1:
-            raise CalibrationError(f"expected the size of the image in camera_info, found {self.width}x{self.height}")
+            raise CalibrationError(f"expected the size of the image, found {self.width}x{self.height}")
         if self.model not in (*PINHOLE, *FISHEYE) and any(self.d):
-            raise CalibrationError(f"expected the lens model plumb_bob, rational_polynomial or equidistant in camera_info, found {self.model!r}")
+            raise CalibrationError(f"expected the lens model plumb_bob, rational_polynomial or equidistant, found {self.model!r}")
 
     def is_rectified(self, image_topic: str) -> bool:
         """Images of a `rect` topic are, whatever D says (their camera_info is the raw image's); others where K, D, R, P say so."""
@@ -54,11 +54,14 @@ class Lens:
         return Pinhole(self.width, self.height, self.p[0], self.p[5], self.p[2], self.p[6])
 
 
-def rectify(image: np.ndarray, lens: Lens) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same as the rectified camera sees it, bilinear; black where the lens saw nothing. Raises CalibrationError."""
+def rectify(image: np.ndarray, lens: Lens, target: Numbers | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 -> the same as the rectified camera sees it, bilinear; black where the lens saw nothing. Raises CalibrationError.
+
+    target: 3x3 intrinsics of the picture that is wanted; none: the camera's own (P).
+    """
     if image.shape[:2] != (lens.height, lens.width):
         raise CalibrationError(f"expected an image of {lens.width}x{lens.height} pixels as camera_info says, found {image.shape[1]}x{image.shape[0]}")
-    return np.asarray(cv2.remap(image, *_maps(lens), cv2.INTER_LINEAR))
+    return np.asarray(cv2.remap(image, *_maps(lens, target or lens.target()), cv2.INTER_LINEAR))
 
 
 @lru_cache(maxsize=2)
@@ -67,9 +70,9 @@ def _is_pinhole(lens: Lens) -> bool:
     return not any(lens.d) and not turned and np.allclose(lens.k, lens.target(), atol=SAME_PX)
 
 
-@lru_cache(maxsize=2)
-def _maps(lens: Lens) -> tuple[np.ndarray, np.ndarray]:
-    k, r, target = (np.reshape(matrix, (3, 3)) for matrix in (lens.k, lens.r if any(lens.r) else IDENTITY, lens.target()))
+@lru_cache(maxsize=8)
+def _maps(lens: Lens, pinhole: Numbers) -> tuple[np.ndarray, np.ndarray]:
+    k, r, target = (np.reshape(matrix, (3, 3)) for matrix in (lens.k, lens.r if any(lens.r) else IDENTITY, pinhole))
     d, size = np.array(lens.d, np.float64), (lens.width, lens.height)
     if lens.model in FISHEYE and d.any():
         return cv2.fisheye.initUndistortRectifyMap(k, d[:4], r, target, size, cv2.CV_16SC2)

@@ -1,51 +1,33 @@
 """CameraInfo to a rectified stereo camera and to the maps that rectify its images."""
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from cups_ros import rectification as lenses
+from cups_ros.rectification import IDENTITY, SAME_PX, CalibrationError, Lens, Numbers
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import CAMERA_INFO, deserialize, first_message
 from cups_train.types import StereoCamera
 
-FISHEYE = ("equidistant", "fisheye")
-PINHOLE = ("", "plumb_bob", "rational_polynomial")
-SAME_PX = 0.01  # intrinsics that differ by less are equal
-Matrix = tuple[float, ...]
-
 
 @dataclass(frozen=True)
-class Calibration:
-    """One CameraInfo; matrices row by row."""
+class Calibration(Lens):
+    """One CameraInfo."""
 
     topic: str
     frame_id: str
-    width: int  # px
-    height: int  # px
-    model: str
-    d: Matrix
-    k: Matrix  # 3x3, px
-    r: Matrix  # 3x3
-    p: Matrix  # 3x4, px and px m
 
 
 @dataclass(frozen=True)
 class Rectification:
-    """How an image becomes rectified: lens (k, d), rotation r, and the pinhole camera it shall have."""
+    """How an image becomes rectified: by what lens it was taken, and the pinhole camera it shall have."""
 
-    width: int  # px
-    height: int  # px
-    model: str
-    d: Matrix
-    k: Matrix
-    r: Matrix
-    target: Matrix  # 3x3, px
+    lens: Lens
+    target: Numbers  # 3x3, px
 
 
 def read_calibration(path: Path, topic: str) -> Calibration:
@@ -60,55 +42,27 @@ def read_calibration(path: Path, topic: str) -> Calibration:
 def calibration_from_message(message: Any, topic: str) -> Calibration:
     """Raises RecordingError where P or K is missing or the lens model is unknown."""
     d, k, r, p = (tuple(float(v) for v in np.ravel(a)) for a in (message.d, message.k, message.r, message.p))
-    model = str(message.distortion_model).lower()
-    if not np.isfinite((*d, *k, *r, *p)).all() or k[0] <= 0 or p[0] <= 0 or p[5] <= 0:
-        raise RecordingError(f"expected a calibrated camera, found no focal length in K or P of {topic}; "
-                             "calibrate the pair and record camera_info again")
-    if model not in (*PINHOLE, *FISHEYE) and any(d):
-        raise RecordingError("expected the lens model plumb_bob, rational_polynomial or equidistant, "
-                             f"found {message.distortion_model!r} on {topic}; record rectified images (image_rect) instead")
-    if not any(r):
-        r = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-    return Calibration(topic, str(message.header.frame_id), int(message.width), int(message.height), model, d, k, r, p)
+    try:
+        return Calibration(int(message.width), int(message.height), str(message.distortion_model).lower(), d, k, r if any(r) else IDENTITY, p,
+                           topic, str(message.header.frame_id))
+    except CalibrationError as error:
+        raise RecordingError(f"{error} on {topic}; calibrate the pair and record camera_info again, "
+                             "or record rectified images (image_rect)") from error
 
 
-def is_rectified(calibration: Calibration, image_topic: str) -> bool:
-    """Images of a `rect` topic are rectified whatever D says (ROS: its camera_info is the raw image's); others where K, D, R, P say so."""
-    if re.search(r"(^|[/_])rect(ified)?([/_]|$)", image_topic):
-        return True
-    identity = np.allclose(np.reshape(calibration.r, (3, 3)), np.eye(3), atol=1e-6)
-    return not any(calibration.d) and identity and np.allclose(calibration.k, pinhole(calibration), atol=SAME_PX)
-
-
-def pinhole(calibration: Calibration) -> Matrix:
-    """3x3 intrinsics of the rectified image."""
-    p = calibration.p
-    return (*p[0:3], *p[4:7], *p[8:11])
-
-
-def rectification(calibration: Calibration, image_topic: str, target: Matrix) -> Rectification | None:
+def rectification(calibration: Calibration, image_topic: str, target: Numbers) -> Rectification | None:
     """What brings an image of this camera to the pinhole camera `target`; None where it has it already."""
-    size = calibration.width, calibration.height
-    if not is_rectified(calibration, image_topic):
-        return Rectification(*size, calibration.model, calibration.d, calibration.k, calibration.r, target)
-    own = pinhole(calibration)
+    if not calibration.is_rectified(image_topic):
+        return Rectification(calibration, target)
+    own = calibration.target()
     if np.allclose(own, target, atol=SAME_PX):
         return None
-    return Rectification(*size, "", (), own, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), target)
+    return Rectification(replace(calibration, model="", d=(), k=own, r=IDENTITY), target)
 
 
 def rectify(image: np.ndarray, how: Rectification | None) -> np.ndarray:
     """(H, W, 3) uint8 as seen by the rectified camera, bilinear; black where the lens saw nothing."""
-    return image if how is None else np.asarray(cv2.remap(image, *_maps(how), cv2.INTER_LINEAR))
-
-
-@lru_cache(maxsize=8)
-def _maps(how: Rectification) -> tuple[np.ndarray, np.ndarray]:
-    k, r, target = (np.reshape(matrix, (3, 3)) for matrix in (how.k, how.r, how.target))
-    d, size = np.array(how.d, np.float64), (how.width, how.height)
-    if how.model in FISHEYE and d.any():
-        return cv2.fisheye.initUndistortRectifyMap(k, d[:4], r, target, size, cv2.CV_16SC2)
-    return cv2.initUndistortRectifyMap(k, d, r, target, size, cv2.CV_16SC2)
+    return image if how is None else lenses.rectify(image, how.lens, how.target)
 
 
 def baseline(left: Calibration, right: Calibration) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import STORAGE, read_index
-from cups_train.recording.calibration import pinhole, rectification
+from cups_train.recording.calibration import rectification
 from cups_train.recording.naming import recording_names
 from cups_train.recording.recording import ImageReader, calibrated_size, image_size
 from cups_train.recording.topics import choose_camera
@@ -117,7 +117,7 @@ def open_images(path: Path, config: RecordingConfig, name: str | None = None) ->
     how = None
     if topic.calibration is not None:
         calibration = calibrated_size(topic, size)
-        how = rectification(calibration, topic.image, pinhole(calibration))
+        how = rectification(calibration, topic.image, calibration.target())
     times = read_index(path, [topic.image])[topic.image]
     order = np.argsort(times.stamp_ns, kind="stable")
     number = np.arange(order.size)[::config.stride]

@@ -9,7 +9,7 @@ import numpy as np
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, TopicIndex, first_message, list_topics, read_index
-from cups_train.recording.calibration import Calibration, is_rectified
+from cups_train.recording.calibration import Calibration
 from cups_train.recording.decode import image_encoding
 from cups_train.recording.naming import recording_names
 from cups_train.recording.recording import Recording, open_recording
@@ -143,7 +143,7 @@ def _camera(path: Path, camera: CameraTopics) -> CameraReport:
     if camera.calibration is None:
         raise ValueError(f"{camera.image} was chosen without a calibration")
     encoding = image_encoding(first_message(path, camera.image)[1], camera.type)
-    return CameraReport(camera.image, encoding, is_rectified(camera.calibration, camera.image), camera.calibration)
+    return CameraReport(camera.image, encoding, camera.calibration.is_rectified(camera.image), camera.calibration)
 
 
 def _duration(times: dict[str, TopicIndex]) -> float:

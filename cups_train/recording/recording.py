@@ -14,7 +14,7 @@ from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.geometry.se3 import inverse, transform
 from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index, stream
-from cups_train.recording.calibration import Calibration, Rectification, pinhole, rectification, rectify, stereo_camera
+from cups_train.recording.calibration import Calibration, Rectification, rectification, rectify, stereo_camera
 from cups_train.recording.decode import decode_image
 from cups_train.recording.naming import recording_names
 from cups_train.recording.odometry import read_trajectory
@@ -118,7 +118,7 @@ class Recording:
         step = trajectory.step(*(int(self.index.left_stamp[self.row(k)]) for k in (key, other)))
         if step is None or self.left_reader.how is None:
             return step
-        turn = transform(np.array(self.left_reader.how.r).reshape(3, 3), np.zeros(3))  # raw to rectified camera
+        turn = transform(np.array(self.left_reader.how.lens.r).reshape(3, 3), np.zeros(3))  # raw to rectified camera
         return turn @ step @ inverse(turn)
 
     def row(self, key: str) -> int:
@@ -172,7 +172,7 @@ def open_recording(path: Path, config: RecordingConfig, name: str | None = None)
     camera = stereo_camera(left, right)
     index = pair_index(path, topics, config).strided(config.stride)
     step, follows = find_steps(index.left_stamp, index.left_order, config.stride, config.max_gap)
-    target = pinhole(left)
+    target = left.target()
     first, second = (ImageReader(path, topic.image, topic.type, sizes[0], rectification(calibration, topic.image, target))
                      for topic, calibration in ((topics.left, left), (topics.right, right)))
     name = name or recording_names([path])[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cups_train.errors import RecordingError
-from cups_train.recording.calibration import calibration_from_message, is_rectified, pinhole, rectification, rectify, stereo_camera
+from cups_train.recording.calibration import calibration_from_message, rectification, rectify, stereo_camera
 
 RAMP_X = np.tile(np.arange(64, dtype=np.uint8) * 3, (48, 1))
 RAMP_Y = np.tile(np.arange(48, dtype=np.uint8)[:, None] * 4, (1, 64))
@@ -19,7 +19,7 @@ def _calibration(bags, right=False, **other):
 
 def _check(calibration, distort):
     """The rectified ramps hold the raw image's own coordinates: compare them with the lens formula."""
-    target = pinhole(calibration)
+    target = calibration.target()
     image = rectify(RAMPS, rectification(calibration, "/left/image_raw", target)).astype(float)
     k, inverse = np.reshape(calibration.k, (3, 3)), np.linalg.inv(np.reshape(calibration.r, (3, 3)))
     checked = 0
@@ -71,26 +71,26 @@ def test_equidistant(bags, model):
 
 def test_what_counts_as_rectified(bags):
     plain = _calibration(bags)
-    assert is_rectified(plain, "/left/image_raw")
+    assert plain.is_rectified("/left/image_raw")
     bent = _calibration(bags, d=np.array([-0.2, 0, 0, 0, 0.0]))
-    assert not is_rectified(bent, "/left/image_raw")
-    assert not is_rectified(_calibration(bags, r=TURN.ravel()), "/left/image_raw")
-    assert not is_rectified(_calibration(bags, k=np.array([52, 0, 31.5, 0, 52, 23.5, 0, 0, 1.0])), "/left/image_raw")
+    assert not bent.is_rectified("/left/image_raw")
+    assert not _calibration(bags, r=TURN.ravel()).is_rectified("/left/image_raw")
+    assert not _calibration(bags, k=np.array([52, 0, 31.5, 0, 52, 23.5, 0, 0, 1.0])).is_rectified("/left/image_raw")
     for topic in ("/left/image_rect", "/left/image_rect_color/compressed", "/zed/left/rect/image", "/rectified/left"):
-        assert is_rectified(bent, topic), topic
-    assert not is_rectified(bent, "/direct/left/correct_image")
+        assert bent.is_rectified(topic), topic
+    assert not bent.is_rectified("/direct/left/correct_image")
 
 
 def test_rectified_images_are_used_as_they_are(bags):
     plain = _calibration(bags)
-    assert rectification(plain, "/left/image", pinhole(plain)) is None
+    assert rectification(plain, "/left/image", plain.target()) is None
     assert rectify(RAMPS, None) is RAMPS
 
 
 def test_right_image_gets_the_left_principal_point(bags):
     """P of the right camera with its own cx: its image is shifted, so that disparity 0 is infinity."""
     right = _calibration(bags, True, k=np.array([50, 0, 35.5, 0, 50, 23.5, 0, 0, 1.0]), p=np.array([50, 0, 35.5, -10, 0, 50, 23.5, 0, 0, 0, 1, 0.0]))
-    image = rectify(RAMPS, rectification(right, "/right/image_rect", pinhole(_calibration(bags))))
+    image = rectify(RAMPS, rectification(right, "/right/image_rect", _calibration(bags).target()))
     assert (image[:, :-4] == RAMPS[:, 4:]).all()
 
 
@@ -108,7 +108,7 @@ def test_swapped_and_without_baseline(bags):
 
 
 def test_bad_calibrations(bags):
-    with pytest.raises(RecordingError, match="found no focal length in K or P of /info"):
+    with pytest.raises(RecordingError, match="found no focal length in K or P on /info"):
         _calibration(bags, p=np.zeros(12))
     with pytest.raises(RecordingError, match="found 'omni' on /info"):
         _calibration(bags, distortion_model="omni", d=np.ones(4))
