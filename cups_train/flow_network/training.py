@@ -1,13 +1,10 @@
 """Train the refinement on recordings without labels: resumable to the same bytes, from scratch."""
 from __future__ import annotations
 
-import json
 import logging
-import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +12,7 @@ from torch import Tensor
 from cups_train.config import MotionConfig
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
-from cups_train.files import read_json, write_atomically, write_json
+from cups_train.files import read_json, write_json
 from cups_train.flow_network.checkpoint import read_identity, save
 from cups_train.flow_network.losses import census_loss, imitation, seen_in_both, smoothness
 from cups_train.flow_network.refiner import Refiner, fetch
@@ -25,15 +22,15 @@ from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.training.randomness import generator, torch_generator
+from cups_train.training.small import cosine, keep, note, resume
 
 logger = logging.getLogger(__name__)
 STATE_EVERY = 100  # steps
-LR, WARM_UP, CLIP = 1e-3, 50, 1.0
+LR, CLIP = 1e-3, 1.0
 PAIRS, CROP = 1, (160, 256)  # pairs a step, and their size in px
 STEREO = 0.4  # share of steps that see stereo pairs
 SMOOTH, IMITATE = 0.5, 0.2  # weights beside the census loss
 UNSEEN = 0.1  # weight of the census where the round trip fails: most of it is hidden, some of it is a wrong guess
-ALONE = 0.0  # share of the steps before the network imitates itself
 INNER = 0.6  # size of the imitating crop against the whole one
 SPOILED, SPOIL_PX = 6, 8.0  # blobs in which the student's guess is spoiled, and by how much
 
@@ -70,20 +67,22 @@ def new_refiner(seed: int) -> Refiner:
 def learn(network: Refiner, files: Sequence[Path], steps: int, seed: int, state: Path) -> None:
     """Train in place; STATE/state.pt holds where it stands, STATE/metrics.jsonl the losses."""
     optimizer = torch.optim.Adam(network.parameters(), lr=LR)
-    start = _resume(state / "state.pt", network, optimizer)
+    start = resume(state / "state.pt", network, optimizer)
     network.train()
     device = next(network.parameters()).device
     for step in progress(range(start, steps), "flow network", steps, start):
-        rate = _rate(step, steps)
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        losses = step_losses(network, draw(files, seed, step).to(device), step >= ALONE * steps, torch_generator(device, seed, "spoil", step))
+            group["lr"] = cosine(step, steps, LR)
+        losses = step_losses(network, draw(files, seed, step).to(device), torch_generator(device, seed, "spoil", step))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         optimizer.step()
         if (step + 1) % STATE_EVERY == 0:
-            _save_state(state, network, optimizer, step + 1, {name: value.item() for name, value in losses.items()})
+            keep(state / "state.pt", network, optimizer, step + 1)
+            row = {"step": step + 1, **{name: value.item() for name, value in losses.items()}}
+            note(state, row)
+            logger.info("flow network: %s", row)
     network.eval()
 
 
@@ -94,17 +93,15 @@ def draw(files: Sequence[Path], seed: int, step: int) -> Batch:
     return make_batch(samples, bool(rng.random() < STEREO), CROP, rng)
 
 
-def step_losses(network: Refiner, batch: Batch, imitate: bool, rng: torch.Generator) -> dict[str, Tensor]:
+def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
     """The losses of one batch, weighted."""
     flow = network(batch.first, batch.second, batch.guess, batch.trip, batch.stereo)
     half = len(flow) // 2
     other = torch.cat([flow[half:], flow[:half]])
     seen = seen_in_both(flow, other)
     weight = seen.float() + UNSEEN * (~seen & (fetch(torch.ones_like(flow[:, :1]), flow.detach()) > 0.999))
-    losses = {"census": census_loss(batch.first, batch.second, flow, weight), "smooth": SMOOTH * smoothness(flow, batch.first)}
-    if imitate:
-        losses["imitation"] = IMITATE * _imitate(network, batch, flow, seen, rng)
-    return losses
+    return {"census": census_loss(batch.first, batch.second, flow, weight), "smooth": SMOOTH * smoothness(flow, batch.first),
+            "imitation": IMITATE * _imitate(network, batch, flow, seen, rng)}
 
 
 def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng: torch.Generator) -> Tensor:
@@ -138,25 +135,3 @@ def spoil(batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         noticed = (uniform(count, 1, 1, 1) < 0.5).float()
         trip = trip + noticed * blob * shift.norm(dim=1, keepdim=True)
     return guess, trip
-
-
-def _rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to 5 %."""
-    return LR * min(1.0, (step + 1) / WARM_UP) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
-
-
-def _resume(path: Path, network: Refiner, optimizer: torch.optim.Optimizer) -> int:
-    if not path.is_file():
-        return 0
-    state = torch.load(path, map_location=next(network.parameters()).device, weights_only=True)
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
-
-
-def _save_state(folder: Path, network: Refiner, optimizer: torch.optim.Optimizer, step: int, losses: dict[str, float]) -> None:
-    state: dict[str, Any] = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    write_atomically(folder / "state.pt", lambda beside: torch.save(state, beside))
-    with (folder / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"step": step, **losses}) + "\n")
-    logger.info("flow network  step %d  %s", step, "  ".join(f"{name} {value:.4f}" for name, value in losses.items()))

@@ -1,9 +1,7 @@
 """The training loop of both phases: resumable, and the same for the same seed."""
 from __future__ import annotations
 
-import json
 import logging
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,16 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cups_train.files import write_atomically
 from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, ahead
 from cups_train.semantics.encoder import Encoder, EncoderOutput
 from cups_train.semantics.losses import at_points, contrast, moving_loss, shape_loss
 from cups_train.semantics.views import UNKNOWN
+from cups_train.training.small import cosine, keep, note, resume
 
 logger = logging.getLogger(__name__)
 STATE_EVERY = 100  # steps
-WARM_UP = 30  # steps
 CLIP = 5.0  # gradient norm
 
 Loss = Callable[[Encoder, Batch], dict[str, Tensor]]
@@ -62,45 +59,21 @@ def learn(encoder: Encoder, make: Callable[[int], Batch], loss: Loss, steps: int
     """Train in place. `folder`/TITLE.pt holds the state every 100 steps; a finished or stopped phase goes on from there."""
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=lr, weight_decay=0.01)
     path = folder / f"{title}.pt"
-    start = _resume(path, encoder, optimizer)
+    start = resume(path, encoder, optimizer)
     device = next(encoder.parameters()).device
     encoder.train().to(memory_format=torch.channels_last)
     for step, batch in progress(ahead(make, range(start, steps)), f"encoder: {title}", steps, start):
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, steps, lr)
+            group["lr"] = cosine(step, steps, lr)
         losses = loss(encoder, batch)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), CLIP)
         optimizer.step()
         if (step + 1) % STATE_EVERY == 0 or step + 1 == steps:
-            _save(path, encoder, optimizer, step + 1)
+            keep(path, encoder, optimizer, step + 1)
             values = {name: value.item() for name, value in losses.items()}
-            _note(folder / "metrics.jsonl", {"phase": title, "step": step + 1, "lr": rate(step, steps, lr), **values})
+            row = {"phase": title, "step": step + 1, "lr": cosine(step, steps, lr), **values}
+            note(folder, row)
+            logger.info("%s", row)
     encoder.eval().to(device)
-
-
-def rate(step: int, steps: int, lr: float) -> float:
-    """Linear warm-up, then a cosine to 2 % of `lr`."""
-    warm = min(1.0, (step + 1) / min(WARM_UP, max(steps // 4, 1)))
-    return lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
-
-
-def _resume(path: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) -> int:
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location=next(encoder.parameters()).device, weights_only=True)
-    encoder.load_state_dict(state["encoder"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
-
-
-def _save(path: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, step: int) -> None:
-    state = {"encoder": encoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    write_atomically(path, lambda beside: torch.save(state, beside))
-
-
-def _note(path: Path, row: dict[str, object]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    logger.info("%s", row)

@@ -1,7 +1,6 @@
 """The head's training: resumable, the same for the same seed, and its best checkpoint chosen without labels."""
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from cups_train.semantics.head.crops import DenseFrame, five_crops, neighbours
 from cups_train.semantics.head.distillation import CropPool, Distillation, compare, find_shifts, losses, shifts_to_json
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, unit
+from cups_train.training.small import note
 
 logger = logging.getLogger(__name__)
 STATE_EVERY = 100  # steps
@@ -72,7 +72,7 @@ def train_head(network: HeadNetwork, dense: Sequence[DenseFrame], folder: Path, 
         last = step + 1 == settings.steps
         if (step + 1) % every == 0 or last:
             best = _better(network, dense, views, best, seed, step + 1)
-            _note(folder / "metrics.jsonl", {"phase": "head", "step": step + 1, "best": best["score"], **{n: t.item() for n, t in terms.items()}})
+            note(folder, {"phase": "head", "step": step + 1, "best": best["score"], **{n: t.item() for n, t in terms.items()}})
         if (step + 1) % STATE_EVERY == 0 or last:
             state = {"head": network.head.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "best": best,
                      "shifts": shifts_to_json(shifts)}
@@ -187,9 +187,3 @@ def _resume(path: Path, network: HeadNetwork, optimizer: torch.optim.Optimizer) 
     network.head.load_state_dict(state["head"])
     optimizer.load_state_dict(state["optimizer"])
     return state
-
-
-def _note(path: Path, row: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")

@@ -109,7 +109,7 @@ def test_training_without_labels_mends_spoiled_guesses(tmp_path):
         batch = make_batch([load(files[step % 3])], False, (64, 96), np.random.default_rng(step))
         if step < 30:
             optimizer.zero_grad()
-            sum(training.step_losses(network, batch, True, torch.Generator().manual_seed(step)).values()).backward()
+            sum(training.step_losses(network, batch, torch.Generator().manual_seed(step)).values()).backward()
             optimizer.step()
             continue
         guessed, trip = training.spoil(batch, torch.Generator().manual_seed(step))

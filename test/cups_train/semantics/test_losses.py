@@ -2,8 +2,8 @@ import math
 
 import torch
 
-from cups_train.semantics.learn import rate
 from cups_train.semantics.losses import at_points, class_weights, contrast, moving_loss, shape_loss
+from cups_train.training.small import cosine
 
 
 def test_contrast_of_orthogonal_pairs():
@@ -43,5 +43,5 @@ def test_class_weights_are_the_inverse_root_of_the_frequency():
 
 
 def test_learning_rate_warms_up_and_falls():
-    rates = [rate(step, 200, 1.0) for step in range(200)]
+    rates = [cosine(step, 200, 1.0) for step in range(200)]
     assert rates[0] < 0.05 and max(rates) > 0.9 and rates[-1] < 0.03 and rates.index(max(rates)) < 40
