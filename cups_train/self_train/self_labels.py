@@ -34,8 +34,7 @@ def self_label(image: np.ndarray, answer: Answer, semantic: np.ndarray, classes:
     """Instances from the higher of two scores on, drawn without overlap as the model draws them, beside the semantic labels.
 
     The pixels of instances between the two scores are ignored: they may hold an object and may not. ignore_unknown: so are thing pixels
-    without an instance, as in stage 2; published: they stay "some thing", which then spreads from round to round, and what is neither
-    an instance nor stuff is void in the result. image: (H, W, 3) uint8; answer: on the CPU; semantic: (H, W) uint8.
+    without an instance, as in stage 2; published: they stay "some thing". image: (H, W, 3) uint8; answer: on the CPU; semantic: (H, W) uint8.
     """
     unsure, gamma = scores
     things = np.array(classes.things or (0,), np.int64)
