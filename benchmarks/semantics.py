@@ -33,7 +33,7 @@ from cups_train.semantics.channels import resize, working_size
 from cups_train.semantics.features import FeatureNetwork, ScratchFeatures, open_features
 from cups_train.semantics.head import HeadNetwork, learn_head
 from cups_train.semantics.model import FILE, save
-from cups_train.semantics.prepared import MAX_DISPARITY, choose_frames, prepare_all
+from cups_train.semantics.prepared import choose_frames, prepare_all
 from cups_train.types import StereoFrame
 
 Table = np.ndarray  # (K + 1, true classes + 1) pixels
@@ -168,7 +168,7 @@ def tables(classify: Classify, part: list[Scene], count: int, classes: int) -> t
     for scene in part:
         for frame, truth in scene.frames():
             size = working_size(*frame.left.shape[:2], DISPARITY_HEIGHT)
-            found, ok = disparity(*(resize(image, *size) for image in (frame.left, frame.right)), MAX_DISPARITY)
+            found, ok = disparity(*(resize(image, *size) for image in (frame.left, frame.right)))
             start = time.perf_counter()
             ids = classify(frame, np.where(ok, found, np.nan).astype(np.float32))
             spent, frames = spent + time.perf_counter() - start, frames + 1

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cups_ros.types import MAX_CLASSES
 from cups_train.errors import CupsError
 
 
@@ -223,6 +224,13 @@ class Config(Section):
     export: ExportConfig = ExportConfig()
     render: RenderConfig = RenderConfig()
 
+    @model_validator(mode="after")
+    def _fits_one_byte(self) -> Config:
+        """Told before the work of hours, not where labels are written."""
+        if self.semantics.classes + self.labels.kinds > MAX_CLASSES:
+            raise ValueError(f"{self.semantics.classes} semantics.classes and {self.labels.kinds} labels.kinds, of at most {MAX_CLASSES} together")
+        return self
+
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -238,7 +246,7 @@ def load_config(path: Path | None, overrides: list[str] | None = None, over: Pat
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors())
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" if e["loc"] else str(e["ctx"]["error"]) for e in error.errors())
         raise CupsError(f"expected settings that fit, found {mistakes} (`--config` and `-o key.path=value` set them)") from error
 
 

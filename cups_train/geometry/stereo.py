@@ -9,9 +9,10 @@ from cups_train.geometry.warp import warp
 
 CHECK_PX = 1.0  # largest difference of the two directions
 BLOCK = 5
+MAX_DISPARITY = 0.15  # share of the width
 
 
-def disparity(left: np.ndarray, right: np.ndarray, max_disparity_share: float) -> tuple[np.ndarray, np.ndarray]:
+def disparity(left: np.ndarray, right: np.ndarray, max_disparity_share: float = MAX_DISPARITY) -> tuple[np.ndarray, np.ndarray]:
     """Disparity of the left image.
 
     left, right: (H, W, 3) uint8 RGB, rectified; max_disparity_share: largest disparity, share of the width.

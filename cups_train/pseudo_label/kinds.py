@@ -15,8 +15,8 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from cups_ros.colors import palette
-from cups_ros.types import MAX_CLASSES, Classes, PseudoClass
-from cups_train.errors import CupsError, ResultError
+from cups_ros.types import Classes, PseudoClass
+from cups_train.errors import ResultError
 from cups_train.files import read_json, write_json
 from cups_train.types import MovingObject
 
@@ -99,13 +99,10 @@ def find_kinds(objects: Objects, first: int, most: int, seed: int) -> Kinds | No
 
 
 def with_kinds(classes: Classes, kinds: Kinds | None) -> Classes:
-    """The classes of pixels and, after them, the kinds. Raises CupsError where they are too many together."""
+    """The classes of pixels and, after them, the kinds."""
     if kinds is None:
         return classes
     total = len(classes) + len(kinds.centres)
-    if total > MAX_CLASSES:
-        raise CupsError(f"expected at most {MAX_CLASSES} classes, found {len(classes)} of pixels (semantics.classes) and {len(kinds.centres)} kinds "
-                        f"of movers (labels.kinds); lower either")
     colors = palette(total)
     names = [*(c.name for c in classes), *(f"mover_{i + 1:02d}" for i in range(len(kinds.centres)))]
     return Classes(tuple(PseudoClass(i + 1, name, i >= len(classes) or classes.is_thing(i + 1), colors[i]) for i, name in enumerate(names)))

@@ -29,7 +29,6 @@ from cups_train.recording import Recording
 from cups_train.types import StereoCamera, StereoFrame
 
 FRAMES = 16  # of all recordings together
-MAX_DISPARITY = 0.15  # share of the width
 FRAMES_A_WORKER = 8  # fewer are done before a process has started
 INSTANCE = 1000  # segment ids of instances begin here; below are classes
 
@@ -106,8 +105,8 @@ def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None
 
 
 def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight) -> Comparison:
-    found, ok = disparity(frame.left, frame.right, MAX_DISPARITY)
-    right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1], MAX_DISPARITY)
+    found, ok = disparity(frame.left, frame.right)
+    right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1])
     seen = classify(frame.right, np.where(right_ok, right, np.nan)[:, ::-1].astype(np.float32), frame.camera)
     fetched, inside = warp(seen, np.stack([-found, np.zeros_like(found)], -1), nearest=True)
     own = read_image(left_classes)

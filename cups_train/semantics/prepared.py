@@ -17,8 +17,6 @@ from cups_train.semantics.channels import CELL, image_channels, resize, working_
 from cups_train.semantics.shape import scene_shape
 from cups_train.types import StereoFrame
 
-MAX_DISPARITY = 0.15  # share of the width
-
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -72,7 +70,7 @@ def prepare(now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | Non
     """Disparity and flow are found at working size. `moving`: (H, W) bool or unknown."""
     h, w = working_size(now.left.shape[0], now.left.shape[1], height)
     left, right, following = (resize(image, h, w) for image in (now.left, now.right, now.left if after is None else after))
-    found, ok = disparity(left, right, MAX_DISPARITY)
+    found, ok = disparity(left, right)
     cells = h // CELL, w // CELL
     shape, filled = scene_shape(np.where(ok, found, np.nan).astype(np.float32), now.camera.scaled(h, w), cells, rng)
     stereo = np.stack([-found, np.zeros_like(found)], -1)

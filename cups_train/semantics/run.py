@@ -18,7 +18,6 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.channels import resize, working_size
 from cups_train.semantics.model import SemanticModel, load
-from cups_train.semantics.prepared import MAX_DISPARITY
 from cups_train.semantics.refine import Method
 from cups_train.types import StereoFrame
 
@@ -41,7 +40,7 @@ def run(recording: Recording, model_folder: Path, out: Path, config: SemanticsCo
 def classify_frame(model: SemanticModel, frame: StereoFrame) -> np.ndarray:
     """(H, W) uint8 class ids of the left image, with the disparity found at working size."""
     h, w = working_size(frame.left.shape[0], frame.left.shape[1], model.height)
-    found, ok = disparity(resize(frame.left, h, w), resize(frame.right, h, w), MAX_DISPARITY)
+    found, ok = disparity(resize(frame.left, h, w), resize(frame.right, h, w))
     return model.classify(frame.left, np.where(ok, found, np.nan).astype(np.float32), frame.camera.scaled(h, w))
 
 

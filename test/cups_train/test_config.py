@@ -43,6 +43,13 @@ def test_an_override_of_another_form_is_refused(override):
         load_config(None, ["seed=1", override])
 
 
+def test_classes_and_kinds_share_one_byte():
+    assert load_config(None, ["semantics.classes=230"]).labels.kinds == 24
+    with pytest.raises(CupsError, match="found 231 semantics.classes and 24 labels.kinds, of at most 254 together"):
+        load_config(None, ["semantics.classes=231"])
+    assert load_config(None, ["semantics.classes=254", "labels.kinds=0"]).semantics.classes == 254
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CupsError, match=r"nowhere\.yaml"):
         load_config(tmp_path / "nowhere.yaml")

@@ -8,7 +8,7 @@ import pytest
 
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
-from cups_train.errors import CupsError, ResultError
+from cups_train.errors import ResultError
 from cups_train.pseudo_label.align import count_votes
 from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
 from cups_train.pseudo_label.label import Rules, label_maps
@@ -85,6 +85,3 @@ def test_kinds_are_things_after_the_classes_of_pixels() -> None:
     classes = with_kinds(CLASSES, kinds)
     assert classes.things == (4, 5, 6) and [c.name for c in classes][-2:] == ["mover_01", "mover_02"]
     assert with_kinds(CLASSES, None) is CLASSES
-    full = Classes(tuple(PseudoClass(i, f"c{i}", False, (0, 0, 0)) for i in range(1, 254)))
-    with pytest.raises(CupsError, match="labels.kinds"):
-        with_kinds(full, kinds)
