@@ -1,6 +1,7 @@
 """Every option of every stage: type, text, unit, range and default. The command line, the YAML and the docs come from here."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -246,8 +247,13 @@ def load_config(path: Path | None, overrides: list[str] | None = None, over: Pat
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" if e["loc"] else str(e["ctx"]["error"]) for e in error.errors())
+        mistakes = "; ".join(_mistake(e["loc"], e) for e in error.errors())
         raise CupsError(f"expected settings that fit, found {mistakes} (`--config` and `-o key.path=value` set them)") from error
+
+
+def _mistake(place: tuple[int | str, ...], error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors; one without a place is of several settings together and says its own sentence."""
+    return f"{'.'.join(map(str, place))}: {error['msg']}, found {error['input']!r}" if place else str(error["ctx"]["error"])
 
 
 def _read_tree(path: Path) -> dict[str, Any]:
