@@ -37,12 +37,13 @@ def find_examples(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int,
 
 
 def contact_sheet(examples: Sequence[ClassExamples]) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: each class with its id, its share of all pixels and its crops."""
-    rows = -(-len(examples) // COLUMNS)
+    """(H, W, 3) uint8 RGB: each class that occurs, with its id, its share of all pixels and its crops."""
+    occurring = [(k, example) for k, example in enumerate(examples, 1) if example.crops]
+    rows = max(1, -(-len(occurring) // COLUMNS))
     sheet = np.full((rows * (CROP + TITLE + 4), COLUMNS * (EXAMPLES * CROP + 6), 3), 24, np.uint8)
-    for k, example in enumerate(examples):
-        y, x = k // COLUMNS * (CROP + TITLE + 4), k % COLUMNS * (EXAMPLES * CROP + 6)
-        title = f"{k + 1}   {100 * example.share:.1f} %"
+    for place, (k, example) in enumerate(occurring):
+        y, x = place // COLUMNS * (CROP + TITLE + 4), place % COLUMNS * (EXAMPLES * CROP + 6)
+        title = f"{k}   {100 * example.share:.1f} %"
         cv2.putText(sheet, title, (x + 2, y + TITLE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
         for i, crop in enumerate(example.crops[:EXAMPLES]):
             sheet[y + TITLE:y + TITLE + CROP, x + i * CROP:x + (i + 1) * CROP] = crop
