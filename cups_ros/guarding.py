@@ -62,6 +62,9 @@ class Spinning:
                     self._rest.spin()
                 except InvalidHandle:
                     continue
+                except RCLError:
+                    if self._context.ok():  # else a signal ended it between rclpy's look at it and its use
+                        raise
         finally:
             self._stopping.set()
             thread.join(2 * LOOK_S)
@@ -79,6 +82,9 @@ class Spinning:
                 continue
             except ExternalShutdownException:
                 return
+            except RCLError:
+                if self._context.ok():  # else a signal ended it between rclpy's look at it and its use
+                    raise
 
 
 def refuse_wrong_transitions(node: LifecycleNodeMixin) -> None:
