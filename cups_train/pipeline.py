@@ -14,7 +14,7 @@ import numpy as np
 
 from cups_train.config import Config, Section
 from cups_train.errors import CupsError, ResultError
-from cups_train.files import read_json, write_json
+from cups_train.files import read_json, sha256, write_json
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
@@ -102,7 +102,7 @@ def train(recordings: list[Recording], run_folder: RunFolder, config: Config) ->
     """Stage 2: panoptic bootstrapping on the pseudo labels."""
     from cups_train import bootstrap
 
-    inputs = {"labels": run_folder.fingerprint("labels"), "network": config.network.model_dump(mode="json"),
+    inputs = {"labels": run_folder.fingerprint("labels"), "network": _settings(config.network),
               **_inputs(recordings, config, config.bootstrap)}
     with _training("bootstrap", run_folder, inputs, config) as folder:
         if folder is not None:
@@ -206,8 +206,15 @@ def write_report(run_folder: RunFolder) -> Path:
 
 
 def _inputs(recordings: list[Recording], config: Config, section: Section) -> dict[str, Any]:
-    return {"recordings": {r.name: r.fingerprint for r in recordings}, "settings": section.model_dump(mode="json"),
+    return {"recordings": {r.name: r.fingerprint for r in recordings}, "settings": _settings(section),
             "recording": config.recording.model_dump(mode="json"), "seed": config.seed}
+
+
+def _settings(section: Section) -> dict[str, Any]:
+    """The section's values; a file of weights is known by what is in it, wherever it lies."""
+    values = section.model_dump(mode="json")
+    return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and value and Path(value).is_file() else value
+            for name, value in values.items()}
 
 
 def _write_indices(recordings: list[Recording], run_folder: RunFolder) -> None:

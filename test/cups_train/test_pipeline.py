@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from cups_train.cli import main
-from cups_train.config import RenderConfig
+from cups_train.config import NetworkConfig, RenderConfig, SemanticsConfig
 from cups_train.files import read_image
+from cups_train.pipeline import _settings
 from cups_train.render import render
 
 TINY = ["workers=1", "semantics.classes=8", "semantics.steps=2", "semantics.cluster_steps=60", "semantics.height=128", "semantics.channels=16",
@@ -131,3 +132,14 @@ def test_a_recording_cannot_be_trained_on_and_scored(street, tmp_path, capsys):
     recording, truth = f"{street}/a/recording", f"{street}/a/truth"
     assert main(["run", recording, "--out", f"{tmp_path}/run", "--val", recording, "--truth", truth]) == 2
     assert "in both" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_weights_are_known_by_what_is_in_them(tmp_path):
+    """A stage is made again where a file of weights changed under its name, and kept where the file was only moved."""
+    here, there = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    here.write_bytes(b"one")
+    there.write_bytes(b"one")
+    settings = [_settings(NetworkConfig(weights=path)) for path in (here, there)]
+    here.write_bytes(b"two")
+    assert settings[0] == settings[1] != _settings(NetworkConfig(weights=here))
+    assert _settings(NetworkConfig())["weights"] is None and _settings(SemanticsConfig(weights="timm:vit"))["weights"] == "timm:vit"
