@@ -10,6 +10,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,17 @@ class StreetModel:
             table[CARS + band] = band + 1, 1.0, rows.size, x, y, np.ptp(columns) + 1, np.ptp(rows) + 1
         self._table = table
 
-    def infer(self, image: np.ndarray) -> Panoptic:
+    def start(self, image: np.ndarray) -> Callable[[], Panoptic]:
         _, view = letterbox(image, self.input_size)
         begun = time.monotonic()
         time.sleep(self._engine_s)
-        self.spent_s = time.monotonic() - begun
-        return unpack(self._ids, self._table, self.classes, view.image_size)
+        spent_s = time.monotonic() - begun
+
+        def merge() -> Panoptic:
+            self.spent_s = spent_s  # read in the same thread, once the answer is published
+            return unpack(self._ids, self._table, self.classes, view.image_size)
+
+        return merge
 
     def next_engine(self) -> bool:
         return False
@@ -81,14 +87,19 @@ class FailingModel:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._model, name, value)
 
-    def infer(self, image: np.ndarray) -> Panoptic:
+    def start(self, image: np.ndarray) -> Callable[[], Panoptic]:
         FailingModel.calls += 1
         if self._every and FailingModel.calls % self._every == 0:
             raise EngineError(f"injected at image {FailingModel.calls}")
         begun = time.monotonic()
-        answer: Panoptic = self._model.infer(image)
-        FailingModel.spent_s = time.monotonic() - begun
-        return answer
+        rest = self._model.start(image)
+        spent_s = time.monotonic() - begun
+
+        def merge() -> Panoptic:
+            FailingModel.spent_s = spent_s
+            return rest()
+
+        return merge
 
 
 class Diary(Health):

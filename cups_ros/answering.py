@@ -1,4 +1,4 @@
-"""What becomes of one image: decoded, rectified, inferred, tracked, published, counted. Runs in the worker's thread."""
+"""What becomes of one image: decoded, rectified, inferred, tracked, published, counted. Runs in the worker's threads."""
 from __future__ import annotations
 
 import threading
@@ -47,31 +47,43 @@ class Parts:
 
 
 class Answering:
-    """Answers one image at a time."""
+    """Answers images in their order: the engine runs for one at a time, and may run for the next one while an answer is made."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._last_stamp_ns: int | None = None
         self._clock_jumped = threading.Event()
 
-    def __call__(self, frame: Frame) -> None:
-        """Answer an image; whatever happens is counted."""
+    def __call__(self, frame: Frame) -> Callable[[], None] | None:
+        """Run the engine on an image; what is returned makes and publishes the answer. Whatever happens is counted."""
         parts = self._parts
         if not parts.outputs.asked():
             parts.health.count("unasked")
-            return
+            return None
         live = parts.live()
         try:
-            image, panoptic = self._answer(frame, live)
+            image = self._rectified(rgb_from(frame.message, live.max_megapixels))
+            merge = parts.model.start(image, live.thresholds(parts.model.thresholds))
         except (MessageError, CalibrationError) as error:
             self._report("malformed", f"malformed image: {error}")
-            return
         except EngineFailure as failure:
             parts.health.count("engine_failures")
             parts.health.count("failed", error=str(failure))
             parts.logger.warning(str(failure))
-            return
         except Exception as error:  # one bad frame must not end the node
+            self._report("failed", f"{type(error).__name__}: {error}")
+        else:
+            return lambda: self._finish(frame, live, image, merge)
+        return None
+
+    def clock_jumped(self) -> None:
+        """The ROS clock went backwards or was changed; from any thread."""
+        self._clock_jumped.set()
+
+    def _finish(self, frame: Frame, live: Live, image: np.ndarray, merge: Callable[[], Panoptic]) -> None:
+        try:
+            panoptic = self._answer(frame, live, merge)
+        except Exception as error:  # as above
             self._report("failed", f"{type(error).__name__}: {error}")
             return
         try:
@@ -79,21 +91,16 @@ class Answering:
         except Exception as error:  # the answer itself is out already
             self._report("", f"{type(error).__name__}: {error}")
 
-    def clock_jumped(self) -> None:
-        """The ROS clock went backwards or was changed; from any thread."""
-        self._clock_jumped.set()
-
-    def _answer(self, frame: Frame, live: Live) -> tuple[np.ndarray, Panoptic]:
+    def _answer(self, frame: Frame, live: Live, merge: Callable[[], Panoptic]) -> Panoptic:
         parts, header = self._parts, frame.message.header
-        image = self._rectified(rgb_from(frame.message, live.max_megapixels))
-        panoptic = parts.model.infer(image, live.thresholds(parts.model.thresholds))
+        panoptic = merge()
         self._watch_time(stamp_ns(header))
         if live.track:
             panoptic = parts.tracker.update(panoptic, stamp_ns(header))
         parts.outputs.panoptic(panoptic, header)
         now = time.monotonic()
         parts.health.answer(now, now - frame.arrival)
-        return image, panoptic
+        return panoptic
 
     def _pass_on(self, frame: Frame, live: Live, image: np.ndarray, panoptic: Panoptic) -> None:
         parts, header = self._parts, frame.message.header

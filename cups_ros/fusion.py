@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -27,6 +28,8 @@ class Letterbox:
         return min(height, self.input_size[0]), min(width, self.input_size[1])
 
 
+EXACT_COUNT = 1 << 24  # a float32 holds every integer up to here
+Box = tuple[int, int, int, int]  # x, y, width, height
 PADDING_RGB = (124, 116, 104)  # the mean colour: zero after normalisation
 
 
@@ -57,7 +60,7 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         raw = replace(raw, class_id=standing[raw.class_id], semantic=standing[raw.semantic])
     height, width = view.image_size
     class_map = np.zeros((height, width), np.uint8)
-    instance_map = np.zeros((height, width), np.uint16)
+    slots = np.zeros((height, width), np.uint8 if len(raw.scores) < 256 else np.uint16)
     segments: list[Segment] = []
     scale = np.array([view.content_size[1] / width, view.content_size[0] / height] * 2, np.float32)
     for row in np.argsort(-raw.scores, kind="stable"):
@@ -67,14 +70,14 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         if pasted is None:
             continue
         window, mask = pasted
-        free = mask & (instance_map[window] == 0)
+        free = mask & (class_map[window] == 0)
         area, visible = np.count_nonzero(mask), np.count_nonzero(free)
         if visible == 0 or 1 - visible / area > thresholds.overlap:
             continue
-        np.copyto(instance_map[window], len(segments) + 1, where=free, casting="unsafe")
-        np.copyto(class_map[window], raw.class_id[row], where=free, casting="unsafe")
+        slots[window] += free.view(np.uint8) * slots.dtype.type(len(segments) + 1)  # 0 there so far
+        class_map[window] += free.view(np.uint8) * np.uint8(raw.class_id[row])
         segments.append(_segment(free, window, int(raw.class_id[row]), len(segments) + 1, float(raw.scores[row])))
-    return Panoptic(class_map, instance_map, (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
+    return Panoptic(class_map, slots.astype(np.uint16), (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
 
 
 def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, classes: Classes,
@@ -109,22 +112,23 @@ def _fill_stuff(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, t
     height, width = view.image_size
     content = semantic[: view.content_size[0], : view.content_size[1]].astype(np.uint8)
     full = cv2.resize(content, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    np.copyto(full, 0, where=class_map > 0)
-    counts = cv2.calcHist([full], [0], None, [256], [0, 256]).ravel()
+    full *= class_map == 0
+    pixels = areas(full, 256)
     kept = np.zeros(256, np.uint8)
     segments = []
     for kind in classes.stuff:
-        if counts[kind] == 0 or counts[kind] < thresholds.stuff_area * full.size:
+        if pixels[kind] == 0 or pixels[kind] < thresholds.stuff_area * full.size:
             continue
         kept[kind] = kind
-        segments.append(_segment(full == kind, _whole(full), kind, 0, 1.0))
+        small = cv2.boundingRect((content == kind).view(np.uint8))
+        segments.append(Segment(kind, 0, False, 1.0, int(pixels[kind]), box_in_larger(full, kind, small, content.shape)))
     class_map += cv2.LUT(full, kept)  # 0 where an instance is
     return segments
 
 
 def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
            threshold: float) -> tuple[tuple[slice, slice], np.ndarray] | None:
-    """(M, M) probabilities inside `box` -> window of the image and its bool mask, sampled at pixel centres; None if empty."""
+    """(M, M) probabilities inside `box` -> window of the image and its bool mask, sampled at pixel centres; None outside of it."""
     x1, y1, x2, y2 = (float(v) for v in box)
     left, top = max(0, int(np.floor(x1))), max(0, int(np.floor(y1)))
     right, bottom = min(size[1], int(np.ceil(x2))), min(size[0], int(np.ceil(y2)))
@@ -136,7 +140,37 @@ def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
     grid_x, grid_y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
     values = cv2.remap(np.asarray(mask, np.float32), grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     inside = values >= threshold
-    return ((slice(top, bottom), slice(left, right)), inside) if inside.any() else None
+    return (slice(top, bottom), slice(left, right)), inside
+
+
+def areas(map_: np.ndarray, count: int) -> np.ndarray:
+    """(H, W) uint8 or uint16 below `count` -> (count,) pixels of each value."""
+    bands = np.array_split(map_, 1 + map_.size // EXACT_COUNT)  # calcHist counts in float32
+    return sum(cv2.calcHist([band], [0], None, [count], [0, count]).ravel().astype(np.int64) for band in bands)
+
+
+def look_up(table: np.ndarray, map_: np.ndarray) -> np.ndarray:
+    """table[map_], faster for uint8: of a uint8 map the table must have 256 entries."""
+    return np.asarray(cv2.LUT(map_, table)) if map_.dtype == np.uint8 else table.take(map_)
+
+
+def box_in_larger(map_: np.ndarray, value: int, small: Box, size: tuple[int, ...]) -> Box:
+    """Box of a value in a resized map, from its box `small` in the map of `size` (height, width) before; some pixels may have gone since."""
+    x, y, width, height = small
+    down, right = (_sources(size[axis], map_.shape[axis]) for axis in (0, 1))
+    (top, bottom), (left, end) = down.searchsorted((y, y + height)).tolist(), right.searchsorted((x, x + width)).tolist()
+    part = map_[top:bottom, left:end]
+    if part.size and all((border == value).any() for border in (part[0], part[-1], part[:, 0], part[:, -1])):
+        return left, top, end - left, bottom - top
+    x, y, width, height = cv2.boundingRect((part == value).view(np.uint8))
+    return left + x, top + y, width, height
+
+
+@lru_cache(maxsize=16)
+def _sources(source: int, target: int) -> np.ndarray:
+    """(target,) the column that each column of a resized map is taken from, ascending; rows alike."""
+    columns = np.arange(source, dtype=np.uint16)[None]
+    return np.asarray(cv2.resize(columns, (target, 1), interpolation=cv2.INTER_NEAREST_EXACT))[0]
 
 
 def _whole(mask: np.ndarray) -> tuple[slice, slice]:
@@ -150,7 +184,7 @@ def _segment(mask: np.ndarray, window: tuple[slice, slice], class_id: int, insta
     return Segment(class_id, instance_id, instance_id > 0, score, int(np.count_nonzero(mask)), bbox, track_id)
 
 
-def _bbox(mask: np.ndarray) -> tuple[int, int, int, int]:
+def _bbox(mask: np.ndarray) -> Box:
     """x, y, width, height of the True pixels of a bool mask."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     return x, y, width, height

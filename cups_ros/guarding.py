@@ -11,6 +11,8 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, Si
 from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.node import Node
 
+from cups_ros.pacing import keep_memory, take_short_turns
+
 THREADS = 3  # of all else: transitions, diagnostics, parameters
 LOOK_S = 0.2  # for new subscriptions
 
@@ -54,6 +56,8 @@ class Spinning:
 
     def spin(self) -> None:
         """Work until ROS or this is shut down."""
+        keep_memory()
+        take_short_turns()
         thread = threading.Thread(target=self._spin_inputs, name="inputs", daemon=True)
         thread.start()
         try:

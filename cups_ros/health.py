@@ -5,8 +5,6 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 WINDOW_S = 10.0  # rate and latency are of this long
 OK, WARN, ERROR = "ok", "warn", "error"
 
@@ -102,13 +100,13 @@ class Health:
         with self._lock:
             while self._answers and self._answers[0][0] < now - WINDOW_S:
                 self._answers.popleft()
-            latencies = np.array([latency for _, latency in self._answers]) * 1e3
+            latencies = sorted(1e3 * latency for _, latency in self._answers)
             span = min(WINDOW_S, max(now - started, 1e-3))
             new_errors, self._reported_errors = self._errors - self._reported_errors, self._errors
-            p50, p99 = (float(v) for v in np.percentile(latencies, (50, 99))) if latencies.size else (None, None)
+            p50, p99 = (_percentile(latencies, share) for share in (0.5, 0.99)) if latencies else (None, None)
             level, summary = self._judge(now, state, started, new_errors)
             age = None if self._last_answer is None else now - self._last_answer
-            return Report(level, summary, latencies.size / span, p50, p99, age, self.counts, self.last_error)
+            return Report(level, summary, len(latencies) / span, p50, p99, age, self.counts, self.last_error)
 
     def _silent_s(self, now: float, started: float) -> float:
         return now - max(started, self._last_image if self._last_image is not None else started)
@@ -124,3 +122,10 @@ class Health:
         if silent > self.stale_after_s:
             return WARN, f"no image for {silent:.1f} s" + (f": {self.silence}" if self.silence else "")
         return OK, "running"
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    """Linear between neighbours. That of numpy imports numpy.ma at its first call, which holds up images for 40 ms."""
+    at = share * (len(ordered) - 1)
+    low = int(at)
+    return ordered[low] + (at - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])

@@ -4,7 +4,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.fusion import Box, areas, box_in_larger, look_up
 from cups_ros.types import Classes, Panoptic, Segment
+
+BOX = slice(3, 7)  # columns of the table
 
 
 def unpack(ids: np.ndarray, table: np.ndarray, classes: Classes, image_size: tuple[int, int]) -> Panoptic:
@@ -16,20 +19,21 @@ def unpack(ids: np.ndarray, table: np.ndarray, classes: Classes, image_size: tup
     things = classes.thing_table()
     rows = [row for row in np.flatnonzero(table[:, 2] > 0).tolist() if table[row, 0] > 0]
     numbers = dict(zip((row for row in rows if things[int(table[row, 0])]), range(1, len(rows) + 1), strict=False))
-    class_of, instance_of = np.zeros(len(table) + 1, np.uint8), np.zeros(len(table) + 1, np.uint16)
+    count = max(256, len(table) + 1)  # at least what a uint8 tells apart
+    class_of, instance_of = np.zeros(count, np.uint8), np.zeros(count, np.uint16)
     for row in rows:
         class_of[row + 1], instance_of[row + 1] = int(table[row, 0]), numbers.get(row, 0)
-    ids = ids.astype(np.uint16)
-    if ids.shape == tuple(image_size):
-        segments = [Segment(int(table[r, 0]), numbers.get(r, 0), r in numbers, float(table[r, 1]), int(table[r, 2]),
-                            (int(table[r, 3]), int(table[r, 4]), int(table[r, 5]), int(table[r, 6]))) for r in rows]
+    size, ids = ids.shape, ids.astype(np.uint8 if count == 256 else np.uint16)
+    if size == tuple(image_size):
+        found = {row: (int(table[row, 2]), _four(table[row, BOX])) for row in rows}
     else:
         ids = cv2.resize(ids, (image_size[1], image_size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-        masks = ((r, ids == r + 1) for r in rows)
-        segments = [_segment(mask, table[r], numbers.get(r, 0)) for r, mask in masks if mask.any()]
-    return Panoptic(class_of[ids], instance_of[ids], tuple(segments))
+        pixels = areas(ids, count)
+        found = {row: (int(pixels[row + 1]), box_in_larger(ids, row + 1, _four(table[row, BOX]), size)) for row in rows if pixels[row + 1]}
+    segments = (Segment(int(table[row, 0]), numbers.get(row, 0), row in numbers, float(table[row, 1]), *found[row]) for row in found)
+    return Panoptic(look_up(class_of, ids), look_up(instance_of, ids), tuple(segments))
 
 
-def _segment(mask: np.ndarray, row: np.ndarray, number: int) -> Segment:
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return Segment(int(row[0]), number, number > 0, float(row[1]), int(np.count_nonzero(mask)), (x, y, width, height))
+def _four(values: np.ndarray) -> Box:
+    x, y, width, height = (int(value) for value in values)
+    return x, y, width, height

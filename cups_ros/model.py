@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,19 @@ class Model:
 
     def infer(self, image: np.ndarray) -> Panoptic:
         """(H, W, 3) uint8 RGB of any size -> panoptic map of the same size. Raises EngineError where the engine fails."""
+        return self.start(image)()
+
+    def start(self, image: np.ndarray) -> Callable[[], Panoptic]:
+        """Run the engine on an image; what is returned gives the panoptic map, while the engine may already run for the next image."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected a uint8 image (H, W, 3), got {image.dtype} {image.shape}")
         canvas, view = letterbox(image, self.input_size)
-        if self.merges and view.content_size == self.input_size and self.thresholds == self._merged_with:
+        classes, thresholds = self.classes, self.thresholds
+        if self.merges and view.content_size == self.input_size and thresholds == self._merged_with:
             ids, table = self._run(canvas, MERGED)
-            return unpack(ids, table, self.classes, view.image_size)
-        return fuse(self.raw(canvas), self.classes, self.thresholds, view)
+            return lambda: unpack(ids, table, classes, view.image_size)
+        raw = self.raw(canvas)
+        return lambda: fuse(raw, classes, thresholds, view)
 
     def _run(self, canvas: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
         if self._session is None:

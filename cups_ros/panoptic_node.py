@@ -32,6 +32,7 @@ from cups_ros.health import Health
 from cups_ros.inputs import Inputs, Receivers
 from cups_ros.model import load_model
 from cups_ros.outputs import Outputs
+from cups_ros.pacing import spare_collector
 from cups_ros.placing import Placing
 from cups_ros.recovery import Infers, LastingModel
 from cups_ros.rectification import CalibrationError, Lens
@@ -107,8 +108,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
         rectify = (lambda: self._lens) if self._value("rectify") else None
         self._answering = Answering(Parts(self._model, self._outputs, self._health, lambda: Live.read(self._value), self.get_logger(),
                                           self.context.ok, tracker, self._placing, rectify, self.resolve_topic_name("image")))
-        self._worker = NewestWorker(self._answering)
+        self._worker = NewestWorker(self._answering, threads=2)
         self._lens, self._told = None, ""
+        spare_collector()
         self._enter("active")
         self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
                                                           lambda number: self._health.count("lost", number), self._on_trouble),

@@ -22,7 +22,7 @@ class Infers(Protocol):
     thresholds: Thresholds
     input_size: tuple[int, int]
 
-    def infer(self, image: np.ndarray) -> Panoptic: ...
+    def start(self, image: np.ndarray) -> Callable[[], Panoptic]: ...
 
     def next_engine(self) -> bool: ...
 
@@ -43,11 +43,14 @@ class LastingModel:
         self.recovering = False  # an engine is being opened: that may take long
         self._pause_s, self._not_before = FIRST_PAUSE_S, float("-inf")
 
-    def infer(self, image: np.ndarray, thresholds: Thresholds) -> Panoptic:
-        """(H, W, 3) uint8 RGB -> panoptic map. Raises EngineFailure once another engine stands ready for the next image, or none does."""
+    def start(self, image: np.ndarray, thresholds: Thresholds) -> Callable[[], Panoptic]:
+        """(H, W, 3) uint8 RGB -> what is left to do once the engine has run; it gives the panoptic map, in whichever thread.
+
+        Raises EngineFailure once another engine stands ready for the next image, or none does.
+        """
         self.model.thresholds = thresholds
         try:
-            return self.model.infer(image)
+            return self.model.start(image)
         except EngineError as error:
             self.recovering = True
             try:

@@ -1,4 +1,4 @@
-"""A thread that always works on the newest item: what it cannot keep up with is dropped and counted, never queued."""
+"""Threads that always work on the newest item: what they cannot keep up with is dropped and counted, never queued."""
 from __future__ import annotations
 
 import threading
@@ -11,16 +11,22 @@ EARLY = 0.1  # of a period: how much too early an item may come, so that jitter 
 
 
 class NewestWorker(Generic[Item]):
-    """Calls `process` for one item at a time in a thread of its own. One slot holds the item that waits."""
+    """Calls `begin` for one item at a time in a thread of its own. One slot holds the item that waits.
 
-    def __init__(self, process: Callable[[Item], None], name: str = "newest-worker") -> None:
-        self._process = process
+    What `begin` returns is the rest of the work on its item. With two threads the next item begins meanwhile; rests are done one at a time, in the
+    order of their items.
+    """
+
+    def __init__(self, begin: Callable[[Item], Callable[[], None] | None], name: str = "newest-worker", threads: int = 1) -> None:
+        self._begin = begin
         self._changed = threading.Condition()
+        self._turn, self._rest = threading.Lock(), threading.Lock()
         self._waiting: list[Item] = []
         self._stopping = False
-        self._begun: float | None = None
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._begun: dict[int, float] = {}  # by thread: when the item in its work was begun
+        self._threads = [threading.Thread(target=self._work, args=(number,), name=name, daemon=True) for number in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def offer(self, item: Item) -> bool:
         """Put an item into the slot; True if it took the place of one that nobody will see any more."""
@@ -31,31 +37,45 @@ class NewestWorker(Generic[Item]):
         return replaced
 
     def busy_s(self) -> float:
-        """How long the item in work has been in work [s]; 0 if there is none."""
-        begun = self._begun
+        """How long the oldest item in work has been in work [s]; 0 if there is none."""
+        begun = min(tuple(self._begun.values()), default=None)
         return 0.0 if begun is None else time.monotonic() - begun
 
     def stop(self, timeout_s: float) -> int:
-        """End after the item in work; the number of items (0 or 1) that were still waiting."""
+        """End after the items in work; the number of items (0 or 1) that were still waiting."""
         with self._changed:
             left, self._waiting = len(self._waiting), []
             self._stopping = True
-            self._changed.notify()
-        self._thread.join(timeout_s)
+            self._changed.notify_all()
+        end = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
         return left
 
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopping)
-                if self._stopping:
-                    return
-                item = self._waiting.pop()
-                self._begun = time.monotonic()
+    def _work(self, number: int) -> None:
+        """The thread whose turn it is waits for an item and begins it; it gives its turn away once the rest of the item before is done."""
+        while not self._stopping:
             try:
-                self._process(item)
+                with self._turn:
+                    rest = self._begin_next(number)
+                    if rest is None:
+                        continue
+                    self._rest.acquire()
+                try:
+                    rest()
+                finally:
+                    self._rest.release()
             finally:
-                self._begun = None
+                self._begun.pop(number, None)
+
+    def _begin_next(self, number: int) -> Callable[[], None] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            if self._stopping:
+                return None
+            item = self._waiting.pop()
+            self._begun[number] = time.monotonic()
+        return self._begin(item)
 
 
 class RateLimit:

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from cups_ros.fusion import Letterbox, fuse, letterbox, panoptic_from_maps
+from cups_ros.fusion import Letterbox, areas, fuse, letterbox, panoptic_from_maps
 from cups_ros.types import Classes, Panoptic, PseudoClass, RawOutput, Thresholds
 
 ROAD, CAR, SKY = PseudoClass(1, "road", False, (128, 64, 128)), PseudoClass(2, "car", True, (0, 0, 142)), PseudoClass(3, "sky", False, (70, 130, 180))
@@ -69,6 +69,29 @@ def test_the_mask_is_sampled_at_pixel_centres():
     mask[0, :, :14] = 1  # the left half of the box
     output = RawOutput(np.array([[4, 0, 12, 8]], np.float32), np.array([1], np.float32), np.array([2]), mask, sky_over_road())
     assert fuse(output, CLASSES, Thresholds(), SAME).instance_id[3].tolist() == [0] * 4 + [1] * 4 + [0] * 8
+
+
+@pytest.mark.parametrize("size", [(8, 16), (21, 43), (5, 9)])
+def test_areas_and_boxes_are_those_of_the_maps(size):
+    """Whatever the size of the image: counted again pixel by pixel. Two instances cut the borders of the stuff."""
+    semantic = np.random.default_rng(1).choice([0, 1, 3], (8, 16), p=[0.1, 0.6, 0.3])
+    answer = fuse(raw([[0, 0, 16, 2], [3, 4, 9, 8]], [0.9, 0.8], semantic), CLASSES, Thresholds(stuff_area=0), Letterbox(size, (8, 16)))
+    assert [s.class_id for s in answer.segments] == [2, 2, 1, 3]
+    for s in answer.segments:
+        rows, columns = np.nonzero((answer.class_id == s.class_id) & (answer.instance_id == s.instance_id))
+        assert (s.area, s.bbox) == (rows.size, (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1))
+
+
+def test_more_instances_than_a_byte_tells_apart():
+    boxes = [[x, y, x + 1, y + 1] for y in range(20) for x in range(16)]
+    answer = fuse(raw(boxes, np.linspace(1, 0.6, 320), np.zeros((20, 16))), CLASSES, Thresholds(stuff_area=0), Letterbox((20, 16), (20, 16)))
+    assert (answer.instance_id.ravel() == np.arange(1, 321)).all() and (answer.class_id == 2).all() and len(answer.segments) == 320
+
+
+def test_areas_are_exact_beyond_what_a_float_counts(monkeypatch):
+    monkeypatch.setattr("cups_ros.fusion.EXACT_COUNT", 16)
+    map_ = np.random.default_rng(0).integers(0, 300, (20, 30)).astype(np.uint16)
+    assert (areas(map_, 300) == np.bincount(map_.ravel(), minlength=300)).all()
 
 
 def test_maps_become_segments_and_things_without_instance_become_void():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -60,6 +61,36 @@ def test_time_in_work_is_told() -> None:
     go.set()
     worker.stop(5)
     assert worker.busy_s() == 0
+
+
+def test_the_next_item_begins_while_the_rest_of_the_last_one_is_done_in_order() -> None:
+    begun: list[int] = []
+    done: list[int] = []
+    more, go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def begin(item: int) -> Callable[[], None]:
+        begun.append(item)
+        more.release()
+
+        def rest() -> None:
+            assert go.acquire(timeout=5)
+            done.append(item)
+
+        return rest
+
+    worker = NewestWorker(begin, threads=2)
+    for item in (1, 2):
+        assert worker.offer(item) is False
+        assert more.acquire(timeout=5)  # it is begun, though the rest of 1 is not done
+    assert (begun, done) == ([1, 2], []) and worker.busy_s() > 0
+    assert worker.offer(3) is False and not more.acquire(timeout=0.1)  # no more than two are in work
+    assert worker.offer(4) is True
+    for _ in range(3):
+        go.release()
+    assert more.acquire(timeout=5)
+    while len(done) < 3:
+        threading.Event().wait(0.001)
+    assert worker.stop(5) == 0 and begun == done == [1, 2, 4]
 
 
 @pytest.mark.parametrize(("come_hz", "limit_hz", "pass_hz"), [(30, 20, 20), (30, 10, 10), (30, 0, 30), (30, 30, 30), (10, 30, 10), (60, 7, 7)])
