@@ -12,7 +12,7 @@ from cups_train.errors import ModelError
 from cups_train.files import write_atomically
 from cups_train.flow_network.refiner import Refiner
 
-FORMAT = "cups-flow-1"
+FORMAT = "cups-flow-2"
 
 
 def save(network: Refiner, path: Path, identity: dict[str, Any], recordings: list[str]) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,12 +13,15 @@ from cups_train.config import MotionConfig
 from cups_train.device import torch_device
 from cups_train.errors import ModelError
 from cups_train.flow_network.checkpoint import load_refiner
-from cups_train.flow_network.guess import Kind, guess
+from cups_train.flow_network.guess import guess
 from cups_train.flow_network.raft import load_raft
+from cups_train.geometry.flow_fusion import fuse, look_at
+from cups_train.geometry.optical_flow import grey_of
 from cups_train.geometry.scene_flow import ClassicalMatcher, Disparity, Fields, Memory
 from cups_train.geometry.warp import warp
 from cups_train.types import StereoFrame
 
+Kind = Literal["flow", "left", "right"]  # from one left image to another; from the left image to the right one; from the right to the left
 SIDES: tuple[Kind, Kind] = ("left", "right")
 MAX_SLOPE = 1.5 / 1280  # of the image width: rows further apart than this are no stereo match
 VOLUME_BYTES = 4e9  # of correlation volumes computed at once on a GPU
@@ -101,24 +104,37 @@ class RaftNetwork:
         return found
 
 
-class RefinerNetwork:
-    """The refinement of classical guesses, one pass at a time."""
+class RefinedMatcher:
+    """Classical fields, with the flow as the refinement sees it as one more candidate: at each pixel the images decide between both.
+
+    Disparity stays classical: along one line SGBM is the better matcher.
+    """
 
     def __init__(self, refiner: torch.nn.Module, device: torch.device, max_disparity: float) -> None:
         self.refiner, self.device = refiner.to(device), device
         self.classical = ClassicalMatcher(max_disparity)
+        self._memory = Memory()
+
+    def match(self, now: StereoFrame, after: StereoFrame) -> Fields:
+        self._memory.hold(now, after)
+        self.classical.hold(now, after)
+        onward, backward = self._flows(now, after), self._flows(after, now)
+        look, look_after = (self._memory.once(partial(look_at, grey_of(frame.left)), "look", frame) for frame in (now, after))
+        forward, _ = fuse(onward[1:], backward, look, look_after, prior=onward[0])
+        back, _ = fuse(backward[1:], onward, look_after, look, prior=backward[0])
+        return Fields(forward, *warp(back, forward), self.classical.disparity(now), self.classical.disparity(after))
+
+    def _flows(self, now: StereoFrame, after: StereoFrame) -> list[np.ndarray]:
+        """The classical flow, and the refined one."""
+        return self._memory.once(partial(self._refine, now, after), "flows", now, after)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
-    def fields(self, passes: list[Pass]) -> list[np.ndarray]:
-        found = []
-        for one in passes:
-            self.classical.hold(*one.frames)
-            field, trip = guess(self.classical, one.kind, one.frames)
-            first, second = (planes(image[None], self.device) for image in one.images)
-            flow = self.refiner(first, second, torch.from_numpy(field).to(self.device).permute(2, 0, 1)[None],
-                                torch.from_numpy(trip).to(self.device)[None, None], torch.tensor([one.kind != "flow"], device=self.device))
-            found.append(np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy()))
-        return found
+    def _refine(self, now: StereoFrame, after: StereoFrame) -> list[np.ndarray]:
+        field, trip = guess(self.classical, now, after)
+        first, second = (planes(image[None], self.device) for image in (now.left, after.left))
+        flow = self.refiner(first, second, torch.from_numpy(field).to(self.device).permute(2, 0, 1)[None],
+                            torch.from_numpy(trip).to(self.device)[None, None])
+        return [field, np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())]
 
 
 def planes(images: np.ndarray, device: torch.device) -> Tensor:
@@ -126,7 +142,7 @@ def planes(images: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
 
 
-def open_network(config: MotionConfig, device: str, alone: bool) -> NetworkMatcher:
+def open_network(config: MotionConfig, device: str, alone: bool) -> NetworkMatcher | RefinedMatcher:
     """The network that `config.flow` names. Raises ModelError."""
     if config.flow_weights is None:
         raise ModelError(f"expected motion.flow_weights with motion.flow = {config.flow}, found none; name the file of weights, "
@@ -136,4 +152,4 @@ def open_network(config: MotionConfig, device: str, alone: bool) -> NetworkMatch
         torch.set_num_threads(1)
     if config.flow == "raft":
         return NetworkMatcher(RaftNetwork(load_raft(config.flow_weights, config.flow_iterations), place))
-    return NetworkMatcher(RefinerNetwork(load_refiner(config.flow_weights), place, config.max_disparity))
+    return RefinedMatcher(load_refiner(config.flow_weights), place, config.max_disparity)

@@ -1,4 +1,4 @@
-"""A small network that refines a first guess of flow or disparity.
+"""A small network that refines a first guess of flow.
 
 Classical matching is right nearly everywhere; what is left is to see where it fails and what to take instead. So the network is shown, for each
 cell of 4 x 4 px, how well the images match around the guess at three scales, the displacements that would match best there, and what trusted
@@ -27,7 +27,7 @@ class Refiner(nn.Module):
         super().__init__()
         self.channels, self.updates = channels, updates
         self.context = nn.Sequential(nn.Conv2d(3 * CELL**2, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels // 2, 3, padding=1), nn.ReLU())
-        seen = len(SCALES) * (2 * REACH + 1) ** 2 + 2 * CHANGES + 2
+        seen = len(SCALES) * (2 * REACH + 1) ** 2 + 2 * CHANGES + 1
         layers: list[nn.Module] = [nn.Conv2d(seen + channels // 2, channels, 1), nn.ReLU()]
         for dilation in (1, 2, 4, 8, 1):
             layers += [nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation), nn.ReLU()]
@@ -38,27 +38,26 @@ class Refiner(nn.Module):
         assert self.answer.bias is not None
         nn.init.zeros_(self.answer.bias)
 
-    def forward(self, first: Tensor, second: Tensor, guess: Tensor, trip: Tensor, stereo: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor, guess: Tensor, trip: Tensor) -> Tensor:
         """Refined fields, (B, 2, H, W) px.
 
         first, second: (B, 3, H, W) float RGB in [0, 1]; guess: (B, 2, H, W) px, first -> second; trip: (B, 1, H, W) px, length of the guess's
-        round trip; stereo: (B,) bool, the pair is left and right: the second component stays 0.
+        round trip.
         """
         height, width = first.shape[-2:]
         pad = (0, -width % (2 * CELL), 0, -height % (2 * CELL))
         first, second, flow, trip = (functional.pad(x, pad, mode="replicate") for x in (first, second, guess, trip))
-        free = ~stereo[:, None, None, None] | (torch.arange(2, device=stereo.device)[:, None, None] == 0)  # (B, 2, 1, 1)
         context = self.context(functional.pixel_unshuffle(first - 0.5, CELL))
         trust = torch.exp(-functional.avg_pool2d(trip, CELL) / RELIABLE)
-        about = torch.cat([context, trust, stereo.to(trust.dtype)[:, None, None, None].expand_as(trust)], 1)
+        about = torch.cat([context, trust], 1)
         here, there = detail(first), detail(second)
         for _ in range(self.updates):
             costs = match_costs(here, fetch(there, flow.detach()))
-            proposals = torch.stack([*best_displacements(costs), *trusted_means(flow.detach(), trust)], 1) * free[:, None]  # (B, 6, 2, h, w) px
+            proposals = torch.stack([*best_displacements(costs), *trusted_means(flow.detach(), trust)], 1)  # (B, 6, 2, h, w) px
             hidden = self.body(torch.cat([*costs, (proposals / CELL).clamp(-4, 4).flatten(1, 2), about], 1))
             answer = self.answer(hidden)
             change = (answer[:, :CHANGES, None] * proposals).sum(1) + answer[:, CHANGES:]
-            flow = flow + upsample(change, self.weights(hidden)) * free
+            flow = flow + upsample(change, self.weights(hidden))
         return flow[..., :height, :width]
 
 

@@ -18,17 +18,15 @@ from cups_train.recording import Recording
 
 FRAMES = 200  # most frames that are kept, about 5 MB each
 WINDOW = (320, 640)  # px, largest part of a frame that is kept
-LEFT, RIGHT, NEXT = 0, 1, 2
-PAIRS = ((LEFT, NEXT), (NEXT, LEFT), (LEFT, RIGHT), (RIGHT, LEFT))  # of the guesses
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """A part of one frame (h, w) with its guesses."""
 
-    images: np.ndarray  # (3, h, w, 3) uint8 RGB: left, right, next left
-    guesses: np.ndarray  # (4, h, w, 2) float16 px, in the order of PAIRS
-    trips: np.ndarray  # (4, h, w) float16 px, their round trips
+    images: np.ndarray  # (2, h, w, 3) uint8 RGB: left, next left
+    guesses: np.ndarray  # (2, h, w, 2) float16 px, onward and back
+    trips: np.ndarray  # (2, h, w) float16 px, their round trips
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,15 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Both directions of some pairs of one kind; item i + B/2 is the way back of item i."""
+    """Both directions of some pairs; item i + B/2 is the way back of item i."""
 
     first: Tensor  # (B, 3, h, w) float RGB in [0, 1]
     second: Tensor
     guess: Tensor  # (B, 2, h, w) px
     trip: Tensor  # (B, 1, h, w) px
-    stereo: Tensor  # (B,) bool
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(getattr(self, name).to(device) for name in ("first", "second", "guess", "trip", "stereo")))
+        return Batch(*(getattr(self, name).to(device) for name in ("first", "second", "guess", "trip")))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Batch:
         cut = (..., slice(top, top + height), slice(left, left + width))
@@ -76,13 +73,12 @@ def _prepare(source: Source, max_disparity: float, seed: int) -> Path:
         matcher = ClassicalMatcher(max_disparity)
         now, after = source.recording.stereo(source.key), source.recording.stereo(source.next_key)
         matcher.hold(now, after)
-        found = [guess(matcher, "flow", (now, after)), guess(matcher, "flow", (after, now)), guess(matcher, "left", (now,)),
-                 guess(matcher, "right", (now,))]
+        found = [guess(matcher, now, after), guess(matcher, after, now)]
         rng = np.random.default_rng([seed, 7, int(source.key)])
         size = now.left.shape[:2]
         top, left = (int(rng.integers(0, max(0, whole - part) + 1)) for whole, part in zip(size, WINDOW, strict=True))
         cut = slice(top, top + WINDOW[0]), slice(left, left + WINDOW[1])
-        sample = Sample(np.stack([image[cut] for image in (now.left, now.right, after.left)]),
+        sample = Sample(np.stack([image[cut] for image in (now.left, after.left)]),
                         *(np.stack([pair[i][cut] for pair in found]).astype(np.float16) for i in (0, 1)))
         write_atomically(source.path, partial(_save, sample=sample))
     return source.path
@@ -99,26 +95,25 @@ def load(path: Path) -> Sample:
         return Sample(arrays["images"], arrays["guesses"], arrays["trips"])
 
 
-def make_batch(samples: Sequence[Sample], stereo: bool, crop: tuple[int, int], rng: np.random.Generator) -> Batch:
+def make_batch(samples: Sequence[Sample], crop: tuple[int, int], rng: np.random.Generator) -> Batch:
     """Random crops, mirrored half the time, both directions of each. Crops are cut from guesses and images alike: ends may lie outside."""
-    parts = [_crop(sample, stereo, crop, rng) for sample in samples]
+    parts = [_crop(sample, crop, rng) for sample in samples]
     first, second, field, trip = (np.concatenate([np.stack([part[way][i] for part in parts]) for way in (0, 1)]) for i in range(4))
     a, b = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 for images in (first, second))
-    return Batch(a, b, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float(),
-                 torch.full((len(first),), stereo))
+    return Batch(a, b, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float())
 
 
 Part = list[list[np.ndarray]]  # for both directions: images from and to, guess, round trip
 
 
-def _crop(sample: Sample, stereo: bool, crop: tuple[int, int], rng: np.random.Generator) -> Part:
+def _crop(sample: Sample, crop: tuple[int, int], rng: np.random.Generator) -> Part:
     size = sample.images.shape[1:3]
     height, width = (min(part, whole) for part, whole in zip(crop, size, strict=True))
     top, left = int(rng.integers(0, size[0] - height + 1)), int(rng.integers(0, size[1] - width + 1))
     cut = slice(top, top + height), slice(left, left + width)
     mirror, ways = rng.random() < 0.5, Part()
-    for way in (2, 3) if stereo else (0, 1):
-        a, b = (sample.images[i][cut] for i in PAIRS[way])
+    for way in (0, 1):
+        a, b = sample.images[way][cut], sample.images[1 - way][cut]
         field, trip = sample.guesses[way][cut], sample.trips[way][cut]
         if mirror:
             a, b, field, trip = (x[:, ::-1] for x in (a, b, field * np.array([-1, 1], np.float16), trip))

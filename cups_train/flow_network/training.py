@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 STATE_EVERY = 100  # steps
 LR, CLIP = 1e-3, 1.0
 PAIRS, CROP = 1, (160, 256)  # pairs a step, and their size in px
-STEREO = 0.4  # share of steps that see stereo pairs
 SMOOTH, IMITATE = 0.5, 0.2  # weights beside the census loss
 UNSEEN = 0.1  # weight of the census where the round trip fails: most of it is hidden, some of it is a wrong guess
 INNER = 0.6  # size of the imitating crop against the whole one
@@ -90,12 +89,12 @@ def draw(files: Sequence[Path], seed: int, step: int) -> Batch:
     """The batch of one step; it depends on seed and step alone."""
     rng = generator(seed, "flow", step)
     samples: list[Sample] = [load(files[int(i)]) for i in rng.integers(0, len(files), PAIRS)]
-    return make_batch(samples, bool(rng.random() < STEREO), CROP, rng)
+    return make_batch(samples, CROP, rng)
 
 
 def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
     """The losses of one batch, weighted."""
-    flow = network(batch.first, batch.second, batch.guess, batch.trip, batch.stereo)
+    flow = network(batch.first, batch.second, batch.guess, batch.trip)
     half = len(flow) // 2
     other = torch.cat([flow[half:], flow[:half]])
     seen = seen_in_both(flow, other)
@@ -110,7 +109,7 @@ def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng:
     top, left = ((whole - part) // 2 for whole, part in zip(teacher.shape[-2:], (height, width), strict=True))
     part = batch.crop(top, left, height, width)
     guess, trip = spoil(part, rng)
-    student = network(part.first, part.second, guess, trip, part.stereo)
+    student = network(part.first, part.second, guess, trip)
     cut = (..., slice(top, top + height), slice(left, left + width))
     return imitation(student, teacher[cut], seen[cut])
 
@@ -130,7 +129,6 @@ def spoil(batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         rows, columns = (0.05 + 0.2 * uniform(count, 1, 1, 1)) * height, (0.05 + 0.2 * uniform(count, 1, 1, 1)) * width
         blob = torch.exp(-(((v - y) / rows) ** 2 + ((u - x) / columns) ** 2) ** 2)
         shift = SPOIL_PX * torch.randn(count, 2, 1, 1, generator=rng, device=device)
-        shift[:, 1] *= ~batch.stereo[:, None, None]
         guess = guess + blob * shift
         noticed = (uniform(count, 1, 1, 1) < 0.5).float()
         trip = trip + noticed * blob * shift.norm(dim=1, keepdim=True)

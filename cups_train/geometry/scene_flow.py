@@ -98,11 +98,7 @@ class ClassicalMatcher:
 
     def disparity(self, frame: StereoFrame) -> Disparity:
         """Unchecked disparity of the left image and its disagreement with the right one's."""
-        return self._memory.once(lambda: left_right_check(*self.both_disparities(frame)), "disparity", frame)
-
-    def both_disparities(self, frame: StereoFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Unchecked disparities of the left and the right image, (H, W) float32 px, -1 where unmatched."""
-        return self._memory.once(lambda: match_both_ways(frame.left, frame.right, self.max_disparity), "matches", frame)  # type: ignore[no-any-return]
+        return self._memory.once(lambda: left_right_check(*match_both_ways(frame.left, frame.right, self.max_disparity)), "disparity", frame)
 
     def flow(self, now: StereoFrame, after: StereoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The first three of `Fields`."""
