@@ -3,8 +3,9 @@
     python benchmarks/semantics.py --data DATA [--classes 27 54 108] [--out runs/semantics] [--encoder FOLDER] [-o key.path=value]
 
 DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Features are learned on train/* once (or are
-those of --encoder FOLDER, or of -o semantics.features=dino -o semantics.weights=FILE); a head is trained for each number of classes. The
-assignment of classes is fitted on truth_train, scores are of val. A stopped call goes on. Prints one line a step and writes OUT/table.json.
+those of --encoder FOLDER, or of -o semantics.features=dino -o semantics.weights=FILE); each head is trained once, at the first number of
+classes, and its probe is fitted for the others. The assignment of classes is fitted on truth_train, scores are of val. A stopped call goes
+on. Prints one line a step and writes OUT/table.json.
 """
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from cups_train.result_folder import rgb_to_ids
 from cups_train.semantics import SemanticModel, baseline, load, train
 from cups_train.semantics.channels import resize, working_size
 from cups_train.semantics.features import FeatureNetwork, ScratchFeatures, open_features
-from cups_train.semantics.head import HeadNetwork, learn_head
+from cups_train.semantics.head import HeadNetwork, learn_head, with_other_classes
 from cups_train.semantics.model import FILE, save
 from cups_train.semantics.prepared import choose_frames, prepare_all
 from cups_train.types import StereoFrame
@@ -81,8 +82,8 @@ def main() -> None:
     rows: dict[str, dict[str, list[float]]] = {}
     print(f"{'percent, val: accuracy / mIoU / mIoU-7':<48}{'Hungarian':>22}{'majority':>22}{'s a frame':>12}")
     for count in args.classes:
-        for name, classify in steps(features, fit, args, config, count):
-            rows[f"K = {count}, {name}"] = row = score(classify, fit, val, count, names)
+        for name, row in scores(dict(steps(features, fit, args, config, count)), fit, val, count, names).items():
+            rows[f"K = {count}, {name}"] = row
             text = "".join("{:>22}".format(" / ".join(f"{100 * v:.1f}" for v in row[m])) for m in ("hungarian", "majority"))
             print(f"{f'K = {count}, {name}':<48}{text}{row['seconds'][0]:>12.2f}", flush=True)
             write_json(args.out / "table.json", rows)
@@ -126,7 +127,7 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
     if isinstance(features, ScratchFeatures) and features.encoder.spec.classes == count:
         yield "clusters that the encoder learned to name", applied(SemanticModel(features.encoder, semantics.height, False, "none"))
     for head, name in HEADS.items():
-        trained = model_of(features, recordings, folder / head, semantics.model_copy(update={"head": head}), config, args.frames)
+        trained = model_of(features, recordings, folder / head, semantics.model_copy(update={"head": head}), config, args)
         plain = replace(trained, windows=False, refine="none")
         yield name, applied(plain)
     yield f"{name} + windows", applied(replace(trained, windows=True, refine="none"))
@@ -135,12 +136,18 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
 
 
 def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path, semantics: SemanticsConfig, config: Config,
-             most: int) -> SemanticModel:
-    """The head of `folder`, trained now where there is none."""
+             args: argparse.Namespace) -> SemanticModel:
+    """The head of `folder`, trained now where there is none; other numbers of classes than the first take its code."""
     if not (folder / FILE).exists():
-        sources = choose_frames(recordings, most, folder.parents[1] / "state", None)
+        sources = choose_frames(recordings, args.frames, args.out / "state", None)
         frames = list(progress(prepare_all(sources, semantics.height, config.seed, 1), "channels", len(sources)))
-        network = learn_head(features, frames, [source.recording.camera for source in sources], folder / "state", semantics, config.seed)
+        cameras = [source.recording.camera for source in sources]
+        if semantics.classes == args.classes[0]:
+            network = learn_head(features, frames, cameras, folder / "state", semantics, config.seed)
+        else:
+            trained = load(args.out / f"{args.classes[0]}" / folder.name, config.device).encoder
+            assert isinstance(trained, HeadNetwork)
+            network = with_other_classes(trained, frames, cameras, semantics, config.seed)
         save(SemanticModel(network, semantics.height), folder, {"seed": config.seed})
     return load(folder, config.device)
 
@@ -152,28 +159,36 @@ def applied(model: SemanticModel) -> Classify:
     return classify
 
 
-def score(classify: Classify, fit: list[Scene], val: list[Scene], count: int, names: dict[int, str]) -> dict[str, list[float]]:
-    """[accuracy, mIoU, mIoU of the seven categories] by both matchings, and seconds a frame, disparity left out."""
-    (fitted, _), (scored, seconds) = (tables(classify, part, count, max(names)) for part in (fit, val))
+def scores(steps: dict[str, Classify], fit: list[Scene], val: list[Scene], count: int, names: dict[int, str]) -> dict[str, dict[str, list[float]]]:
+    """Of each step: [accuracy, mIoU, mIoU of the seven categories] by both matchings, and seconds a frame, disparity left out."""
     groups = np.array([0, *(1 + next(i for i, (_, members) in enumerate(CATEGORIES7) if names[c] in members) for c in sorted(names))])
-    row = {"seconds": [seconds]}
-    for matching in ("hungarian", "majority"):
-        row[matching] = [*figures(fitted, scored, matching), figures(in_groups(fitted, groups), in_groups(scored, groups), matching)[1]]
-    return row
+    fitted, scored = (tables(steps, part, count, max(names)) for part in (fit, val))
+    rows = {}
+    for name in steps:
+        (a, _), (b, seconds) = fitted[name], scored[name]
+        rows[name] = {"seconds": [seconds]}
+        for matching in ("hungarian", "majority"):
+            rows[name][matching] = [*figures(a, b, matching), figures(in_groups(a, groups), in_groups(b, groups), matching)[1]]
+    return rows
 
 
-def tables(classify: Classify, part: list[Scene], count: int, classes: int) -> tuple[Table, float]:
-    """Pixels by class and true class, and seconds a frame."""
-    total, spent, frames = np.zeros((count + 1, classes + 1), np.int64), 0.0, 0
+def tables(steps: dict[str, Classify], part: list[Scene], count: int, classes: int) -> dict[str, tuple[Table, float]]:
+    """Of each step: pixels by class and true class, and seconds a frame. Disparity is found once for all."""
+    total = {name: np.zeros((count + 1, classes + 1), np.int64) for name in steps}
+    spent, frames = dict.fromkeys(steps, 0.0), 0
     for scene in part:
         for frame, truth in scene.frames():
             size = working_size(*frame.left.shape[:2], DISPARITY_HEIGHT)
             found, ok = disparity(*(resize(image, *size) for image in (frame.left, frame.right)))
-            start = time.perf_counter()
-            ids = classify(frame, np.where(ok, found, np.nan).astype(np.float32))
-            spent, frames = spent + time.perf_counter() - start, frames + 1
-            total += np.bincount(ids.ravel().astype(np.int64) * (classes + 1) + truth.ravel(), minlength=total.size).reshape(total.shape)
-    return total, spent / max(frames, 1)
+            known = np.where(ok, found, np.nan).astype(np.float32)
+            frames += 1
+            for name, classify in steps.items():
+                start = time.perf_counter()
+                ids = classify(frame, known)
+                spent[name] += time.perf_counter() - start
+                pairs = ids.ravel().astype(np.int64) * (classes + 1) + truth.ravel()
+                total[name] += np.bincount(pairs, minlength=total[name].size).reshape(total[name].shape)
+    return {name: (total[name], spent[name] / max(frames, 1)) for name in steps}
 
 
 def in_groups(table: Table, groups: np.ndarray) -> Table:

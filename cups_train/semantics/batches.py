@@ -23,7 +23,7 @@ class Sample:
     """A view and what is known of its cells."""
 
     view: View
-    shape: np.ndarray  # (8, h/4, w/4) float32 standardised, NaN = unknown
+    shape: np.ndarray  # (SHAPE, h/4, w/4) float32 standardised, NaN = unknown
     moving: np.ndarray  # (h/4, w/4) int64: 1 in moving objects, 0 elsewhere, UNKNOWN
     classes: np.ndarray  # (h/4, w/4) int64 pseudo classes 0..K-1, UNKNOWN
 
@@ -34,7 +34,7 @@ class Batch:
 
     images: np.ndarray  # (B, 3, h, w) float32 RGB 0..1
     rows: np.ndarray  # (B, 1, h, w) float32
-    shape: np.ndarray  # (B, 8, h/4, w/4)
+    shape: np.ndarray  # (B, SHAPE, h/4, w/4)
     moving: np.ndarray  # (B, h/4, w/4)
     classes: np.ndarray  # (B, h/4, w/4)
     links: tuple[Link, ...]

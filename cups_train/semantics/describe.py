@@ -18,9 +18,8 @@ from cups_train.semantics.prepared import load
 from cups_train.semantics.shape import SHAPE_GROUPS
 
 LEARNED = 24  # principal components of the encoder's features
-LEARNED_VARIANCE, MOVING_VARIANCE = 1.5, 1.5  # of the groups, beside colour 1, texture 1, row 0.33, shape 1.5
+LEARNED_VARIANCE, MOVING_VARIANCE = 1.5, 1.5  # of the groups, beside those of IMAGE_GROUPS and SHAPE_GROUPS
 MOVING_RANGE = (-6.0, 4.0)  # logits are clipped
-MOVING_BOOST = 10.0  # a cell that surely moves is sampled this many times as often as one that stands, plus one: things are rare
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,22 +57,26 @@ def encode_frames(encoder: Encoder, frames: Sequence[Path]) -> Projection:
 
 
 def describe(path: Path, projection: Projection) -> np.ndarray:
-    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit, as in `projection.groups`."""
+    """(C, h/4, w/4) float32 of a prepared frame, as in `projection.groups`."""
     frame, planes = load(path), np.load(_features_path(path), allow_pickle=False).astype(np.float32)
+    return join(frame.channels.astype(np.float32), frame.shape.astype(np.float32), planes, projection)
+
+
+def join(image: np.ndarray, shape: np.ndarray, planes: np.ndarray, projection: Projection) -> np.ndarray:
+    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit; planes: the encoder's features and, last, that logit."""
     height, width = planes.shape[1:]
     learned = projection.axes @ (planes[:-1].reshape(-1, height * width) - projection.mean[:, None])
     moving = [np.clip(planes[-1:], *MOVING_RANGE)] if projection.with_moving else []
-    return np.concatenate([frame.channels.astype(np.float32), frame.shape.astype(np.float32), learned.reshape(-1, height, width), *moving])
+    return np.concatenate([image, shape, learned.reshape(-1, height, width), *moving])
 
 
 def sample_cells(frames: Sequence[Path], projection: Projection, most: int, rng: np.random.Generator) -> np.ndarray:
-    """(N, C): cells drawn evenly from all frames; within a frame, cells that may move are drawn more often."""
+    """(N, C): cells drawn evenly from all frames."""
     rows = []
     for path in progress(frames, "sample cells", len(frames)):
         channels = describe(path, projection)
         cells = channels.reshape(len(channels), -1).T
-        weight = 1 + MOVING_BOOST / (1 + np.exp(-cells[:, -1])) if projection.with_moving else np.ones(len(cells))
-        rows.append(cells[rng.choice(len(cells), min(len(cells), max(1, most // len(frames))), replace=False, p=weight / weight.sum())])
+        rows.append(cells[rng.choice(len(cells), min(len(cells), max(1, most // len(frames))), replace=False)])
     return np.concatenate(rows)
 
 

@@ -24,7 +24,7 @@ class Prepared:
 
     images: np.ndarray  # (3, h, w, 3) uint8 RGB: left, right, next left (the left again where none follows)
     channels: np.ndarray  # (29, h/4, w/4) float16, image_channels of the left image
-    shape: np.ndarray  # (8, h/4, w/4) float16, shape channels
+    shape: np.ndarray  # (SHAPE, h/4, w/4) float16, shape channels
     disparity: np.ndarray  # (h/4, w/4) float16, working px, filled; 0 = infinitely far
     shifts: np.ndarray  # (2, 2, h/4, w/4) float16 working px (u, v): from the left image to the right one and to the next left one
     shifts_ok: np.ndarray  # (2, h/4, w/4) bool

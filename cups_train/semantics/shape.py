@@ -6,10 +6,12 @@ import numpy as np
 
 from cups_train.geometry.ground import Ground, find_ground
 from cups_train.geometry.stereo import fill_disparity
+from cups_train.semantics.structure import STRUCTURE, STRUCTURE_GROUPS, log_inverse_depth, structure_channels
 from cups_train.types import StereoCamera
 
-SHAPE = 8  # height, clipped height, sqrt inverse depth, normal (up, |side|, forward), roughness, far flag
-SHAPE_GROUPS = (("shape", SHAPE, 1.5),)  # name, channels, variance of the group
+SURFACE = 8  # height, clipped height, sqrt inverse depth, normal (up, |side|, forward), roughness, far flag
+SHAPE = SURFACE + STRUCTURE
+SHAPE_GROUPS = (("surface", SURFACE, 1.0), *STRUCTURE_GROUPS)  # name, channels, variance of the group
 FAR = 80.0  # m: beyond, shape is noise
 TALLEST = 12.0  # m
 CLIP = 2.6  # m
@@ -27,21 +29,26 @@ def cell_disparity(disparity: np.ndarray, height: int, width: int) -> np.ndarray
 
 
 def scene_shape(disparity: np.ndarray, camera: StereoCamera, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Shape channels (8, h, w) and filled disparity (h, w), px of the small grid, on a grid of `size`.
+    """Shape channels (SHAPE, h, w) and filled disparity (h, w), px of the small grid, on a grid of `size`.
 
     disparity: (H, W) px of the camera's image, 0 = infinitely far, NaN = unknown.
-    Where no ground is seen, a level camera at a car's height stands in.
+    The ground is found at full size: on the grid, its plane is off by a kerb's height. Where none is seen, a level camera at a car's
+    height stands in.
     """
+    known = np.isfinite(disparity)
+    exact = np.where(known, disparity, 0).astype(np.float32)
+    ground = find_ground(camera, exact, known & (exact > 0), rng) or LEVEL
     cells = cell_disparity(disparity, *size)
-    known = np.isfinite(cells)
+    filled = fill_disparity(np.where(np.isfinite(cells), cells, 0).astype(np.float32), np.isfinite(cells))
     small = camera.scaled(*size)
-    filled = fill_disparity(np.where(known, cells, 0).astype(np.float32), known)
-    ground = find_ground(small, filled, known & (filled > 0), rng) or LEVEL
-    return shape_channels(filled, small, ground), filled
+    surface = surface_channels(filled, small, ground)
+    near = np.maximum(filled, small.depth_scale / FAR)
+    structure = structure_channels(surface[0], near, small, log_inverse_depth(exact, known, camera.depth_scale / FAR))
+    return np.concatenate([surface, structure]), filled
 
 
-def shape_channels(disparity: np.ndarray, camera: StereoCamera, ground: Ground) -> np.ndarray:
-    """(h, w) filled disparity [px of the grid] and the camera at the grid's size -> (8, h, w) float32."""
+def surface_channels(disparity: np.ndarray, camera: StereoCamera, ground: Ground) -> np.ndarray:
+    """(h, w) filled disparity [px of the grid] and the camera at the grid's size -> (SURFACE, h, w) float32."""
     height, width = disparity.shape
     u = (np.arange(width, dtype=np.float32)[None] - camera.cx) / camera.fx
     v = (np.arange(height, dtype=np.float32)[:, None] - camera.cy) / camera.fy

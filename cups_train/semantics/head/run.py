@@ -15,7 +15,7 @@ from cups_train.semantics.head.correspondence import REFERENCE_SHIFTS, Shifts
 from cups_train.semantics.head.crops import write_dense
 from cups_train.semantics.head.distillation import Distillation
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
-from cups_train.semantics.head.training import HeadSettings, linear_head, new_head, train_head
+from cups_train.semantics.head.training import HeadSettings, linear_head, new_head, train_head, with_classes
 from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,12 @@ def learn_head(features: FeatureNetwork, frames: Sequence[Path], cameras: Sequen
         return linear_head(network, dense, seed)
     how = Distillation(config.head_batch, config.head == "depthg", config.compat == "reference", shifts=_given_shifts(config))
     return train_head(network, dense, state, how, settings, seed)
+
+
+def with_other_classes(trained: HeadNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera], config: SemanticsConfig,
+                       seed: int) -> HeadNetwork:
+    """A trained head with config.classes instead; frames and cameras as in `learn_head`."""
+    return with_classes(trained, write_dense(trained.features, frames, cameras), config.classes, seed, config.compat == "reference")
 
 
 def check_published(head: dict[str, Tensor], classes: int) -> None:

@@ -111,6 +111,18 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) ->
     return network
 
 
+def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], classes: int, seed: int, reference: bool) -> HeadNetwork:
+    """The same code with a probe of another number of classes: the code's training does not depend on it."""
+    extra = trained.spec.centres - trained.spec.classes
+    network = HeadNetwork(replace(trained.spec, centres=classes + extra, classes=classes), trained.features)
+    network.adapt.load_state_dict(trained.adapt.state_dict())
+    network.head.load_state_dict(trained.head.state_dict())
+    network = network.to(trained.centres.device).eval()
+    network.centres.copy_(torch.from_numpy(_centres(network, dense, seed)))
+    set_classes(network, dense, seed, None if reference else Views.of(network.features, dense))
+    return network
+
+
 def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int, views: Views | None) -> None:
     """Merge extra centres into the classes, and make probabilities as sharp as the most likely class is found again in the mirror image.
 

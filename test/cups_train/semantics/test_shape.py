@@ -1,7 +1,7 @@
 import numpy as np
 
 from cups_train.geometry.ground import Ground
-from cups_train.semantics.shape import cell_disparity, scene_shape, shape_channels
+from cups_train.semantics.shape import cell_disparity, scene_shape, surface_channels
 
 
 def test_cells_are_means_of_known_pixels_in_their_own_pixels():
@@ -20,7 +20,7 @@ def test_height_and_normals_of_ground_and_wall(camera):
     v = np.arange(64, dtype=np.float32)[:, None] - camera.cy
     ground = np.repeat(0.5 * v / 1.5, 128, 1)
     wall = np.full((64, 128), camera.depth_scale / 10, np.float32)
-    channels = shape_channels(np.maximum(ground, wall).astype(np.float32), camera, Ground(np.array([0.0, 1.0, 0.0]), 1.5))
+    channels = surface_channels(np.maximum(ground, wall).astype(np.float32), camera, Ground(np.array([0.0, 1.0, 0.0]), 1.5))
     height, clipped, inverse, up, side, forward, rough, far = channels
     np.testing.assert_allclose(height[55:62, 20:100], 0, atol=1e-3)
     # wall, row 20: y = (20 - 31.5) / 100 * 10 = -1.15 m, so 2.65 m over the ground

@@ -69,7 +69,8 @@ def test_what_moves_becomes_a_channel(tmp_path, street):
     assert projection.with_moving and projection.groups[-1][0] == "moving"
     channels = np.stack([describe(path, projection) for path in frames])
     assert channels.shape[1] == sum(count for _, count, _ in projection.groups)
-    learned = channels[:, 37:37 + len(projection.axes)].transpose(1, 0, 2, 3).reshape(len(projection.axes), -1)
+    start = channels.shape[1] - 1 - len(projection.axes)
+    learned = channels[:, start:start + len(projection.axes)].transpose(1, 0, 2, 3).reshape(len(projection.axes), -1)
     covariance = np.cov(learned, bias=True)
     # half whitened: the variance of a component is the root of what it was, and components do not correlate
     features = np.concatenate([encode(encoder, load_frame(path).images[:1]).features[0].reshape(16, -1) for path in frames], 1)
