@@ -21,7 +21,7 @@ CLASSES = [
     {"id": 2, "name": "car", "isthing": 1, "color": [0, 0, 142]},
     {"id": 3, "name": "sky", "isthing": 0, "color": [70, 130, 180]},
 ]
-ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "test_launch.py", "test_markers.py", "test_node_equals_predict.py")
+ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "launch", "test_markers.py", "test_node_equals_predict.py")
 collect_ignore = []
 
 if not os.environ.get("CUPS_REQUIRE_ROS"):  # `make test` sets it: there, missing messages are an error
