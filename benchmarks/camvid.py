@@ -15,6 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -53,7 +54,7 @@ def main() -> None:
     clusters = baseline.kmeans_colour_position(recordings, args.out / "kmeans.json", learned.classes, config.seed)
     answers: dict[str, Classify] = {f"k-means on colour and position, K = {learned.classes}": lambda image: baseline.classify(clusters, image)}
     for method in get_args(Method):
-        model = semantics.SemanticModel(learned.encoder, learned.height, learned.windows, method)
+        model = replace(learned, refine=method)
         answers[f"learned classes, K = {learned.classes}, refine {method}"] = model.classify
     photographs = [(read_image(path), read_image(path.with_name(f"{path.stem}_label.png"))) for path in sorted(args.labels.glob("*.jpg"))]
     if len(photographs) < 2:

@@ -59,27 +59,29 @@ def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Centres (K, C), largest cluster first, and their mean squared distance: the better of two k-means++ starts with Lloyd's steps.
-
-    Empty clusters restart at the rows that are furthest from their centre.
-    """
+    """Centres (K, C), largest cluster first, and their mean squared distance: the better of two k-means++ starts with Lloyd's steps."""
     if len(rows) < count:
         raise ValueError(f"expected at least {count} samples for {count} clusters, found {len(rows)}")
     best: tuple[float, np.ndarray] | None = None
     for _ in range(STARTS):
-        centres = _spread_start(rows, count, rng)
-        previous = np.inf
-        for _ in range(ITERATIONS):
-            index, distance = nearest(rows, centres)
-            centres = _means(rows, index, distance, centres)
-            if previous - float(distance.mean()) < 1e-4 * float(distance.mean()):
-                break
-            previous = float(distance.mean())
+        centres = settle(rows, _spread_start(rows, count, rng))
         index, distance = nearest(rows, centres)
         if best is None or distance.mean() < best[0]:
             best = float(distance.mean()), centres[np.argsort(-np.bincount(index, minlength=count), kind="stable")]
     assert best is not None
     return best[1], best[0]
+
+
+def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Lloyd's steps from `centres` (K, C), each of which keeps its place in the order; empty ones restart at the rows furthest from their centre."""
+    previous = np.inf
+    for _ in range(ITERATIONS):
+        index, distance = nearest(rows, centres)
+        centres = _means(rows, index, distance, centres)
+        if previous - float(distance.mean()) < 1e-4 * float(distance.mean()):
+            break
+        previous = float(distance.mean())
+    return centres
 
 
 def _spread_start(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

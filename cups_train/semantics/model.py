@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from cups_train.device import torch_device
 from cups_train.errors import ModelError
 from cups_train.files import write_atomically
-from cups_train.geometry.stereo import fill_disparity
+from cups_train.semantics.cells import PREFIX, CellClasses
 from cups_train.semantics.channels import CELL, resize, working_size
-from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
+from cups_train.semantics.encoder import Encoder, EncoderOutput, EncoderSpec, encode
 from cups_train.semantics.head import HeadNetwork, HeadSpec
 from cups_train.semantics.refine import Method, refine
-from cups_train.semantics.shape import cell_disparity
+from cups_train.semantics.shape import cell_disparity, scene_shape
 from cups_train.semantics.windows import blend, starts, whole_weight
 from cups_train.types import StereoCamera
 
@@ -38,6 +38,7 @@ class SemanticModel:
     height: int  # working height, px
     windows: bool = True
     refine: Method = "crf"
+    cells: CellClasses | None = None  # what geometry adds where disparity is known
 
     @property
     def classes(self) -> int:
@@ -51,15 +52,19 @@ class SemanticModel:
         height, width = image.shape[:2]
         h, w = working_size(height, width, self.height)
         working = resize(image, h, w)
-        log_probability = self._log_probabilities(working[None])[0]
-        filled = None
+        out = encode(self.encoder, working[None])
+        log_probability = torch.log_softmax(out.logits, 1)[0].cpu().numpy()
+        filled = cells = None
         if disparity is not None and camera is not None:
-            cells = cell_disparity(disparity, h // CELL, w // CELL)
-            known = np.isfinite(cells)
-            filled = fill_disparity(np.where(known, cells, 0).astype(np.float32), known)
+            known = disparity if disparity.shape == (h, w) else cell_disparity(disparity, h, w)
+            shape, filled = scene_shape(known, camera.scaled(h, w), (h // CELL, w // CELL), np.random.default_rng(0))
+            if self.cells is not None and isinstance(out, EncoderOutput):
+                cells = self.cells.log_probability(working, shape, out)
         if self.windows:
             depth_scale = camera.scaled(h // CELL, w // CELL).depth_scale if camera is not None else 1.0
             log_probability = self._with_windows(image, log_probability, filled, depth_scale)
+        if cells is not None:
+            log_probability = agreed(log_probability, cells)
         finest = max(1.0, height / (FINEST * self.height))
         guide = resize(image, round(height / finest), round(width / finest))
         ids = refine(np.exp(log_probability), guide, self.refine)
@@ -92,10 +97,21 @@ class SemanticModel:
         return np.concatenate(parts)
 
 
+def agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Log-probabilities (K, h, w) of two independent witnesses, the second enlarged to the first's size -> (K, h, w), normalised."""
+    size = first.shape[:0:-1]
+    total = np.stack([a + cv2.resize(b, size) for a, b in zip(first, second, strict=True)])
+    total -= total.max(0)
+    total -= np.log(np.exp(total).sum(0))
+    return total
+
+
 def save(model: SemanticModel, folder: Path, more: dict[str, object]) -> None:
     """FOLDER/encoder.safetensors; its metadata hold what is needed to build the model again, and `more`."""
-    tensors = {name: value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}
-    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "refine": model.refine, **more}
+    cells = {} if model.cells is None else model.cells.tensors()
+    tensors = {**{name: value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}, **cells}
+    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "refine": model.refine,
+            "cells": None if model.cells is None else model.cells.to_json(), **more}
     write_atomically(folder / FILE, lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(card)}))
 
 
@@ -107,9 +123,10 @@ def load(folder: Path, device: str) -> SemanticModel:
             card = json.loads((file.metadata() or {})["cups"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec(**card["spec"]))
-        encoder.load_state_dict(tensors)
-        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card.get("refine", "guided"))
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        encoder.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(PREFIX)})
+        cells = CellClasses.from_tensors(tensors, card["cells"]) if card.get("cells") else None  # runs of earlier versions have none
+        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card.get("refine", "guided"), cells)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"expected an encoder written by `cups-train pseudo-label` in {path}, found {error}; run that command again") from error
     encoder.eval().to(torch_device(device), memory_format=torch.channels_last)
     return model

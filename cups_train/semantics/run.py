@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -57,5 +58,4 @@ def _model(folder: Path, device: str, windows: bool, refine: Method, alone: bool
     """Loaded once a process; `alone`: among other workers, so that one thread is enough."""
     if alone:
         torch.set_num_threads(1)
-    model = load(folder, device)
-    return SemanticModel(model.encoder, model.height, windows, refine)
+    return replace(load(folder, device), windows=windows, refine=refine)

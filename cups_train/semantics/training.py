@@ -18,6 +18,7 @@ from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.batches import class_batch, pair_batch
+from cups_train.semantics.cells import fit_cells
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 from cups_train.semantics.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
@@ -56,7 +57,10 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     cameras = [source.recording.camera for source in sources]
     network = learn_network(given, frames, cameras, state, config, seed, device)
     origin = {} if given is None else given.origin
-    model = SemanticModel(network, config.height, config.windows, config.refine)
+    cells = None
+    if isinstance(network, Encoder):
+        cells = fit_cells(network, frames, map(read_classes, frames), config.classes, np.random.default_rng([seed, 9]))
+    model = SemanticModel(network, config.height, config.windows, config.refine, cells)
     names = [recording.name for recording in recordings]
     save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None, **origin})
     images = (load(path).images[0] for path in frames[::max(1, len(frames) // SHEET_FRAMES)])

@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cups_train.config import SemanticsConfig
+from cups_train.errors import ModelError
+from cups_train.semantics import SemanticModel, load
+from cups_train.semantics.cells import CellClasses, fit_cells
+from cups_train.semantics.describe import describe
+from cups_train.semantics.encoder import encode
+from cups_train.semantics.model import agreed, save
+from cups_train.semantics.prepared import choose_frames, prepare_all
+from cups_train.semantics.prepared import load as load_frame
+from cups_train.semantics.training import new_encoder
+
+CONFIG = SemanticsConfig(classes=4, channels=16, height=64)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, make_street):
+    torch.set_num_threads(1)
+    frames = list(prepare_all(choose_frames([make_street()], 10, tmp_path_factory.mktemp("state"), None), 64, 0, 1))
+    encoder = new_encoder(CONFIG, 0, "cpu").eval()
+    ids = np.repeat(np.arange(16)[:, None] // 8, 32, axis=1)  # class 0 above, 1 below; 2 and 3 nowhere
+    return encoder, frames, ids, fit_cells(encoder, frames, [ids] * len(frames), 4, np.random.default_rng(0))
+
+
+def test_centres_are_where_lloyds_steps_end_and_keep_their_ids(fitted):
+    _, frames, ids, cells = fitted
+    channels = np.concatenate([describe(path, cells.projection).reshape(-1, ids.size) for path in frames], 1)
+    rows, centres = cells.clusters.scaler(channels.T), cells.clusters.centres  # 3 frames of 512 cells: all of them are sampled
+    found = ((rows[:, None] - centres) ** 2).sum(-1).argmin(1)
+    for k in range(4):
+        np.testing.assert_allclose(rows[found == k].mean(0), centres[k], atol=0.05)
+    above, below = (np.bincount(found[np.tile(ids.ravel() == k, 3)], minlength=4) for k in (0, 1))
+    assert above[0] > 5 * below[0] and below[1] > 5 * above[1]
+
+
+def test_a_cell_is_of_the_nearest_centre(fitted):
+    encoder, frames, ids, cells = fitted
+    frame = load_frame(frames[0])
+    found = cells.log_probability(frame.images[0], frame.shape.astype(np.float32), encode(encoder, frame.images[:1]))
+    np.testing.assert_allclose(np.exp(found).sum(0), 1, rtol=1e-4)
+    channels = describe(frames[0], cells.projection)
+    rows = cells.clusters.scaler(channels.reshape(len(channels), -1).T)
+    distance = ((rows[:, None] - cells.clusters.centres) ** 2).sum(-1).reshape(16, 32, 4)
+    np.testing.assert_allclose(found[0] - found[1], cells.sharpness * (distance[..., 1] - distance[..., 0]), atol=0.05)
+
+
+def test_two_witnesses_are_multiplied():
+    first = np.log(np.float32([0.8, 0.2])).reshape(2, 1, 1).repeat(2, 2)
+    second = np.log(np.float32([[0.5, 0.1], [0.5, 0.9]])).reshape(2, 1, 2)
+    np.testing.assert_allclose(np.exp(agreed(first, second)), [[[0.8, 0.08 / 0.26]], [[0.2, 0.18 / 0.26]]], rtol=1e-5)
+
+
+def test_a_file_holds_them_and_earlier_files_do_without(fitted, tmp_path, street):
+    encoder, _, _, cells = fitted
+    model = SemanticModel(encoder, 64, windows=False, refine="none", cells=cells)
+    save(model, tmp_path / "new", {})
+    save(replace(model, cells=None), tmp_path / "old", {})
+    new, old = load(tmp_path / "new", "cpu"), load(tmp_path / "old", "cpu")
+    assert old.cells is None and new.cells is not None
+    frame = street.stereo("000000")
+    disparity = np.full((64, 128), 8, np.float32)
+    here = model.classify(frame.left, disparity, street.camera)
+    np.testing.assert_array_equal(new.classify(frame.left, disparity, street.camera), here)
+    assert (old.classify(frame.left, disparity, street.camera) != here).any()
+    np.testing.assert_array_equal(old.classify(frame.left), new.classify(frame.left))  # without disparity there is the image alone
+
+
+def test_centres_of_other_channels_are_refused(fitted, tmp_path):
+    encoder, _, _, cells = fitted
+    clusters = replace(cells.clusters, centres=cells.clusters.centres[:, :-1])
+    save(SemanticModel(encoder, 64, cells=CellClasses(cells.projection, clusters, 1.0)), tmp_path, {})
+    with pytest.raises(ModelError, match="run that command again"):
+        load(tmp_path, "cpu")
