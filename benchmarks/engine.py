@@ -1,22 +1,23 @@
-"""Latency and rate of the full, light and tiny network by input size and back end, with random weights.
+"""Latency and rate of the full, light and tiny network by input size, precision and back end, with random weights. No arguments are needed.
 
     python benchmarks/engine.py [--variants full,light,tiny] [--sizes 512x1024,256x512] [--precisions fp32] [--engines ...] [--merge] [--keep DIR]
 
 One line a variant, size, precision and engine: `engine_*` is the engine alone (canvas in, raw outputs out), `all_*` is what the node does with an
 image of 640 x 1280 (letterbox, engine, panoptic merge). Random weights draw every instance that fits, so that the merge is at its slowest.
-`cpu_ms` is the processor time of all threads: on a machine with other work the figure to trust. Engines that are not installed here are named
-once. Where there is a GPU, torch with a CUDA graph is measured beside them, and fp16 too.
-Without arguments about five minutes on two cores, most of them for the exports; `--keep DIR` keeps the models for the next time.
+`cpu_ms` is the processor time of all threads: on a machine with other work the figure to trust. Engines that cannot run here are named once with
+the reason. Where there is a GPU, torch with a CUDA graph is measured beside them, and fp16 in place of int8.
+It ends after `--minutes`, most of which the exports take, and names what it had no time for; `--keep DIR` keeps the models for the next time.
 """
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -40,9 +41,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPES = {"full": "vehicle", "light": "street", "tiny": "tiny"}  # variant -> recipe under config/train
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i % 3 == 0, (i, i, i)) for i in range(1, 28)))
 IMAGE_SIZE = (640, 1280)
-CALIBRATION_IMAGES = 8
-LEAST_RUNS = 5
-WARM_UP = 2
+GPU = torch.cuda.is_available()
+CALIBRATION_IMAGES = 1  # of random weights only the speed is asked
+LEAST_RUNS = 3
+WARM_UP = 1
 
 
 def spec_of(variant: str, size: tuple[int, int]) -> NetworkSpec:
@@ -60,9 +62,8 @@ def export(network: PanopticNetwork, folder: Path, config: ExportConfig) -> Path
     merge = Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area) if config.merge else None
     graph = folder / "model.onnx"
     if config.precision == "int8":
-        write_graph(network, folder / "single.onnx", {}, merge)
-        quantise(folder / "single.onnx", iter(probe_images(network.spec.height, network.spec.width, CALIBRATION_IMAGES)), graph)
-        (folder / "single.onnx").unlink()
+        single = export(network, folder.with_name(folder.name.replace("int8", "fp32")), config.model_copy(update={"precision": "fp32"}))
+        quantise(single / "model.onnx", iter(probe_images(network.spec.height, network.spec.width, CALIBRATION_IMAGES)), graph)
     else:
         write_graph(in_half(network) if config.precision == "fp16" else network, graph, {}, merge)
     write_json(folder / "model.json", {**card, "sha256": sha256(graph)})
@@ -90,7 +91,7 @@ def measure(name: str, folder: Path, engine: str, args: argparse.Namespace) -> s
     except ModelError as error:
         if engine not in args.named:
             args.named.add(engine)
-            print(f"# {engine}: {error}", flush=True)
+            print(f"# cannot run here: {str(error).partition('found none (')[2].rpartition(');')[0] or error}", flush=True)
         return None
     image = cv2.resize(probe_images(256, 512, 1)[0], IMAGE_SIZE[::-1])
     canvas = np.ascontiguousarray(cv2.resize(image, model.input_size[::-1]))
@@ -129,39 +130,46 @@ def measure_torch(name: str, network: PanopticNetwork, precision: str, seconds: 
 
 
 def main() -> int:
+    """Print the lines; the exit code."""
     args = _arguments()
     logging.disable(logging.WARNING)
-    gpu = torch.cuda.is_available()
-    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, GPU {torch.cuda.get_device_name() if gpu else 'none'}; "
+    end, late = time.monotonic() + 60 * args.minutes, []
+    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, "
+          f"GPU {torch.cuda.get_device_name() if GPU else 'none'}; "
           f"image {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {len(CLASSES)} classes, random weights", flush=True)
-    precisions = args.precisions.split(",") if args.precisions else ["fp32", "fp16"] if gpu else ["fp32"]
     with tempfile.TemporaryDirectory() as temporary:
-        for size in args.sizes.split(","):
-            for variant in args.variants.split(","):
-                height, width = (int(side) for side in size.split("x"))
-                network = build_network(spec_of(variant, (height, width)), seed=1).eval()
-                for precision in precisions:
-                    config = ExportConfig(precision=precision, merge=args.merge)
-                    name = f"{variant}_{size}_{precision}" + ("_merge" if args.merge else "")
-                    folder = export(network, (args.keep or Path(temporary)) / name, config)
-                    label = f"variant={variant} size={size} precision={precision} merge={'graph' if args.merge else 'host'}"
-                    lines = (measure(label, folder, engine, args) for engine in args.engines.split(","))
-                    for line in filter(None, lines):
-                        print(line, flush=True)
-                    if gpu:
-                        print(measure_torch(label, network, precision, args.seconds), flush=True)
-                        network.cpu()
+        for precision, size, variant in itertools.product(*(text.split(",") for text in (args.precisions, args.sizes, args.variants))):
+            if time.monotonic() > end:
+                late.append(f"{variant} {size} {precision}")
+                continue
+            for line in _lines(variant, size, precision, args.keep or Path(temporary), args):
+                print(line, flush=True)
+    if late:
+        print(f"# no time within --minutes {args.minutes:g} for {', '.join(late)}")
     return 0
+
+
+def _lines(variant: str, size: str, precision: str, place: Path, args: argparse.Namespace) -> Iterator[str]:
+    """One line for each engine that runs this network here."""
+    height, width = (int(side) for side in size.split("x"))
+    network = build_network(spec_of(variant, (height, width)), seed=1).eval()
+    name = f"{variant}_{size}_{precision}" + ("_merge" if args.merge else "")
+    folder = export(network, place / name, ExportConfig(precision=precision, merge=args.merge))
+    label = f"variant={variant} size={size} precision={precision} merge={'graph' if args.merge else 'host'}"
+    yield from filter(None, (measure(label, folder, engine, args) for engine in args.engines.split(",")))
+    if GPU and precision != "int8":
+        yield measure_torch(label, network, precision, args.seconds)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", default="tiny,light,full")
     parser.add_argument("--sizes", default="256x512,512x1024", help="height x width, joined by commas")
-    parser.add_argument("--precisions", help="fp32, fp16, int8, joined by commas; fp32, and fp16 where there is a GPU")
+    parser.add_argument("--precisions", default="fp32,fp16" if GPU else "fp32,int8", help="fp32, fp16, int8, joined by commas")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--merge", action="store_true", help="merge inside the graph")
-    parser.add_argument("--seconds", type=float, default=4.0, help="time of each figure")
+    parser.add_argument("--seconds", type=float, default=2.0, help="time of each figure")
+    parser.add_argument("--minutes", type=float, default=7.0, help="nothing new is begun after that")
     parser.add_argument("--threads", type=int, default=0, help="of a CPU engine; 0: its choice")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the models here, and take those that are there")
     args = parser.parse_args()

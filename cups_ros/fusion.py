@@ -140,11 +140,9 @@ def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
     right, bottom = min(size[1], int(np.ceil(x2))), min(size[0], int(np.ceil(y2)))
     if right <= left or bottom <= top or x2 <= x1 or y2 <= y1:
         return None
-    side = mask.shape[0]
-    columns = (np.arange(left, right, dtype=np.float32) + 0.5 - x1) / (x2 - x1) * side - 0.5
-    rows = (np.arange(top, bottom, dtype=np.float32) + 0.5 - y1) / (y2 - y1) * side - 0.5
-    grid_x, grid_y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
-    values = cv2.remap(np.asarray(mask, np.float32), grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    right_step, down_step = mask.shape[1] / (x2 - x1), mask.shape[0] / (y2 - y1)
+    into_mask = np.array([[right_step, 0, (left + 0.5 - x1) * right_step - 0.5], [0, down_step, (top + 0.5 - y1) * down_step - 0.5]])
+    values = cv2.warpAffine(np.asarray(mask, np.float32), into_mask, (right - left, bottom - top), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     inside = values >= threshold
     return (slice(top, bottom), slice(left, right)), inside
 
