@@ -9,6 +9,8 @@ import numpy as np
 from cups_train.config import MotionConfig
 from cups_train.geometry.ground import find_ground
 from cups_train.geometry.se3 import inverse
+from cups_train.motion.bodies import split
+from cups_train.motion.confirm import Before, evidence_before, refutes
 from cups_train.motion.ego import estimate_ego
 from cups_train.motion.ensemble import rigid_proposals
 from cups_train.motion.evidence import Evidence, gather, scales_of
@@ -30,11 +32,11 @@ def generator(seed: int, key: str, stream: int = 0) -> np.random.Generator:
 
 
 def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seed: int, step_s: float,
-                        images: Images | None = None, prior: np.ndarray | None = None) -> MotionResult:  # noqa: PLR0913
+                        images: Images | None = None, prior: np.ndarray | None = None, before: Before | None = None) -> MotionResult:  # noqa: PLR0913
     """Instances of everything that moves against the static scene.
 
     `images`: left images (RGB uint8) at t and t+1; they sharpen outlines and refute false motion. None where flow and disparity are exact.
-    `prior`: pose (4, 4) m of the left camera at t+1 in its frame at t as odometry tells it.
+    `prior`: pose (4, 4) m of the left camera at t+1 in its frame at t as odometry tells it. `before`: the flow to t-1, which may refute objects.
     """
     rng = generator(seed, now.key)
     if config.compat == "reference":
@@ -49,19 +51,26 @@ def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig,
     camera_pose = inverse(ego.motion)
     if not proposals:
         return _nothing(now, flow, camera_pose, "nothing moves against the static scene")
-    kept, reasons = [], []
-    for proposal in proposals:
-        reason = why_not(evidence, proposal, proposal.mask)
-        if reason is None and images is not None and not grey_test(evidence, proposal, proposal.mask, images):
-            reason = "the grey values do not move"
-        if reason is None:
-            kept.append(proposal)
-        else:
-            reasons.append(reason)
+    reasons = [_why_not(evidence, proposal, images) for proposal in proposals]
+    kept = [proposal for proposal, reason in zip(proposals, reasons, strict=True) if reason is None]
     if not kept:
-        return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted(set(reasons)))}")
+        return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted({r for r in reasons if r}))}")
     kept = select(evidence, kept)
-    return _result(now, evidence, kept, images)
+    shown = _drawn(evidence, kept, images)
+    if before is not None:
+        past = evidence_before(before, camera, (config.max_depth, config.min_area), generator(seed, now.key, 1))
+        shown = [(p, mask) for p, mask in shown if past is None or not refutes(past, p.own, mask)]
+        if not shown:
+            return _nothing(now, flow, camera_pose, f"the frame before refutes all {len(kept)} candidates")
+    return _result(now, evidence, shown)
+
+
+def _why_not(evidence: Evidence, proposal: Proposal, images: Images | None) -> str | None:
+    """What speaks against a proposal, or None."""
+    reason = why_not(evidence, proposal, proposal.mask)
+    if reason is None and images is not None and not grey_test(evidence, proposal, proposal.mask, images):
+        return "the grey values do not move"
+    return reason
 
 
 def _proposals(evidence: Evidence, config: MotionConfig, rng: np.random.Generator) -> list[Proposal]:
@@ -75,11 +84,11 @@ def _grown(evidence: Evidence, cores: list[Proposal], rng: np.random.Generator) 
     """Whole objects from moving cores; cores of one object often touch only when they have grown."""
     cores = [core for core in cores if plausible(evidence, core)]
     grown = [replace(core, mask=mask) for core, mask in zip(cores, grow(evidence, cores), strict=True)]
-    return merge(evidence, grown, rng)
+    return split(evidence, merge(evidence, grown, rng), rng)
 
 
-def _result(now: StereoFrame, evidence: Evidence, kept: list[Proposal], images: Images | None) -> MotionResult:
-    """Draw the objects, nearest last."""
+def _drawn(evidence: Evidence, kept: list[Proposal], images: Images | None) -> list[tuple[Proposal, np.ndarray]]:
+    """Proposals with the masks (H, W) bool that are visible of them, the nearest drawn over the others; those that are too small are left out."""
     kept = sorted(kept, key=lambda p: float(p.centre[2]), reverse=True)
     taken = np.zeros(evidence.chi.shape, np.uint16)
     for k, proposal in enumerate(kept, 1):
@@ -89,17 +98,19 @@ def _result(now: StereoFrame, evidence: Evidence, kept: list[Proposal], images: 
             cut = snap(proposal.mask, images[0], (taken == 0) | (taken == k), evidence.scales.unit)
             taken[taken == k] = 0
             taken[cut & (taken == 0)] = k
-    instances = np.zeros_like(taken)
-    objects: list[MovingObject] = []
-    for k, proposal in enumerate(kept, 1):
-        visible = taken == k
-        if visible.sum() < evidence.scales.min_pixels:
-            continue
-        number = len(objects) + 1
-        instances[visible] = number
+    shown = [(proposal, taken == k) for k, proposal in enumerate(kept, 1)]
+    return [(proposal, mask) for proposal, mask in shown if mask.sum() >= evidence.scales.min_pixels]
+
+
+def _result(now: StereoFrame, evidence: Evidence, shown: list[tuple[Proposal, np.ndarray]]) -> MotionResult:
+    """The objects, numbered from the furthest."""
+    instances = np.zeros(evidence.chi.shape, np.uint16)
+    objects = []
+    for number, (proposal, mask) in enumerate(shown, 1):
+        instances[mask] = number
         x, y, z = (float(c) for c in proposal.centre)
         certainty = score(evidence, proposal, proposal.mask)
-        objects.append(MovingObject(number, None, certainty, int(visible.sum()), proposal.own, (x, y, z), proposal.source))
+        objects.append(MovingObject(number, None, certainty, int(mask.sum()), proposal.own, (x, y, z), proposal.source))
     reason = None if objects else "all candidates lie hidden behind others"
     return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), reason)
 

@@ -47,7 +47,7 @@ def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
 def _join(evidence: Evidence, a: Proposal, b: Proposal, rng: np.random.Generator) -> Proposal | None:
     """Both parts as one proposal, or None where they do not move alike."""
     joined = fit_region(evidence, a.mask | b.mask, rng, a.source)
-    if joined is None or not (_contact(evidence, a, b) > 0 and _alike(evidence, a, b) or _explains(evidence, joined, (a, b))):
+    if joined is None or not (_contact(evidence, a, b) > 0 and alike(evidence, a, b) or _explains(evidence, joined, (a, b))):
         return None
     return joined
 
@@ -93,7 +93,7 @@ def _explains(evidence: Evidence, joined: Proposal, parts: tuple[Proposal, Propo
     return all(np.nanmedian(evidence.chi_at(joined.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True))
 
 
-def _alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
+def alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
     """The displacement of each centre under both motions differs little (walkers: no more than limbs do), or one motion explains the other part."""
     scales = evidence.scales
     for p, q in ((a, b), (b, a)):

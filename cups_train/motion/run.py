@@ -17,6 +17,7 @@ from cups_train.flow_network.weights import source_facts, where, with_weights
 from cups_train.geometry.given import given_flow, has_given
 from cups_train.geometry.scene_flow import scene_flow
 from cups_train.geometry.se3 import inverse
+from cups_train.motion.confirm import Before
 from cups_train.motion.find import find_moving_objects
 from cups_train.motion.finish import finish
 from cups_train.motion_folder import write_frame
@@ -25,6 +26,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.types import MotionResult, SceneFlow, StereoFrame
 
+STEP_CHANGE = 0.2  # share by which the time step may differ for the frame before to say something of a motion
 CHUNK = 4  # frames in a row for one worker: their disparities are computed once
 OWN = {"frames", "instances", "overlays", "motion.json", "flow", "flow.safetensors"}
 NO_PARTNER = "no frame before or after it within the time step"
@@ -37,6 +39,7 @@ class Task:
     key: str
     partner: str | None  # t+1, or t-1 where `backwards`
     backwards: bool
+    before: str | None = None  # t-1, where t+1 is the partner
 
 
 def run(recording: Recording, out: Path, config: MotionConfig, seed: int, workers: int, given: Path | None = None,  # noqa: PLR0913
@@ -86,7 +89,7 @@ def _begin(out: Path, settings: dict[str, Any]) -> None:
 
 
 def _tasks(recording: Recording, given: Path | None, backwards: bool = True) -> list[Task]:
-    """Every frame; `backwards`: those without a t+1 are compared with the frame before."""
+    """Every frame; `backwards`: the frame before is looked at too, and takes the place of t+1 where there is none."""
     stamps = recording.stamps
     if given is not None:
         has = [has_given(given, s.key) for s in stamps]
@@ -96,11 +99,8 @@ def _tasks(recording: Recording, given: Path | None, backwards: bool = True) -> 
         return [Task(s.key, s.key if flow else None, False) for s, flow in zip(stamps, has, strict=True)]
     tasks = []
     for i, stamp in enumerate(stamps):
-        if stamp.follows:
-            tasks.append(Task(stamp.key, stamps[i + 1].key, False))
-        else:
-            before = stamps[i - 1].key if backwards and i and stamps[i - 1].follows else None
-            tasks.append(Task(stamp.key, before, True))
+        before = stamps[i - 1].key if backwards and i and stamps[i - 1].follows else None
+        tasks.append(Task(stamp.key, stamps[i + 1].key, False, before) if stamp.follows else Task(stamp.key, before, True))
     return tasks
 
 
@@ -125,14 +125,20 @@ def _work(tasks: list[Task], recording: Recording, out: Path, config: MotionConf
             result = find_moving_objects(given_flow(source, task.key, now.left.shape[:2]), now, config, seed, recording.step_ns / 1e9)
         else:
             now, after = seen(task.key), seen(task.partner)
-            flow = source(now, after)
+            before = None if task.before is None else seen(task.before)
             step_s = abs(after.stamp_ns - now.stamp_ns) / 1e9 or recording.step_ns / 1e9
+            past = None if before is None or not _alike(now.stamp_ns - before.stamp_ns, step_s) else Before(source(now, before), step_s)
             prior = recording.ego_prior(task.key, task.partner)
-            result = find_moving_objects(flow, now, config, seed, step_s, (now.left, after.left), prior)
+            result = find_moving_objects(source(now, after), now, config, seed, step_s, (now.left, after.left), prior, past)
         write_frame(out, _turned(result) if task.backwards else result)
         for key in [k for k in known if k not in (task.key, task.partner)]:
             del known[key]
     return [task.key for task in tasks]
+
+
+def _alike(before_ns: int, step_s: float) -> bool:
+    """Is the step from t-1 as long as that to t+1, so that a motion runs on?"""
+    return abs(before_ns / 1e9 - step_s) < STEP_CHANGE * step_s
 
 
 def _turned(result: MotionResult) -> MotionResult:

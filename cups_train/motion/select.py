@@ -1,11 +1,15 @@
 """One choice among all proposals, whatever they come from."""
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from cups_train.motion.evidence import Evidence
+from cups_train.motion.links import box_of
+from cups_train.motion.merge import alike
 from cups_train.motion.propose import EXPLAINED, Proposal
 
+FLAKE = 0.15  # share of its neighbour's pixels up to which a part is a sliver
 SHARED = 0.3  # share of the smaller of two proposals that they may have in common
 
 
@@ -18,7 +22,17 @@ def select(evidence: Evidence, proposals: list[Proposal]) -> list[Proposal]:
         size = p.mask.sum()
         if all((p.mask & q.mask).sum() <= SHARED * min(size, q.mask.sum()) for q in chosen):
             chosen.append(p)
-    return chosen
+    return [p for p in chosen if not any(_is_flake(evidence, p, q) for q in chosen)] if evidence.scales.rough else chosen
+
+
+def _is_flake(evidence: Evidence, small: Proposal, large: Proposal) -> bool:
+    """Is one a sliver beside another that moves alike? What the outline of a body leaves over, not a body."""
+    if small.mask.sum() > FLAKE * large.mask.sum():
+        return False
+    reach = 2 * max(1, round(2 * evidence.scales.unit)) + 1
+    box = box_of(small.mask, reach)
+    near = cv2.dilate(small.mask[box].astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    return bool((near & large.mask[box]).any() and alike(evidence, small, large))
 
 
 def _gain(evidence: Evidence, proposal: Proposal) -> float:

@@ -9,6 +9,7 @@ import pytest
 from cups_train.config import MotionConfig
 from cups_train.geometry import se3
 from cups_train.geometry.camera import points_of, project
+from cups_train.motion.confirm import Before
 from cups_train.motion.ego import estimate_ego
 from cups_train.motion.find import find_moving_objects
 from cups_train.motion.rigid_fit import FitOptions, chi_square, fit, samples_at
@@ -244,3 +245,41 @@ def test_json_of_a_frame_comes_back():
 def test_reading_a_missing_folder_names_it(tmp_path):
     with pytest.raises(Exception, match="motion.json"):
         read_motion(tmp_path)
+
+
+BOTH = shift(0.5), shift(-0.4, 0.3)
+
+
+def found_with(flow: SceneFlow, before: SceneFlow) -> MotionResult:
+    """`before`: flow from t to t-1."""
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    return find_moving_objects(flow, StereoFrame("000000", 0, image, image, CAMERA), MotionConfig(), 1, 0.1, before=Before(before, 0.1))
+
+
+def test_what_came_from_where_its_motion_takes_it_back_is_kept() -> None:
+    flow, label = scene(FORWARD, BOTH)
+    before, _ = scene(se3.inverse(FORWARD), (se3.inverse(BOTH[0]), se3.inverse(BOTH[1])))
+    result = found_with(flow, before)
+    assert {int(np.median(label[result.instances == o.id])) for o in result.objects} == {1, 2}
+
+
+def test_what_stood_still_before_is_refuted() -> None:
+    flow, label = scene(FORWARD, BOTH)
+    before, _ = scene(se3.inverse(FORWARD), (STILL, se3.inverse(BOTH[1])))
+    result = found_with(flow, before)
+    assert [int(np.median(label[result.instances == o.id])) for o in result.objects] == [2]
+
+
+def test_nothing_is_refuted_where_nothing_was_measured() -> None:
+    flow, label = scene(FORWARD, BOTH)
+    before, _ = scene(se3.inverse(FORWARD), (STILL, STILL))
+    before.flow_ok[label > 0] = False
+    assert len(found_with(flow, before).objects) == 2
+
+
+def test_all_refuted_is_told() -> None:
+    flow, _ = scene(FORWARD, BOTH)
+    before, _ = scene(se3.inverse(FORWARD), (STILL, STILL))
+    result = found_with(flow, before)
+    assert not result.objects
+    assert result.reason == "the frame before refutes all 2 candidates"
