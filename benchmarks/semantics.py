@@ -30,12 +30,18 @@ from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
 from cups_train.result_folder import rgb_to_ids
 from cups_train.semantics import SemanticModel, baseline, load, train
-from cups_train.semantics.channels import resize, working_size
+from cups_train.semantics.cells import CellClasses, fit_cells
+from cups_train.semantics.channels import CELL, resize, working_size
+from cups_train.semantics.describe import describe, encode_frames
+from cups_train.semantics.encoder import Encoder, encode
 from cups_train.semantics.features import FeatureNetwork, ScratchFeatures, open_features
 from cups_train.semantics.head import HeadNetwork, learn_head, with_other_classes
 from cups_train.semantics.model import FILE, save
 from cups_train.semantics.prepared import choose_frames, prepare_all
-from cups_train.types import StereoFrame
+from cups_train.semantics.refine import Method, refine
+from cups_train.semantics.shape import cell_disparity, scene_shape
+from cups_train.semantics.training import cluster_frames
+from cups_train.types import StereoCamera, StereoFrame
 
 Table = np.ndarray  # (K + 1, true classes + 1) pixels
 Classify = Callable[[StereoFrame, np.ndarray], np.ndarray]  # frame and disparity at working size -> (H, W) class ids
@@ -67,13 +73,14 @@ def main() -> None:
     parser.add_argument("--classes", type=int, nargs="+", default=[27, 54, 108])
     parser.add_argument("--out", type=Path, default=Path("runs/semantics"))
     parser.add_argument("--encoder", type=Path, help="folder of an encoder that is trained already")
-    parser.add_argument("--frames", type=int, default=600, help="training frames of the heads")
+    parser.add_argument("--frames", type=int, default=144, help="training frames of the heads")
+    parser.add_argument("--head-steps", type=int, default=300, help="training steps of STEGO and DepthG")
     parser.add_argument("--fit-every", type=int, default=4, help="the assignment is fitted on every n-th training frame")
     parser.add_argument("--val-every", type=int, default=1, help="every n-th frame of val is scored")
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = load_config(None, args.override)
+    config = load_config(None, [f"semantics.head_steps={args.head_steps}", *args.override])
     fit, val = scenes(args.data, config, args.fit_every, args.val_every)
     keep_settings(args.out, {"semantics": config.semantics.model_dump(mode="json"), "seed": config.seed, "frames": args.frames,
                              "encoder": None if args.encoder is None else str(args.encoder)})
@@ -126,6 +133,10 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
     yield "k-means on colour and position", lambda frame, _: baseline.classify(clusters, frame.left)
     if isinstance(features, ScratchFeatures) and features.encoder.spec.classes == count:
         yield "clusters that the encoder learned to name", applied(SemanticModel(features.encoder, semantics.height, False, "none"))
+    if isinstance(features, ScratchFeatures):
+        cells = cells_of(features.encoder, prepared(recordings, args, config)[0], count, config.seed)
+        for method, more in (("none", ""), ("crf", " + crf")):
+            yield f"k-means on features and geometry{more}", by_cells(features.encoder, cells, semantics.height, method)
     for head, name in HEADS.items():
         trained = model_of(features, recordings, folder / head, semantics.model_copy(update={"head": head}), config, args)
         plain = replace(trained, windows=False, refine="none")
@@ -139,9 +150,7 @@ def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path
              args: argparse.Namespace) -> SemanticModel:
     """The head of `folder`, trained now where there is none; other numbers of classes than the first take its code."""
     if not (folder / FILE).exists():
-        sources = choose_frames(recordings, args.frames, args.out / "state", None)
-        frames = list(progress(prepare_all(sources, semantics.height, config.seed, 1), "channels", len(sources)))
-        cameras = [source.recording.camera for source in sources]
+        frames, cameras = prepared(recordings, args, config)
         if semantics.classes == args.classes[0]:
             network = learn_head(features, frames, cameras, folder / "state", semantics, config.seed)
         else:
@@ -150,6 +159,33 @@ def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path
             network = with_other_classes(trained, frames, cameras, semantics, config.seed)
         save(SemanticModel(network, semantics.height), folder, {"seed": config.seed})
     return load(folder, config.device)
+
+
+def prepared(recordings: list[Recording], args: argparse.Namespace, config: Config) -> tuple[list[Path], list[StereoCamera]]:
+    """Training frames on disk, and the camera of each."""
+    sources = choose_frames(recordings, args.frames, args.out / "state", None)
+    frames = progress(prepare_all(sources, config.semantics.height, config.seed, 1), "channels", len(sources))
+    return list(frames), [source.recording.camera for source in sources]
+
+
+def cells_of(encoder: Encoder, frames: list[Path], count: int, seed: int) -> CellClasses:
+    """What the product makes of a trained encoder's features and the geometry, at any number of classes."""
+    projection = encode_frames(encoder, frames)
+    clusters = cluster_frames(frames, projection, count, seed)
+    classes = [clusters.nearest(describe(path, projection)) for path in frames]
+    return fit_cells(encoder, frames, classes, count, np.random.default_rng([seed, 9]))
+
+
+def by_cells(encoder: Encoder, cells: CellClasses, height: int, method: Method) -> Classify:
+    """Nearest centre alone, without class head and windows."""
+    def classify(frame: StereoFrame, found: np.ndarray) -> np.ndarray:
+        h, w = working_size(*frame.left.shape[:2], height)
+        image = resize(frame.left, h, w)
+        known = found if found.shape == (h, w) else cell_disparity(found, h, w)
+        shape, _ = scene_shape(known, frame.camera.scaled(h, w), (h // CELL, w // CELL), np.random.default_rng(0))
+        return refine(np.exp(cells.log_probability(image, shape, encode(encoder, image[None]))), frame.left, method)
+
+    return classify
 
 
 def applied(model: SemanticModel) -> Classify:

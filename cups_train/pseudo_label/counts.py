@@ -7,7 +7,7 @@ import numpy as np
 
 from cups_train.pseudo_label.align import align, border_width, count_votes, majority
 
-HOLDS = 0.2  # share of an object's pixels from which a class counts as found in it
+HOLDS = 0.1  # share of an object's pixels from which a class counts as found in it: with 200 classes a car is of ten
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Counts:
     n_all: np.ndarray  # pixels of the class that could have been inside an object
     n_in: np.ndarray  # of these, pixels inside an object
     n_mask: np.ndarray  # objects in which the class is the most frequent one
-    n_found: np.ndarray  # objects in which the class holds at least a fifth
+    n_found: np.ndarray  # objects in which the class holds at least HOLDS of the pixels
     frames: int
     moving_frames: int  # with at least one object
     instances: int

@@ -15,6 +15,11 @@ def _counts(n_in: list[int], n_all: list[int], n_found: list[int] | None = None,
     return Counts(np.array([0, *n_all]), np.array([0, *n_in]), np.array([0, *found]), np.array([0, *found]), 100, 80, instances)
 
 
+def test_a_tenth_of_an_object_is_enough_to_be_found_in_it() -> None:
+    class_map = np.array([[1] * 16 + [2] * 2 + [3]], np.uint8)  # 2 of 19 pixels, and 1 of 19
+    assert count_frame(class_map, np.ones((1, 19), np.uint16), 3, 0.0, compat=False).n_found.tolist() == [0, 1, 1, 0]
+
+
 def test_only_pixels_that_could_be_inside_an_object_count() -> None:
     class_map = np.array([[1, 1, 2, 2, 1, 1, 1, 1, 1, 1]], np.uint8)
     instances = np.array([[0, 0, 5, 5, 5, 0, 0, 0, 0, 0]], np.uint16)
