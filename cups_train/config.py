@@ -54,7 +54,7 @@ class MotionConfig(Section):
 class SemanticsConfig(Section):
     """Stage 1b: classes without labels."""
 
-    classes: int = Field(54, ge=2, le=254, description="number of pseudo classes K")
+    classes: int = Field(200, ge=2, le=254, description="number of pseudo classes K; many small ones mix less")
     features: Literal["scratch", "dino"] = Field("scratch", description="dense features: an encoder learned from the recordings, or a vision "
                                                  "transformer (DINO, DINOv2, DINOv3, DepthG) from `weights`")
     weights: str = Field("", description="`features: dino`: file of weights (safetensors, .pth, .ckpt), or timm:NAME, which may download")
