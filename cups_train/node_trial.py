@@ -151,7 +151,7 @@ def _environment(root: Path) -> dict[str, str]:
     if "ROS_DISTRO" not in environment:
         environment["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
         environment["AMENT_PREFIX_PATH"] = sys.prefix
-    environment.setdefault("ROS_DOMAIN_ID", str(30 + os.getpid() % 70))
+    environment.setdefault("ROS_DOMAIN_ID", str(65 + os.getpid() % 18))  # beside those of tests and benchmarks
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     environment.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(root / "config" / "fastdds_images.xml"))
     return environment

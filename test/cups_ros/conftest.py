@@ -181,7 +181,7 @@ def _running(model: Path, load: Callable[..., Any] | None = None, **parameters: 
     patch = pytest.MonkeyPatch()
     patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     context = Context()
-    rclpy.init(args=[], context=context, domain_id=30 + (os.getpid() + 51) % 70)
+    rclpy.init(args=[], context=context, domain_id=30 + (os.getpid() + 51) % 35)
     values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, **parameters}
     node = PanopticNode(load or load_model, context=context, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
     spinning = Spinning(node, node.inputs_group)

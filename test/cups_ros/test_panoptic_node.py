@@ -225,7 +225,7 @@ def load(folder, **kinds):
 
 sys.exit(main(["--ros-args", "-p", "model:={model_folder}", "-p", "autostart:=true", "-p", "engine_timeout_s:=0.5"], load))
 """)
-    domain = 30 + (os.getpid() + 9) % 70
+    domain = 30 + (os.getpid() + 9) % 35
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                    "PYTHONPATH": str(Path(__file__).parents[2])}
     context = Context()

@@ -112,7 +112,7 @@ def test_show_arguments(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_recording_is_played_to_a_late_subscriber_and_recorded_again(tmp_path: Path) -> None:
-    count, domain = 30, 30 + (os.getpid() + 17) % 70
+    count, domain = 30, 30 + (os.getpid() + 17) % 35
     write_recording(tmp_path / "bag", count)
     recorder = command(domain, "bag", "record", "-o", str(tmp_path / "again"), "/image", "/cups/nothing")
     player = command(domain, "bag", "play", str(tmp_path / "bag"), "--rate", "2", "--delay", "5")

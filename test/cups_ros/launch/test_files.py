@@ -31,7 +31,7 @@ def write_recording(path: Path, street: Any) -> None:
 
 
 def test_missing_model_is_told_and_the_node_lives(local_only: None, tmp_path: Path, launching: Any) -> None:
-    domain = 30 + (os.getpid() + 35) % 70
+    domain = 30 + (os.getpid() + 5) % 35
     process = launching.start(domain, f"model:={tmp_path / 'nothing'}")
     peer = launching.Peer(domain, process)
     try:
@@ -44,7 +44,7 @@ def test_missing_model_is_told_and_the_node_lives(local_only: None, tmp_path: Pa
 
 
 def test_several_cameras_have_a_node_each(local_only: None, model_folder: Path, launching: Any, street: Any) -> None:
-    domain = 30 + (os.getpid() + 12) % 70
+    domain = 30 + (os.getpid() + 12) % 35
     process = launching.start(domain, f"model:={model_folder}", "cameras:=front,rear", "image:=/{camera}/image_rect", "engines:=onnxruntime-cpu")
     peer = launching.Peer(domain, process)
     try:
@@ -70,7 +70,7 @@ def test_several_cameras_have_a_node_each(local_only: None, model_folder: Path, 
 
 def test_a_recording_is_played_into_the_node(local_only: None, model_folder: Path, tmp_path: Path, launching: Any, street: Any) -> None:
     write_recording(tmp_path / "recording", street)
-    domain = 30 + (os.getpid() + 28) % 70
+    domain = 30 + (os.getpid() + 28) % 35
     process = launching.start(domain, f"model:={model_folder}", f"recording:={tmp_path / 'recording'}", "image:=/camera/image",
                               "transport:=compressed", "rate:=0.5", "delay:=6", file="recording.launch.py")
     peer = launching.Peer(domain, process)

@@ -21,7 +21,7 @@ from cups_ros.msg import LabelInfo, PanopticImage
 
 @pytest.fixture(scope="module")
 def peer(local_only: None, model_folder: Path, launching: Any) -> Iterator[Any]:
-    domain = 30 + os.getpid() % 70
+    domain = 30 + os.getpid() % 35
     process = launching.start(domain, "image:=/camera/image", f"model:={model_folder}")
     peer = launching.Peer(domain, process)
     peer.until(lambda: peer.status and {i.key: i.value for i in peer.status[-1].values}["state"] == "active")
