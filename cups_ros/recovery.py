@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from cups_ros.engines import EngineError
+from cups_ros.pacing import give_memory_back
 from cups_ros.types import Classes, Panoptic, Thresholds
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0  # between two attempts to load a model again that failed
@@ -69,6 +70,8 @@ class LastingModel:
             return f"{what}; it is opened again in {self._not_before - begun:.1f} s"
         try:
             if not self.model.next_engine():
+                self.model.close()
+                give_memory_back()
                 self.model = self._load()
         except Exception as second:  # whatever keeps it from being opened, the next image tries again
             self._not_before, self._pause_s = self._clock() + self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)

@@ -48,10 +48,12 @@ def test_the_next_engine_takes_over_and_then_the_first_is_opened_again() -> None
     with pytest.raises(EngineFailure, match=r"^engine gpu failed \(gpu is gone\); cpu took its place after 0.0 s$"):
         lasting.start(IMAGE, LOOSE)
     assert lasting.start(IMAGE, LOOSE)().class_id.all() and len(loads) == 1
+    first = lasting.model
     broken.add("cpu")
     broken.discard("gpu")
     with pytest.raises(EngineFailure, match=r"^engine cpu failed \(cpu is gone\); gpu took its place"):
         lasting.start(IMAGE, LOOSE)
+    assert first.engine == "", "its memory is given back before another is opened"
     assert lasting.start(IMAGE, LOOSE)().class_id.all() and len(loads) == 2 and lasting.model.thresholds == LOOSE and not lasting.recovering
 
 
