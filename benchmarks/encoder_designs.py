@@ -28,6 +28,7 @@ from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, pair_batch
 from cups_train.semantics.channels import CELL, IMAGE_GROUPS, image_channels
 from cups_train.semantics.clusters import Scaler, kmeans, nearest
+from cups_train.semantics.describe import LEARNED, LEARNED_VARIANCE
 from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
 from cups_train.semantics.learn import Loss, learn, learn_views
 from cups_train.semantics.losses import shape_loss
@@ -35,7 +36,6 @@ from cups_train.semantics.prepared import choose_frames, load, prepare_all
 from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
 from cups_train.semantics.training import fit_shape
 
-LEARNED, LEARNED_VARIANCE = 24, 1.5  # principal components of the features, and the variance of the group beside the hand-made channels
 HAND_MADE = (*IMAGE_GROUPS, *SHAPE_GROUPS)
 SAMPLES = 40_000  # cells that are clustered
 HIDDEN, BLOCK = 0.4, 8  # masked prediction: share of the cells that are hidden, in blocks of this many cells

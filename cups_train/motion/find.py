@@ -57,12 +57,13 @@ def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig,
         return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted({r for r in reasons if r}))}")
     kept = select(evidence, kept)
     shown = _drawn(evidence, kept, images)
-    if before is not None:
-        past = evidence_before(before, camera, (config.max_depth, config.min_area), generator(seed, now.key, 1))
-        shown = [(p, mask) for p, mask in shown if past is None or not refutes(past, p.own, mask)]
-        if not shown:
-            return _nothing(now, flow, camera_pose, f"the frame before refutes all {len(kept)} candidates")
-    return _result(now, evidence, shown)
+    if before is None or not shown:
+        return _result(now, evidence, shown)
+    past = evidence_before(before, camera, (config.max_depth, config.min_area), generator(seed, now.key, 1))
+    confirmed = shown if past is None else [(p, mask) for p, mask in shown if not refutes(past, p.own, mask)]
+    if not confirmed:
+        return _nothing(now, flow, camera_pose, f"the frame before refutes all {len(shown)} candidates")
+    return _result(now, evidence, confirmed)
 
 
 def _why_not(evidence: Evidence, proposal: Proposal, images: Images | None) -> str | None:
