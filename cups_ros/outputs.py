@@ -50,10 +50,11 @@ class Outputs:
         """`value` gives parameters, `report` takes sentences about subscribers whose QoS does not fit."""
         self._node, self._classes, self._report = node, classes, report
         self._vision: ModuleType | None = detections.vision_msgs()
+        self._told_threshold: float | None = None
         kinds: dict[str, type] = {"panoptic": PanopticImage, "label_info": LabelInfo, "semantic": Image, "instance": Image, "markers": MarkerArray,
                                   "overlay": Image}
         if self._vision is None:
-            node.get_logger().info(detections.MISSING)
+            node.get_logger().info(detections.MISSING, once=True)
         else:
             kinds |= {"detections": self._vision.Detection2DArray, "vision_label_info": self._vision.LabelInfo}
         self._publishers = {topic.name: self._publisher(topic, kinds[topic.name], value) for topic in OUTPUTS if topic.name in kinds}
@@ -67,10 +68,16 @@ class Outputs:
         return any(self.wants(name) for name in ANSWERS)
 
     def announce(self, model: str, threshold: float, header: Header) -> None:
-        """Publish the classes."""
+        """Publish the classes, and the score below which there are no instances."""
         self._publishers["label_info"].publish(messages.label_info_message(self._classes, model, header))
-        if self._vision is not None:
-            self._publishers["vision_label_info"].publish(detections.label_info_message(self._vision, self._classes, threshold, header))
+        self.announce_threshold(threshold, header)
+
+    def announce_threshold(self, threshold: float, header: Header) -> None:
+        """Publish the classes anew where their message holds the threshold, unless it is the one told last."""
+        publisher = self._publishers.get("vision_label_info")
+        if self._vision is not None and publisher is not None and threshold != self._told_threshold:
+            self._told_threshold = threshold
+            publisher.publish(detections.label_info_message(self._vision, self._classes, threshold, header))
 
     def panoptic(self, panoptic: Panoptic, header: Header) -> None:
         """Publish the answer itself."""
@@ -83,7 +90,7 @@ class Outputs:
             if self.wants(name):
                 self._publishers[name].publish(messages.image_message(pixels, encoding, header))
         if self._vision is not None and self.wants("detections"):
-            self._publishers["detections"].publish(detections.detections_message(self._vision, panoptic, self._classes, header))
+            self._publishers["detections"].publish(detections.detections_message(self._vision, panoptic, header))
         if self.wants("overlay"):
             self._publishers["overlay"].publish(messages.image_message(overlay(image, panoptic, self._classes, alpha), "rgb8", header))
 

@@ -92,7 +92,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
             self._release()
             return self._refuse(f"cannot load the model: {error}")
         model = self._model.model
-        self._outputs.announce(model.name, self._model.thresholds.score, self._now())
+        self._outputs.announce(model.name, self._score_threshold(), self._now())
         height, width = model.input_size
         self.get_logger().info(f"model {model.name}: input {width}x{height}, {model.engine}, {len(model.classes)} classes")
         return self._enter("inactive")
@@ -184,6 +184,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._health.stale_after_s = float(self._value("stale_after_s"))
         self._watch_input(now)
         self._watch_engine()
+        if self._outputs is not None:
+            self._outputs.announce_threshold(self._score_threshold(), self._now())
         model = self._model.model if self._model is not None else None
         facts = {"state": self._state, "model": model.name if model else "", "engine": model.engine if model else ""}
         report = self._health.report(now, self._state, self._since)
@@ -229,6 +231,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
             raise ValueError("no model: set the parameter `model` to an exported model folder")
         engines = tuple(name.strip() for name in str(self._value("engines")).split(",") if name.strip())
         return self._load(Path(folder).expanduser(), engines=engines or ENGINES, threads=int(self._value("threads")))
+
+    def _score_threshold(self) -> float:
+        return Live.read(self._value).thresholds(self._model.thresholds).score if self._model is not None else 0.0
 
     def _value(self, name: str) -> Value:
         return self.get_parameter(name).value

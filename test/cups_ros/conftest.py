@@ -21,7 +21,9 @@ CLASSES = [
     {"id": 2, "name": "car", "isthing": 1, "color": [0, 0, 142]},
     {"id": 3, "name": "sky", "isthing": 0, "color": [70, 130, 180]},
 ]
-ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "launch", "test_markers.py", "test_node_equals_predict.py")
+ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "launch", "test_markers.py", "test_node_equals_predict.py", "test_vision_msgs.py")
+ONE_CAR = ((24, 16, 72, 48), (0, 0, 0, 0))  # boxes: x1, y1, x2, y2
+Boxes = tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
 collect_ignore = []
 
 if not os.environ.get("CUPS_REQUIRE_ROS"):  # `make test` sets it: there, missing messages are an error
@@ -36,9 +38,19 @@ if not os.environ.get("CUPS_REQUIRE_ROS"):  # `make test` sets it: there, missin
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model of 64x96 pixels: a car in rows 16..47, columns 24..71 where any pixel is fully red; road where green > 127, else sky."""
-    folder = tmp_path_factory.mktemp("tiny") / "model"
+    return write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def two_cars_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a second car of half the score in rows 40..63, columns 0..29."""
+    return write_model(tmp_path_factory.mktemp("two") / "model", (ONE_CAR[0], (0, 40, 30, 64)), (0.8, 0.4))
+
+
+def write_model(folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float] = (0.8, 0.0)) -> Path:
+    """An exported model folder around `tiny_graph`."""
     folder.mkdir()
-    graph = tiny_graph()
+    graph = tiny_graph(boxes, scores)
     (folder / "model.onnx").write_bytes(graph)
     outputs = {"boxes": ([2, 4], "float32"), "scores": ([2], "float32"), "class_id": ([2], "int32"), "masks": ([2, 28, 28], "float32"),
                "semantic": ([HEIGHT, WIDTH], "int32")}
@@ -59,18 +71,18 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tiny_graph() -> bytes:
-    """The ONNX graph of `model_folder`."""
+def tiny_graph(boxes: Boxes, scores: tuple[float, float]) -> bytes:
+    """The ONNX graph of `model_folder`, with the scores that cars have where a pixel is fully red."""
     from onnx import TensorProto, helper, numpy_helper
 
     def constant(name: str, value: np.ndarray) -> object:
         return numpy_helper.from_array(value, name)
 
     constants = [
-        constant("boxes_", np.array([[24, 16, 72, 48], [0, 0, 0, 0]], np.float32)),
+        constant("boxes_", np.array(boxes, np.float32)),
         constant("class_", np.array([2, 2], np.int32)),
         constant("masks_", np.ones((2, 28, 28), np.float32)),
-        constant("weight", np.array([0.8 / 255, 0.0], np.float32)),
+        constant("weight", np.array(scores, np.float32) / np.float32(255)),
         constant("zero", np.array(0, np.int64)),
         constant("one", np.array(1, np.int64)),
         constant("half", np.array(127.5, np.float32)),

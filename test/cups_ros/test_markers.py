@@ -1,15 +1,13 @@
-"""Markers and detections against values worked out by hand."""
+"""Markers against values worked out by hand."""
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from cups_ros.depth import Place
-from cups_ros.detections import detections_message, label_info_message, vision_msgs
 from cups_ros.markers import markers_message
-from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
+from cups_ros.types import Classes, PseudoClass, Segment
 
 CLASSES = Classes((PseudoClass(1, "road", False, (255, 0, 51)), PseudoClass(2, "car", True, (0, 102, 255))))
 CAR = Segment(2, 7, True, 0.75, 20, (10, 20, 4, 5), track_id=9)
@@ -28,17 +26,3 @@ def test_a_box_and_a_text_for_each_place() -> None:
     assert (text.text, words.text) == ("car #9 12.0 m", "road 20.0 m")
     assert text.pose.position.y == pytest.approx(0.5 - 0.75 - 0.5)  # above the box: y points down
     assert len({(m.ns, m.id) for m in (box, text, ground, words)}) == 4
-
-
-def test_detections_of_vision_msgs() -> None:
-    kinds = vision_msgs()
-    if kinds is None:
-        pytest.skip("vision_msgs is not installed: there is nothing to publish detections with")
-    panoptic = Panoptic(np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.uint16), (CAR, ROAD))
-    header = Header(frame_id="left_optical")
-    (found,) = detections_message(kinds, panoptic, CLASSES, header).detections
-    assert (found.id, found.header.frame_id) == ("9", "left_optical")
-    assert (found.bbox.center.position.x, found.bbox.center.position.y, found.bbox.size_x, found.bbox.size_y) == (12.0, 22.5, 4.0, 5.0)
-    assert (found.results[0].hypothesis.class_id, found.results[0].hypothesis.score) == ("car", 0.75)
-    info = label_info_message(kinds, CLASSES, 0.5, header)
-    assert [(c.class_id, c.class_name) for c in info.class_map] == [(1, "road"), (2, "car")] and info.threshold == 0.5
