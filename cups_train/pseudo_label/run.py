@@ -23,6 +23,7 @@ from cups_train.pseudo_label.align import clear_border, count_votes
 from cups_train.pseudo_label.counts import Counts, count_frame
 from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
 from cups_train.pseudo_label.label import Rules, label_frame, label_maps, panoptic_of
+from cups_train.pseudo_label.neighbours import read_centres
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
@@ -59,18 +60,19 @@ def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Pat
         seed: int = 0) -> Classes:
     """Write the labels of all recordings, out/kinds.json and out/statistics.json; the pseudo classes: 1..k, then the kinds of movers.
 
-    Reads motion/NAME and semantics/NAME. First all frames are counted, things told from stuff and kinds of moving objects found;
-    then every frame is labelled (those that an earlier call finished from the same input are kept). Raises GateError where the
-    labels are not worth training on.
+    Reads motion/NAME, semantics/NAME and what the classes in `semantics` look like. First all frames are counted, things told from stuff
+    and kinds of moving objects found; then every frame is labelled (those that an earlier call finished from the same input are kept).
+    Raises GateError where the labels are not worth training on.
     """
     inputs = {r.name: list(frame_inputs(r, motion / r.name, semantics / r.name)) for r in recordings}
     everything = [i for frames in inputs.values() for i in frames]
     workers = min(workers, 1 + len(everything) // FRAMES_A_WORKER)
+    centres = read_centres(semantics, k)
     counts, objects, digest = _count_all(everything, k, config, workers)
-    split = find_split(counts, config)
+    split = find_split(counts, config, centres)
     kinds = find_kinds(objects, k + 1, config.kinds, seed) if config.compat != "reference" else None
     rules = Rules(with_kinds(split.classes(), kinds), config, kinds)
-    _keep_only_labels_of(out, digest)
+    _keep_only_labels_of(out, digest if centres is None else hashlib.sha256(digest.encode() + centres.tobytes()).hexdigest())
     save_kinds(out, kinds)
     area = LabelArea.nothing(len(rules.classes))
     labelled: dict[str, list[LabelledFrame]] = {r.name: [] for r in recordings}

@@ -11,6 +11,7 @@ from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import CupsError
 from cups_train.pseudo_label.counts import Counts
+from cups_train.pseudo_label.neighbours import likeness, pooled
 
 LEAST_AREA = 5e-4  # share of the counted pixels below which a class is no thing class
 MOST_AREA = 0.5  # share of the counted pixels that thing classes may take together
@@ -18,14 +19,14 @@ MOST_AREA = 0.5  # share of the counted pixels that thing classes may take toget
 
 @dataclass(frozen=True)
 class ClassRatio:
-    """One row of the table that the decision was made from."""
+    """One row of the table that the decision was made from: the class's own counts, and the ratio of it and the classes like it together."""
 
     class_id: int
     n_in: int
     n_all: int
     n_mask: int
     n_found: int
-    ratio: float  # n_in / n_all
+    ratio: float  # n_in / n_all, neighbours included
     lift: float  # ratio over the ratio of all pixels (published rule: over the mean ratio of the classes)
     supported: bool
     isthing: bool
@@ -55,20 +56,22 @@ class Split:
                 "table": [row.to_json() for row in self.table]}
 
 
-def find_split(counts: Counts, config: LabelConfig) -> Split:
+def find_split(counts: Counts, config: LabelConfig, centres: np.ndarray | None = None) -> Split:
     """Decide which classes are things. Never fails for want of objects: then nothing is a thing, and the note says so.
 
     A class is a thing where the share of its pixels inside moving objects is more than `psi` times that of all pixels
-    (lift), and enough objects hold it. Against CUPS's share of the sum of ratios over classes, this depends neither on K nor
+    (lift), and enough objects hold it; with `centres` (K, C), what the classes look like, those that look alike are counted
+    together, each with its weight. Against CUPS's share of the sum of ratios over classes, this depends neither on K nor
     on rare classes. Where no class passes, the largest gap between the ratios decides, then the best class alone.
     """
     k = len(counts.n_all) - 1
     n_in, n_all = counts.n_in[1:].astype(np.float64), counts.n_all[1:].astype(np.float64)
     if config.compat == "reference" and not config.things:
         return _published(counts, n_in / (n_all + 1e-6), config)
-    ratio = n_in / np.maximum(n_all, 1)
-    mean = float(n_in.sum() / max(n_all.sum(), 1))
-    supported = (counts.n_found[1:] >= _fewest(config.min_instances, counts.instances)) & (n_all >= LEAST_AREA * n_all.sum()) & (n_in > 0)
+    alike = counts if centres is None or not config.neighbours else pooled(counts, likeness(centres, config.neighbours))
+    ratio = alike.n_in[1:] / np.maximum(alike.n_all[1:], 1)
+    mean, least = float(n_in.sum() / max(n_all.sum(), 1)), LEAST_AREA * n_all.sum()
+    supported = (alike.n_found[1:] >= _fewest(config.min_instances, counts.instances)) & (alike.n_all[1:] >= least) & (alike.n_in[1:] > 0)
     if config.things:
         if max(config.things) > k or min(config.things) < 1:
             raise CupsError(f"expected class ids of 1 to {k} in labels.things, found {sorted(config.things)}")

@@ -1,0 +1,42 @@
+"""Which classes look alike: the evidence of a class is taken together with that of its neighbours among all that is known of cells.
+
+A class of parked cars lies in no moving object, however much a car it is; the classes nearest to it do.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cups_train.pseudo_label.counts import Counts
+from cups_train.semantics.model import FILE, load
+
+
+def read_centres(semantics: Path, k: int) -> np.ndarray | None:
+    """(K, C) centres of the classes in what their cells look like; None where the classes in this folder have none. Raises ModelError."""
+    if not (semantics / FILE).is_file():
+        return None
+    cells = load(semantics, "cpu").cells
+    return None if cells is None or len(cells.clusters.centres) != k else cells.clusters.centres
+
+
+def likeness(centres: np.ndarray, reach: float) -> np.ndarray:
+    """(K, C) centres -> (K, K) weights exp(-squared distance / (reach x the usual squared distance of the nearest class)), 1 for itself."""
+    points = centres.astype(np.float64)
+    square = (points**2).sum(axis=1)
+    distance = np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0)
+    others = distance + np.where(np.eye(len(points)), np.inf, 0)
+    usual = float(np.median(others.min(axis=1))) if len(points) > 1 else 1.0
+    np.fill_diagonal(distance, 0)
+    weights: np.ndarray = np.exp(-distance / max(reach * usual, 1e-12))
+    return weights
+
+
+def pooled(counts: Counts, weights: np.ndarray) -> Counts:
+    """Each class's counts and, weighed, those of all others: of (K + 1,) arrays, void stays as it is. They are no whole numbers any more."""
+
+    def together(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values[:1], weights @ values[1:]])
+
+    return replace(counts, n_all=together(counts.n_all), n_in=together(counts.n_in), n_found=together(counts.n_found))

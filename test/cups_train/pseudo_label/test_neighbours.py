@@ -1,0 +1,78 @@
+"""Classes that look alike are judged together: weights and decisions worked out by hand, and the centres of a model on disk."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cups_train.config import LabelConfig
+from cups_train.pseudo_label.counts import Counts
+from cups_train.pseudo_label.neighbours import likeness, pooled, read_centres
+from cups_train.pseudo_label.split import find_split
+from cups_train.semantics.cells import CellClasses
+from cups_train.semantics.clusters import Clusters, Scaler
+from cups_train.semantics.describe import Projection
+from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.semantics.model import SemanticModel, save
+
+CENTRES = np.array([[0.0], [1.0], [10.0], [12.0]], np.float32)  # squared distances of the nearest: 1, 1, 4, 4, so that 2.5 is usual
+
+
+def counts() -> Counts:
+    """Cars that drive, cars that are parked, road and houses."""
+    n_all, n_in, found = np.array([0, 100, 100, 500, 300]), np.array([0, 90, 0, 10, 0]), np.array([0, 50, 0, 9, 0])
+    return Counts(n_all, n_in, found, found, 100, 80, 100)
+
+
+def test_weights_fall_with_distance() -> None:
+    weights = likeness(CENTRES, 2.0)
+    np.testing.assert_allclose(weights[0], np.exp(-np.array([0, 1, 100, 144]) / 5), rtol=1e-9)
+    np.testing.assert_allclose(weights, weights.T)
+    assert likeness(CENTRES[:1], 1.5).tolist() == [[1.0]]
+
+
+def test_counts_of_neighbours_are_added_with_their_weights() -> None:
+    weights = np.eye(4)
+    weights[0, 1] = weights[1, 0] = 0.5
+    together = pooled(counts(), weights)
+    assert together.n_all.tolist() == [0, 150, 150, 500, 300] and together.n_in.tolist() == [0, 90, 45, 10, 0]
+    assert together.n_found.tolist() == [0, 50, 25, 9, 0] and together.instances == 100
+
+
+def test_parked_cars_are_things_like_those_that_drive() -> None:
+    split = find_split(counts(), LabelConfig(neighbours=2.0), CENTRES)
+    assert split.things == (1, 2)  # 0.1 of all pixels move; the parked ones 90 w / (100 + 100 w), w = exp(-1 / 5): 0.405
+    rows = {row.class_id: row for row in split.table}
+    assert rows[2].ratio == pytest.approx(0.405, abs=1e-3) and rows[2].lift == pytest.approx(4.05, abs=0.01) and rows[2].n_in == 0
+    for alone in (find_split(counts(), LabelConfig(neighbours=0.0), CENTRES), find_split(counts(), LabelConfig())):
+        assert alone.things == (1,) and alone.mean_ratio == split.mean_ratio
+
+
+def test_the_published_rule_knows_no_neighbours() -> None:
+    config = LabelConfig(compat="reference")
+    assert find_split(counts(), config, CENTRES) == find_split(counts(), config)
+
+
+def test_what_unlike_classes_do_changes_nothing() -> None:
+    """Ten classes far from all others, none moving: the weights of the rest stay, though the mean ratio falls."""
+    far = np.arange(100, 120, 2, dtype=np.float32)[:, None] + np.float32(1000)
+    weights = likeness(np.concatenate([CENTRES, far]), 2.0)
+    assert weights[:4, 4:].max() < 1e-12
+
+
+def test_centres_of_a_model_on_disk(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    projection = Projection(np.zeros(4, np.float32), np.eye(2, 4, dtype=np.float32), False)
+    channels = sum(n for _, n, _ in projection.groups)
+    centres = np.random.default_rng(0).normal(size=(3, channels)).astype(np.float32)
+    cells = CellClasses(projection, Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres), 1.0)
+    encoder = Encoder(EncoderSpec(4, 3, 2))
+    save(SemanticModel(encoder, 64, cells=cells), tmp_path, {})
+    found = read_centres(tmp_path, 3)
+    assert found is not None
+    np.testing.assert_array_equal(found, centres)
+    assert read_centres(tmp_path, 5) is None and read_centres(tmp_path / "elsewhere", 3) is None
+    save(SemanticModel(encoder, 64), tmp_path, {})
+    assert read_centres(tmp_path, 3) is None
