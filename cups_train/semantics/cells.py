@@ -47,14 +47,14 @@ class CellClasses:
         return {PREFIX + name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
 
     def to_json(self) -> dict[str, Any]:
-        return {"with_moving": self.projection.with_moving, "sharpness": self.sharpness}
+        return {"with_moving": self.projection.with_moving, "averaging": self.projection.averaging, "sharpness": self.sharpness}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> CellClasses:
         """Raises KeyError or ValueError where they do not fit."""
         mean, axes, channel_mean, channel_scale, centres = (
             tensors[PREFIX + name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres"))
-        projection = Projection(mean, axes, bool(card["with_moving"]))
+        projection = Projection(mean, axes, bool(card["with_moving"]), int(card.get("averaging", 0)))  # earlier versions did not average
         count = sum(channels for _, channels, _ in projection.groups)
         if not count == len(channel_mean) == len(channel_scale) == centres.shape[1]:
             raise ValueError(f"centres of {centres.shape[1]} channels where this version describes a cell with {count}")

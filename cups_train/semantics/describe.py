@@ -11,11 +11,12 @@ import torch
 
 from cups_train.files import write_atomically
 from cups_train.progress import progress
+from cups_train.semantics import averaging
 from cups_train.semantics.channels import IMAGE_GROUPS
 from cups_train.semantics.clusters import Scaler
 from cups_train.semantics.encoder import Encoder, encode
 from cups_train.semantics.prepared import load
-from cups_train.semantics.shape import SHAPE_GROUPS
+from cups_train.semantics.shape import ROOT_INVERSE_DEPTH, SHAPE_GROUPS
 
 LEARNED = 24  # principal components of the encoder's features
 LEARNED_VARIANCE, MOVING_VARIANCE = 1.5, 1.5  # of the groups, beside those of IMAGE_GROUPS and SHAPE_GROUPS
@@ -29,6 +30,7 @@ class Projection:
     mean: np.ndarray  # (channels,) float32
     axes: np.ndarray  # (LEARNED, channels) float32
     with_moving: bool  # motion was known in training, so that its logit tells something
+    averaging: int = averaging.STEPS  # over cells of one surface, of all channels; 0: none
 
     @property
     def groups(self) -> tuple[tuple[str, int, float], ...]:
@@ -63,11 +65,15 @@ def describe(path: Path, projection: Projection) -> np.ndarray:
 
 
 def join(image: np.ndarray, shape: np.ndarray, planes: np.ndarray, projection: Projection) -> np.ndarray:
-    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit; planes: the encoder's features and, last, that logit."""
+    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit, each averaged over its surface.
+
+    planes: the encoder's features and, last, that logit.
+    """
     height, width = planes.shape[1:]
     learned = projection.axes @ (planes[:-1].reshape(-1, height * width) - projection.mean[:, None])
     moving = [np.clip(planes[-1:], *MOVING_RANGE)] if projection.with_moving else []
-    return np.concatenate([image, shape, learned.reshape(-1, height, width), *moving])
+    channels = np.concatenate([image, shape, learned.reshape(-1, height, width), *moving])
+    return averaging.average(channels, image[:3], shape[ROOT_INVERSE_DEPTH], projection.averaging)
 
 
 def sample_cells(frames: Sequence[Path], projection: Projection, most: int, rng: np.random.Generator) -> np.ndarray:
