@@ -57,7 +57,7 @@ class Answering:
     def __call__(self, frame: Frame) -> Callable[[], None] | None:
         """Run the engine on an image; what is returned makes and publishes the answer. Whatever happens is counted."""
         parts = self._parts
-        if not parts.outputs.asked():
+        if not parts.outputs.asked(measured=parts.placing is not None):
             parts.health.count("unasked")
             return None
         live = parts.live()

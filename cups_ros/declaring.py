@@ -16,7 +16,7 @@ _TABLE = {parameter.name: parameter for parameter in PARAMETERS}
 def descriptor(parameter: Parameter) -> ParameterDescriptor:
     """Text, range or choices, and when the parameter is read."""
     constraints = "; ".join(part for part in (", ".join(parameter.choices), WHEN[parameter.when]) if part)
-    described = ParameterDescriptor(description=parameter.text, additional_constraints=constraints)
+    described = ParameterDescriptor(description=parameter.text, additional_constraints=constraints, read_only=parameter.when == "start")
     if parameter.low is None or parameter.high is None:
         return described
     if isinstance(parameter.default, int):

@@ -25,7 +25,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks
 
-ANSWERS = ("panoptic", "semantic", "instance", "detections", "overlay", "markers")
+ANSWERS = ("panoptic", "semantic", "instance", "detections", "overlay")
 LATCHED = ("label_info", "vision_label_info")
 
 
@@ -63,9 +63,9 @@ class Outputs:
         """Does someone subscribe to this output?"""
         return name in self._publishers and self._publishers[name].get_subscription_count() > 0
 
-    def asked(self) -> bool:
-        """Does someone subscribe to any answer?"""
-        return any(self.wants(name) for name in ANSWERS)
+    def asked(self, measured: bool) -> bool:
+        """Does someone subscribe to any answer? Markers are one where segments are measured."""
+        return any(self.wants(name) for name in ANSWERS) or (measured and self.wants("markers"))
 
     def announce(self, model: str, threshold: float, header: Header) -> None:
         """Publish the classes, and the score below which there are no instances."""

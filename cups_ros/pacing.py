@@ -49,6 +49,10 @@ def take_short_turns() -> None:
 
 
 def spare_collector() -> None:
-    """Take all objects that live now out of the sight of the garbage collector: what it finds later is of the images."""
+    """Take all objects that live now out of the sight of the garbage collector: what it finds later is of the images.
+
+    Those of the time before are looked through once more: else what was in use then and lies in a circle would never be freed.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from cups_ros.diagnostics import diagnostics_message
 from cups_ros.engines import ENGINES
 from cups_ros.guarding import Spinning, refuse_wrong_transitions
 from cups_ros.health import Health
-from cups_ros.inputs import Inputs, Receivers
+from cups_ros.inputs import Inputs, Receivers, lens_from
 from cups_ros.model import load_model
 from cups_ros.outputs import Outputs
 from cups_ros.pacing import spare_collector
@@ -38,10 +37,10 @@ from cups_ros.recovery import Infers, LastingModel
 from cups_ros.rectification import CalibrationError, Lens
 from cups_ros.settings import PARAMETERS, Live, Value
 from cups_ros.tracking import Tracker
+from cups_ros.watchdog import Watchdog
 from cups_ros.worker import NewestWorker, RateLimit
 
 STOP_TIMEOUT_S = 10.0
-ENGINE_HANGS = 3  # exit code
 
 
 class PanopticNode(LifecycleNodeMixin, Node):
@@ -66,7 +65,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._worker: NewestWorker[Frame] | None = None
         self._placing: Placing | None = None
         self._lens: Lens | None = None
-        self._rate, self._silent, self._told = RateLimit(), False, ""
+        self._rate, self._told, self._watchdog = RateLimit(), "", Watchdog(self.get_logger())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._every_second, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady)
@@ -101,21 +100,12 @@ class PanopticNode(LifecycleNodeMixin, Node):
         """Start to listen to images."""
         if self._model is None or self._outputs is None:  # configure gives them
             return TransitionCallbackReturn.ERROR
-        if self._value("depth_source") != "none":
-            self._placing = Placing(self._outputs.places, lambda: self._lens.pinhole() if self._lens else None, self._health, self.get_logger(),
-                                    lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))))
-        tracker = Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed")))
-        rectify = (lambda: self._lens) if self._value("rectify") else None
-        self._answering = Answering(Parts(self._model, self._outputs, self._health, lambda: Live.read(self._value), self.get_logger(),
-                                          self.context.ok, tracker, self._placing, rectify, self.resolve_topic_name("image")))
-        self._worker = NewestWorker(self._answering, threads=2)
-        self._lens, self._told = None, ""
-        spare_collector()
-        self._enter("active")
-        self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
-                                                          lambda number: self._health.count("lost", number), self._on_trouble),
-                              self.inputs_group)
-        self.get_logger().info(f"listening to {self._inputs.image_topic}")
+        try:
+            self._listen(self._model, self._outputs)
+        except Exception as error:  # a middleware that lacks what we ask for, a name that cannot be one of a topic
+            self._stop()
+            self._on_trouble(f"cannot listen to images: {error}")
+            return TransitionCallbackReturn.FAILURE
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -151,9 +141,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
             self._health.count("dropped")
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        matrices = (tuple(float(value) for value in matrix) for matrix in (message.d, message.k, message.r, message.p))
         try:
-            lens = Lens(message.width, message.height, message.distortion_model.lower(), *matrices)
+            lens = lens_from(message)
         except CalibrationError as error:
             self._tell(f"{error} in camera_info; calibrate the camera")
             return
@@ -182,8 +171,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
     def _every_second(self) -> None:
         now = time.monotonic()
         self._health.stale_after_s = float(self._value("stale_after_s"))
-        self._watch_input(now)
-        self._watch_engine()
+        silent = self._state == "active" and self._health.silent_s(now, self._since) > self._health.stale_after_s
+        self._watchdog.inputs(self._health, silent, self._inputs)
+        self._watchdog.engine(float(self._value("engine_timeout_s")), self._worker, self._model)
         if self._outputs is not None:
             self._outputs.announce_threshold(self._score_threshold(), self._now())
         model = self._model.model if self._model is not None else None
@@ -191,25 +181,25 @@ class PanopticNode(LifecycleNodeMixin, Node):
         report = self._health.report(now, self._state, self._since)
         self._diagnostics.publish(diagnostics_message(self.get_fully_qualified_name().lstrip("/"), report, facts, self._now()))
 
-    def _watch_input(self, now: float) -> None:
-        """Say once that images are missing and why, and once that they are back."""
-        silent = self._state == "active" and self._health.silent_s(now, self._since) > self._health.stale_after_s
-        self._health.silence = self._inputs.silence() if silent and self._inputs is not None else ""
-        if silent and not self._silent:
-            self.get_logger().warning(f"no image for {self._health.stale_after_s:g} s: {self._health.silence}")
-        elif self._silent and not silent and self._state == "active":
-            self.get_logger().info("images are back")
-        self._silent = silent
-
-    def _watch_engine(self) -> None:
-        """End the process where an engine neither answers nor fails: no thread of it can be stopped from outside."""
-        limit_s, worker, model = float(self._value("engine_timeout_s")), self._worker, self._model
-        if limit_s and worker is not None and model is not None and worker.busy_s() > limit_s and not model.recovering:
-            self.get_logger().fatal(f"engine {model.model.engine} has not answered for {limit_s:g} s (engine_timeout_s): the process ends, "
-                                    "the launch file starts it anew")
-            os._exit(ENGINE_HANGS)
-
     # Pieces
+
+    def _listen(self, model: LastingModel, outputs: Outputs) -> None:
+        """Begin the worker, then the subscriptions that feed it."""
+        if self._value("depth_source") != "none":
+            self._placing = Placing(outputs.places, lambda: self._lens.pinhole() if self._lens else None, self._health, self.get_logger(),
+                                    lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))))
+        tracker = Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed")))
+        rectify = (lambda: self._lens) if self._value("rectify") else None
+        self._answering = Answering(Parts(model, outputs, self._health, lambda: Live.read(self._value), self.get_logger(),
+                                          self.context.ok, tracker, self._placing, rectify, self.resolve_topic_name("image")))
+        self._worker = NewestWorker(self._answering, threads=2)
+        self._lens, self._told = None, ""
+        spare_collector()
+        self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
+                                                          lambda number: self._health.count("lost", number), self._on_trouble),
+                              self.inputs_group)
+        self._enter("active")
+        self.get_logger().info(f"listening to {self._inputs.image_topic}")
 
     def close(self) -> None:
         """Stop the worker and destroy the node; after a signal, when the context may be gone already."""

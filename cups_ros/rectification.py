@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -48,6 +48,15 @@ class Lens:
     def target(self) -> Numbers:
         """3x3 intrinsics of the rectified image."""
         return (*self.p[0:3], *self.p[4:7], *self.p[8:11])
+
+    def shown(self, window: tuple[int, int, int, int], binning: tuple[int, int]) -> Lens:
+        """The lens of images that are cut to `window` (x, y, width, height [px]) and then binned (pixels across and down that become one)."""
+        (x, y, width, height), (across, down) = window, binning
+        if (width, height, across, down) == (self.width, self.height, 1, 1):
+            return self
+        cut = np.array([[1 / across, 0, -x / across], [0, 1 / down, -y / down], [0, 0, 1]])
+        k, p = (cut @ np.reshape(matrix, (3, -1)) for matrix in (self.k, self.p))
+        return replace(self, width=width // across, height=height // down, k=tuple(k.ravel().tolist()), p=tuple(p.ravel().tolist()))
 
     def pinhole(self) -> Pinhole:
         """The rectified camera."""

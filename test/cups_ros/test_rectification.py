@@ -38,3 +38,19 @@ def test_what_cannot_be_used_is_refused() -> None:
         replace(LENS, model="mirror")
     with pytest.raises(CalibrationError, match="expected an image of 96x64 pixels as camera_info says, found 10x20"):
         rectify(np.zeros((20, 10, 3), np.uint8), LENS)
+
+
+def test_a_cut_image_is_rectified_like_that_part_of_the_whole_one() -> None:
+    smooth = cv2.GaussianBlur(picture(), (0, 0), 2)
+    whole = rectify(smooth, LENS)
+    part = rectify(smooth[8:56, 16:80], LENS.shown((16, 8, 64, 48), (1, 1)))
+    inner = slice(12, -12), slice(12, -12)
+    assert np.abs(whole[8:56, 16:80][inner].astype(int) - part[inner]).max() <= 1
+
+
+def test_binned_images_have_the_focal_length_of_their_pixels() -> None:
+    lens = replace(LENS, p=(90.0, 0.0, 47.0, -45.0, *P[4:])).shown((16, 8, 64, 48), (2, 4))
+    assert (lens.width, lens.height) == (32, 12)
+    assert lens.k == pytest.approx((50.0, 0, 16.0, 0, 25.0, 6.0, 0, 0, 1))  # (48 - 16) / 2, (32 - 8) / 4
+    assert lens.p == pytest.approx((45.0, 0, 15.5, -22.5, 0, 22.5, 5.75, 0, 0, 0, 1, 0))
+    assert (lens.d, lens.r) == (LENS.d, LENS.r)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -15,12 +16,25 @@ def test_file_holds_every_parameter_with_its_default() -> None:
     assert values == {p.name: p.default for p in PARAMETERS}
 
 
-def test_manual_lists_every_parameter_with_its_text_and_every_topic_with_its_qos() -> None:
+def shown(value: bool | str | int | float) -> str:
+    """A default as the manual writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"`{value}`" if isinstance(value, str) and value else str(value)
+
+
+def test_manual_lists_every_parameter_with_its_default_and_text_and_every_topic_with_its_qos() -> None:
     manual = (ROOT / "docs/operations.md").read_text()
+    tables = manual.split("## Parameters")[1].split("## Images")[0]
+    rows = [line for line in tables.splitlines() if line.startswith("| `") and not line.startswith("| `TOPIC`")]
+    assert rows == [*(f"| `{p.name}` | {shown(p.default)} | {p.text} | {p.when} |" for p in BEHAVIOUR),
+                    *(f"| `{t.name}` | `{t.topic}` | {t.reliability} | {t.durability} | {t.depth} |" for t in (*INPUTS, *OUTPUTS))]
+
+
+def test_comments_of_the_file_are_the_texts_of_the_parameters() -> None:
+    comments = dict(re.findall(r"^    (\w+): [^#]*# (.*)$", (ROOT / "config/panoptic.yaml").read_text(), re.MULTILINE))
     for parameter in BEHAVIOUR:
-        assert f"| `{parameter.name}` |" in manual and f"{parameter.text} | {parameter.when} |" in manual, parameter.name
-    for topic in (*INPUTS, *OUTPUTS):
-        assert f"| `{topic.name}` | `{topic.topic}` | {topic.reliability} | {topic.durability} | {topic.depth} |" in manual, topic.name
+        assert comments[parameter.name] == (" | ".join(parameter.choices) or parameter.text), parameter.name
 
 
 def test_thresholds_are_the_models_unless_they_are_set() -> None:
