@@ -34,7 +34,7 @@ from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.channels import CELL, resize, working_size
 from cups_train.semantics.describe import describe, encode_frames
 from cups_train.semantics.encoder import Encoder, encode
-from cups_train.semantics.features import FeatureNetwork, ScratchFeatures, open_features
+from cups_train.semantics.features import DescribedFeatures, FeatureNetwork, ScratchFeatures, open_features
 from cups_train.semantics.head import HeadNetwork, learn_head, with_other_classes
 from cups_train.semantics.model import FILE, save
 from cups_train.semantics.prepared import choose_frames, prepare_all
@@ -121,7 +121,8 @@ def given_features(recordings: list[Recording], out: Path, encoder: Path | None,
         encoder = out / "encoder"
         train(recordings, encoder, config.semantics.model_copy(update={"head": "clusters"}), config.seed, config.device)
     network = load(encoder, config.device).encoder
-    return network.features if isinstance(network, HeadNetwork) else ScratchFeatures(network)
+    found = network.features if isinstance(network, HeadNetwork) else network
+    return ScratchFeatures(found) if isinstance(found, Encoder) else ScratchFeatures(found.encoder) if isinstance(found, DescribedFeatures) else found
 
 
 def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, config: Config, count: int) -> Iterator[tuple[str, Classify]]:

@@ -67,15 +67,18 @@ class Encoder(nn.Module):
         return EncoderOutput(features, self.to_shape(features), self.to_moving(features)[:, 0], self.to_classes(features))
 
 
-def encode(encoder: Encoder, images: np.ndarray, rows: np.ndarray | None = None) -> EncoderOutput:
-    """(N, h, w, 3) uint8 RGB, and their rows (N, h) in -1..1 where they are parts of larger images, without gradient."""
+def encode(encoder: Encoder, images: np.ndarray, rows: np.ndarray | None = None, *more: Tensor) -> EncoderOutput:
+    """(N, h, w, 3) uint8 RGB, and their rows (N, h) in -1..1 where they are parts of larger images, without gradient.
+
+    more: what else the network takes, on any device.
+    """
     count, height, width = images.shape[:3]
     rows = np.broadcast_to(np.linspace(-1, 1, height, dtype=np.float32), (count, height)) if rows is None else rows
     device = next(encoder.parameters()).device
     with torch.inference_mode():
         pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device).float() / 255
         row = torch.from_numpy(rows.copy()).to(device)[:, None, :, None].expand(-1, 1, -1, width)
-        return encoder(pixels.contiguous(memory_format=torch.channels_last), row)
+        return encoder(pixels.contiguous(memory_format=torch.channels_last), row, *(planes.to(device) for planes in more))
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:

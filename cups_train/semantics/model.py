@@ -52,17 +52,18 @@ class SemanticModel:
         height, width = image.shape[:2]
         h, w = working_size(height, width, self.height)
         working = resize(image, h, w)
-        out = encode(self.encoder, working[None])
-        log_probability = torch.log_softmax(out.logits, 1)[0].cpu().numpy()
-        filled = cells = None
+        filled = cells = shape = None
         if disparity is not None and camera is not None:
             known = disparity if disparity.shape == (h, w) else cell_disparity(disparity, h, w)
             shape, filled = scene_shape(known, camera.scaled(h, w), (h // CELL, w // CELL), np.random.default_rng(0))
-            if self.cells is not None and isinstance(out, EncoderOutput):
-                cells = self.cells.log_probability(working, shape, out)
+        seen = shape if isinstance(self.encoder, HeadNetwork) and self.encoder.sees_shape else None
+        out = encode(self.encoder, working[None], None, *_as_batch(seen))
+        log_probability = torch.log_softmax(out.logits, 1)[0].cpu().numpy()
+        if shape is not None and self.cells is not None and isinstance(out, EncoderOutput):
+            cells = self.cells.log_probability(working, shape, out)
         if self.windows:
             depth_scale = camera.scaled(h // CELL, w // CELL).depth_scale if camera is not None else 1.0
-            log_probability = self._with_windows(image, log_probability, filled, depth_scale)
+            log_probability = self._with_windows(image, log_probability, filled, depth_scale, seen)
         if cells is not None:
             log_probability = agreed(log_probability, cells)
         finest = max(1.0, height / (FINEST * self.height))
@@ -70,8 +71,9 @@ class SemanticModel:
         ids = refine(np.exp(log_probability), guide, self.refine)
         return ids if ids.shape == (height, width) else cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
 
-    def _with_windows(self, image: np.ndarray, whole: np.ndarray, disparity: np.ndarray | None, depth_scale: float) -> np.ndarray:
-        """Mix with windows of a larger picture: they see far things better, the whole sees near ones."""
+    def _with_windows(self, image: np.ndarray, whole: np.ndarray, disparity: np.ndarray | None, depth_scale: float,
+                      shape: np.ndarray | None) -> np.ndarray:
+        """Mix with windows of a larger picture: they see far things better, the whole sees near ones. shape: channels that the network sees."""
         height, width = working_size(image.shape[0], image.shape[1], round(self.height * ZOOM))
         size = working_size(2, 3, self.height)
         size = min(height, size[0]), min(width, size[1])
@@ -80,21 +82,30 @@ class SemanticModel:
         places = [(y // CELL * CELL, x // CELL * CELL) for y, x in places]
         rows = np.linspace(-1, 1, height, dtype=np.float32)
         windows = np.stack([large[y:y + size[0], x:x + size[1]] for y, x in places])
-        parts = self._log_probabilities(windows, np.stack([rows[y:y + size[0]] for y, _ in places]))
         cells = height // CELL, width // CELL
+        large_shape = None if shape is None else np.stack([cv2.resize(plane, cells[::-1]) for plane in shape])
+        shapes = None if large_shape is None else np.stack([
+            large_shape[:, y // CELL:(y + size[0]) // CELL, x // CELL:(x + size[1]) // CELL] for y, x in places])
+        parts = self._log_probabilities(windows, np.stack([rows[y:y + size[0]] for y, _ in places]), shapes)
         fine = blend(parts, [(y // CELL, x // CELL) for y, x in places], *cells)
         coarse = np.stack([cv2.resize(plane, cells[::-1]) for plane in whole])
         weight = MONOCULAR_WEIGHT if disparity is None else cv2.resize(whole_weight(disparity, depth_scale), cells[::-1])
         return coarse * weight + fine * (1 - weight)
 
-    def _log_probabilities(self, images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """(N, h, w, 3) uint8, rows (N, h) -1..1 -> (N, K, h/4, w/4) float32."""
+    def _log_probabilities(self, images: np.ndarray, rows: np.ndarray, shapes: np.ndarray | None) -> np.ndarray:
+        """(N, h, w, 3) uint8, rows (N, h) -1..1, shapes (N, SHAPE, h/4, w/4) or none -> (N, K, h/4, w/4) float32."""
         parts = []
         for i in range(0, len(images), WINDOWS_AT_ONCE):
             part = slice(i, i + WINDOWS_AT_ONCE)
-            logits = encode(self.encoder, images[part], None if rows is None else rows[part]).logits
+            seen = () if shapes is None else (torch.from_numpy(shapes[part]),)
+            logits = encode(self.encoder, images[part], rows[part], *seen).logits
             parts.append(torch.log_softmax(logits, 1).cpu().numpy())
         return np.concatenate(parts)
+
+
+def _as_batch(planes: np.ndarray | None) -> tuple[torch.Tensor, ...]:
+    """(C, h, w), or none of them -> what `encode` takes beside one image."""
+    return () if planes is None else (torch.from_numpy(planes)[None],)
 
 
 def agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.vit import VitFeatures, VitSpec
 
 CardOfFeatures = dict[str, Any]  # JSON: "kind" and what builds the network again
@@ -27,11 +28,12 @@ class ScratchFeatures(nn.Module):
         return {"kind": "scratch", "spec": self.encoder.spec.to_json()}
 
 
-FeatureNetwork = ScratchFeatures | VitFeatures
+FeatureNetwork = ScratchFeatures | DescribedFeatures | VitFeatures
 
 
 def build_features(card: CardOfFeatures) -> FeatureNetwork:
     """The network of a card, with weights that are still to be loaded. Raises KeyError, TypeError for a foreign card."""
     if card["kind"] == "vit":
         return VitFeatures(VitSpec(**card["spec"]))
-    return ScratchFeatures(Encoder(EncoderSpec(**card["spec"])))
+    encoder = Encoder(EncoderSpec(**card["spec"]))
+    return DescribedFeatures(encoder, int(card["averaging"])) if card["kind"] == "described" else ScratchFeatures(encoder)

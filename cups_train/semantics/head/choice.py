@@ -30,14 +30,16 @@ class Views:
     @classmethod
     def of(cls, network: FeatureNetwork, dense: Sequence[DenseFrame]) -> Views:
         chosen = [dense[i] for i in np.unique(np.linspace(0, len(dense) - 1, min(FRAMES, len(dense))).round().astype(int))]
-        images = [load(frame.path).images[0] for frame in chosen]
+        loaded = [load(frame.path) for frame in chosen]
+        seen = [(frame.images[0], frame.shape.astype(np.float32)) for frame in loaded]
         return cls(tuple(np.asarray(frame.features()) for frame in chosen),
-                   tuple(dense_features(network, image[:, ::-1]).astype(np.float16) for image in images),
-                   tuple(dense_features(network, middle(image)).astype(np.float16) for image in images))
+                   tuple(dense_features(network, image[:, ::-1], shape[:, :, ::-1]).astype(np.float16) for image, shape in seen),
+                   tuple(dense_features(network, middle(image), np.stack([middle(plane) for plane in shape])).astype(np.float16)
+                         for image, shape in seen))
 
 
 def middle(image: np.ndarray) -> np.ndarray:
-    """The middle of an image, 1 / ZOOM of each side, at the size of the image."""
+    """The middle of an image or a plane, 1 / ZOOM of each side, at its size."""
     height, width = image.shape[:2]
     h, w = round(height / ZOOM), round(width / ZOOM)
     top, left = (height - h) // 2, (width - w) // 2

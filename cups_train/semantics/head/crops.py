@@ -13,7 +13,7 @@ from cups_train.files import write_atomically
 from cups_train.progress import progress
 from cups_train.semantics.channels import resize
 from cups_train.semantics.describe import save_array
-from cups_train.semantics.features import FeatureNetwork
+from cups_train.semantics.features import DescribedFeatures, FeatureNetwork
 from cups_train.semantics.prepared import Prepared, load
 from cups_train.types import StereoCamera
 
@@ -28,10 +28,11 @@ class DenseFrame:
 
     path: Path  # of the prepared frame; features and depth lie beside it
     camera: StereoCamera  # at the size of the grid
+    kind: str  # of the features
 
     def features(self) -> np.ndarray:
         """(C, h, w) float16, mapped."""
-        return np.load(_features_path(self.path), mmap_mode="r", allow_pickle=False)
+        return np.load(_features_path(self.path, self.kind), mmap_mode="r", allow_pickle=False)
 
     def inverse_depth(self) -> np.ndarray:
         """(h, w) float32 1/m; 0 = infinitely far."""
@@ -52,26 +53,27 @@ class Crop:
         return np.asarray(maps[..., self.top:self.top + self.side, self.left:self.left + self.side], np.float32)
 
 
-def dense_features(network: FeatureNetwork, image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 RGB working image -> (C, h', w') float32."""
+def dense_features(network: FeatureNetwork, image: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 RGB working image and its (SHAPE, h/4, w/4) shape channels, for networks that see them -> (C, h', w') float32."""
+    seen = (torch.from_numpy(np.ascontiguousarray(shape, np.float32))[None],) if isinstance(network, DescribedFeatures) else ()
     device = next(network.parameters()).device
     with torch.inference_mode():
         pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].to(device).float() / 255
         rows = torch.linspace(-1, 1, image.shape[0], device=device)[None, None, :, None].expand(1, 1, -1, image.shape[1])
-        return network(pixels, rows)[0].float().cpu().numpy()
+        return network(pixels, rows, *(planes.to(device) for planes in seen))[0].float().cpu().numpy()
 
 
 def write_dense(network: FeatureNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera]) -> list[DenseFrame]:
     """Features and inverse depth beside every prepared frame; what is there stays. cameras: of the recordings, at any size."""
-    dense = []
+    dense, kind = [], str(network.to_json()["kind"])
     for path, camera in progress(list(zip(frames, cameras, strict=True)), "dense features", len(frames)):
-        if not _features_path(path).exists():
+        if not _features_path(path, kind).exists():
             frame = load(path)
-            features = dense_features(network, frame.images[0])
+            features = dense_features(network, frame.images[0], frame.shape)
             write_atomically(_depth_path(path), partial(save_array, array=_inverse_depth(frame, camera, features.shape[1:])))
-            write_atomically(_features_path(path), partial(save_array, array=features.astype(np.float16)))
+            write_atomically(_features_path(path, kind), partial(save_array, array=features.astype(np.float16)))
         height, width = np.load(_depth_path(path), mmap_mode="r", allow_pickle=False).shape
-        dense.append(DenseFrame(path, camera.scaled(height, width)))
+        dense.append(DenseFrame(path, camera.scaled(height, width), kind))
     return dense
 
 
@@ -103,8 +105,8 @@ def neighbours(means: np.ndarray, frames: np.ndarray) -> np.ndarray:
     return found
 
 
-def _features_path(frame: Path) -> Path:
-    return frame.with_suffix(".dense.npy")
+def _features_path(frame: Path, kind: str) -> Path:
+    return frame.with_suffix(f".{kind}.npy")
 
 
 def _depth_path(frame: Path) -> Path:

@@ -25,9 +25,13 @@ from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.places import FAR, PLACES, farthest_places, random_places, sample, scene_points
 
 DROP = 0.1  # of the channels, drawn anew for both parts of the head
-ATTRACT = (0.25, 0.15, 0.08)  # share of own, neighbour and random pairs that attract where no shifts are given
+ATTRACT = (0.25, 0.15, 0.08)  # share of own, neighbour and random pairs of foreign features that attract where no shifts are given
 SHIFT_BATCHES = 8
 DEPTH_DECAY, DEPTH_DECAY_STEPS = 0.8, 400  # of weight and shift of the depth term (DepthG)
+
+
+# Where geometry is among the features: more of the pairs that attract show one class, and those of other images only cost.
+DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT = Weights(neighbour=0.0), (0.35, 0.2, 0.12)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Distillation:
     depth: bool  # DepthG, else STEGO
     reference: bool  # the published depth term and shifts
     weights: Weights = Weights()
-    shifts: Shifts | None = None  # none: found by ATTRACT
+    shifts: Shifts | None = None  # none: found by `attract`
+    attract: tuple[float, float, float] = ATTRACT
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +117,7 @@ def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts
 
 
 def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: int) -> Shifts:
-    """The published shifts in reference, else likeness that the shares ATTRACT of the pairs exceed, and the mean likeness of depth."""
+    """The published shifts in reference, else likeness that the shares `attract` of the pairs exceed, and the mean likeness of depth."""
     if how.shifts is not None or how.reference:
         return how.shifts or REFERENCE_SHIFTS
     kinds: dict[str, list[Tensor]] = {"own": [], "neighbour": [], "random": [], "depth": []}
@@ -124,7 +129,7 @@ def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: i
         for name, alike in (("own", likeness(f, f)), ("neighbour", likeness(f, g)), ("random", likeness(f, f[order]))):
             kinds[name].append(alike.flatten()[::7])
         kinds["depth"].append(depth_likeness(at.depth).mean()[None])
-    shares = dict(zip(("own", "neighbour", "random"), ATTRACT, strict=True))
+    shares = dict(zip(("own", "neighbour", "random"), how.attract, strict=True))
     found = {name: float(np.quantile(torch.cat(kinds[name]).cpu().numpy(), 1 - share)) for name, share in shares.items()}
     return Shifts(**found, depth=float(torch.cat(kinds["depth"]).mean()))
 

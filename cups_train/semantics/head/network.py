@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cups_train.semantics.channels import CELL
-from cups_train.semantics.features import FeatureNetwork, build_features
+from cups_train.semantics.features import DescribedFeatures, FeatureNetwork, build_features
 
 SHARPNESS = 2.0  # alpha: logits are alpha times the cosine of code and centre (STEGO)
 
@@ -49,7 +49,7 @@ class Head(nn.Module):
 
 
 class HeadNetwork(nn.Module):
-    """Images (B, 3, h, w) 0..1 and rows (B, 1, h, w) in -1..1 -> HeadOutput."""
+    """Images (B, 3, h, w) 0..1, rows (B, 1, h, w) in -1..1, and shape channels (B, SHAPE, h/4, w/4) where it sees them -> HeadOutput."""
 
     def __init__(self, spec: HeadSpec, features: FeatureNetwork | None = None) -> None:
         super().__init__()
@@ -61,8 +61,13 @@ class HeadNetwork(nn.Module):
         self.register_buffer("centres", torch.zeros(spec.centres, spec.code))
         self.register_buffer("class_of_centre", torch.arange(spec.centres) % spec.classes)
 
-    def forward(self, images: Tensor, rows: Tensor) -> HeadOutput:
-        code = self.head(self.adapt(self.features(images, rows)))
+    @property
+    def sees_shape(self) -> bool:
+        return isinstance(self.features, DescribedFeatures)
+
+    def forward(self, images: Tensor, rows: Tensor, *shape: Tensor) -> HeadOutput:
+        """Shape channels are taken by a network that `sees_shape`, which does without them, too."""
+        code = self.head(self.adapt(self.features(images, rows, *shape)))
         size = images.shape[-2] // CELL, images.shape[-1] // CELL
         if code.shape[-2:] != size:
             code = functional.interpolate(code, size, mode="bilinear", align_corners=False)

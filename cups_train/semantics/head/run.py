@@ -3,38 +3,53 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cups_train.config import SemanticsConfig
 from cups_train.errors import ModelError
-from cups_train.semantics.features import FeatureNetwork
+from cups_train.semantics.describe import encode_frames, fit_scaler, sample_cells
+from cups_train.semantics.encoder import Encoder
+from cups_train.semantics.features import DescribedFeatures, FeatureNetwork, ScratchFeatures
 from cups_train.semantics.head.correspondence import REFERENCE_SHIFTS, Shifts
 from cups_train.semantics.head.crops import write_dense
-from cups_train.semantics.head.distillation import Distillation
+from cups_train.semantics.head.distillation import DESCRIBED_ATTRACT, DESCRIBED_WEIGHTS, Distillation
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.head.training import HeadSettings, linear_head, new_head, train_head, with_classes
 from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
+SAMPLES = 60_000  # cells that the description is standardised on
 
 
 def learn_head(features: FeatureNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera], state: Path, config: SemanticsConfig,
                seed: int) -> HeadNetwork:
     """A head on `features`, which stay as they are. A stopped training goes on from STATE/head.pt.
 
+    STEGO and DepthG on an encoder of the recordings' own see all that is known of a cell.
+
     frames: prepared, each with its recording's camera.
     """
     features.eval().requires_grad_(False)
+    if isinstance(features, ScratchFeatures) and config.head != "clusters":
+        features = described(features.encoder, frames, seed)
     dense = write_dense(features, frames, cameras)
     settings = HeadSettings(config.classes, config.extra_centres, config.code, config.head_steps, config.head_lr)
     network = new_head(features, dense, settings, seed)
     if config.head == "clusters":
         return linear_head(network, dense, seed)
-    how = Distillation(config.head_batch, config.head == "depthg", config.compat == "reference", shifts=_given_shifts(config))
-    return train_head(network, dense, state, how, settings, seed)
+    return train_head(network, dense, state, _distillation(features, config), settings, seed)
+
+
+def described(encoder: Encoder, frames: Sequence[Path], seed: int) -> DescribedFeatures:
+    """All that is known of a cell, standardised on the prepared frames."""
+    projection = encode_frames(encoder, frames)
+    rows = sample_cells(frames, projection, SAMPLES, np.random.default_rng([seed, 4]))
+    return DescribedFeatures.of(encoder, projection, fit_scaler(rows, projection)).eval().requires_grad_(False)
 
 
 def with_other_classes(trained: HeadNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera], config: SemanticsConfig,
@@ -60,6 +75,13 @@ def published_head(features: FeatureNetwork, head: dict[str, Tensor]) -> HeadNet
     with torch.no_grad():
         network.centres.copy_(head["centres"])
     return network.to(next(features.parameters()).device).eval()
+
+
+def _distillation(features: FeatureNetwork, config: SemanticsConfig) -> Distillation:
+    how = Distillation(config.head_batch, config.head == "depthg", config.compat == "reference", shifts=_given_shifts(config))
+    if not isinstance(features, DescribedFeatures) or how.reference:
+        return how
+    return replace(how, weights=DESCRIBED_WEIGHTS, attract=DESCRIBED_ATTRACT)
 
 
 def _given_shifts(config: SemanticsConfig) -> Shifts | None:

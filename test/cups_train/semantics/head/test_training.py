@@ -1,5 +1,6 @@
 """Heads on the features of a tiny encoder, through the door that the stage uses, and of a tiny vision transformer."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,6 +103,18 @@ def test_the_result_is_a_semantic_model_like_any_other(trained, camera):
         image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         ids = model.classify(image, np.full(size, 3.0, np.float32), camera.scaled(*size))
         assert ids.shape == size and ids.dtype == np.uint8 and 1 <= ids.min() and ids.max() <= 5
+
+
+def test_the_answer_hangs_on_the_geometry_where_there_is_one(trained, camera, street):
+    model = load(trained, "cpu")
+    assert model.encoder.sees_shape
+    frame = street.stereo("000000")
+    flat, near = np.full((64, 128), 4.0, np.float32), np.full((64, 128), 4.0, np.float32)
+    near[:, 40:80] = 20
+    for windows in (False, True):
+        answers = [replace(model, windows=windows, refine="none").classify(frame.left, found, camera) for found in (flat, near)]
+        assert 0.01 < (answers[0] != answers[1]).mean()
+    assert (model.classify(frame.left, np.full((64, 128), np.nan, np.float32), camera) >= 1).all()
 
 
 def test_a_stopped_training_ends_with_the_same_weights(trained, tmp_path, street, monkeypatch):
