@@ -10,8 +10,8 @@ from scipy import sparse
 
 STEPS = 3  # means of means
 REACH = 2  # cells to each side
-COLOUR_EDGE = (18.0, 7.0, 7.0)  # Lab: a step that cells do not mix across
-DEPTH_EDGE = 0.015  # m^-0.5, of the root of inverse depth
+COLOUR_EDGE = (12.5, 5.0, 5.0)  # Lab: a step that cells do not mix across
+DEPTH_EDGE = 0.025  # m^-0.5, of the root of inverse depth
 
 
 def average(channels: np.ndarray, lab: np.ndarray, root_inverse_depth: np.ndarray, steps: int = STEPS) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 CELL = 4  # px of the working image
 MULTIPLE = 32  # working sizes are multiples of the encoder's largest stride
 COLOUR, TEXTURE, ROW = 6, 22, 1
-IMAGE_GROUPS = (("colour", COLOUR, 1.0), ("texture", TEXTURE, 1.0), ("row", ROW, 0.33))  # name, channels, variance of the group
+IMAGE_GROUPS = (("colour", COLOUR, 1.0), ("texture", TEXTURE, 0.5), ("row", ROW, 0.33))  # name, channels, variance of the group
 BLUR = 6 / 320  # sigma of the blurred colours, share of the height
 TENSOR_SCALES = (1.5, 4.0, 9.0)  # px of the working image
 GABOR_WAVES = (4.0, 8.0, 16.0)  # px of the working image

@@ -16,7 +16,7 @@ from cups_train.semantics.channels import IMAGE_GROUPS
 from cups_train.semantics.clusters import Scaler
 from cups_train.semantics.encoder import Encoder, encode
 from cups_train.semantics.prepared import load
-from cups_train.semantics.shape import ROOT_INVERSE_DEPTH, SHAPE_GROUPS
+from cups_train.semantics.shape import RAISED, ROOT_INVERSE_DEPTH, SHAPE_GROUPS
 
 LEARNED = 24  # principal components of the encoder's features
 LEARNED_VARIANCE, MOVING_VARIANCE = 1.5, 1.5  # of the groups, beside those of IMAGE_GROUPS and SHAPE_GROUPS
@@ -65,7 +65,7 @@ def describe(path: Path, projection: Projection) -> np.ndarray:
 
 
 def join(image: np.ndarray, shape: np.ndarray, planes: np.ndarray, projection: Projection) -> np.ndarray:
-    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit, each averaged over its surface.
+    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit, averaged over surfaces; kerbs, which end within one, are not.
 
     planes: the encoder's features and, last, that logit.
     """
@@ -73,7 +73,9 @@ def join(image: np.ndarray, shape: np.ndarray, planes: np.ndarray, projection: P
     learned = projection.axes @ (planes[:-1].reshape(-1, height * width) - projection.mean[:, None])
     moving = [np.clip(planes[-1:], *MOVING_RANGE)] if projection.with_moving else []
     channels = np.concatenate([image, shape, learned.reshape(-1, height, width), *moving])
-    return averaging.average(channels, image[:3], shape[ROOT_INVERSE_DEPTH], projection.averaging)
+    averaged = averaging.average(channels, image[:3], shape[ROOT_INVERSE_DEPTH], projection.averaging)
+    averaged[len(image):][RAISED] = shape[RAISED]
+    return averaged
 
 
 def sample_cells(frames: Sequence[Path], projection: Projection, most: int, rng: np.random.Generator) -> np.ndarray:
