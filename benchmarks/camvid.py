@@ -1,11 +1,12 @@
 """Real photographs of another camera: classes that were learned on stereo recordings without labels, scored on single labelled images (CamVid).
 
-    python benchmarks/camvid.py RECORDING... --labels CAMVID [--out DIR] [-o semantics.steps=200]
+    python benchmarks/camvid.py RECORDING... --labels CAMVID [--motion FOLDER] [--out DIR] [-o semantics.steps=200]
 
 CAMVID holds NAME.jpg and NAME_label.png: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign, 7 fence, 8 car, 9 pedestrian,
-10 bicyclist, 11 unlabelled. The encoder and the k-means baseline (colour and position) are learned on the recordings and kept in DIR; each
-names the pixels of every photograph from that image alone. The assignment of pseudo classes is fitted on every other image and scored on
-the rest, then the other way round; the mean of both is printed and written to DIR/camvid.json.
+10 bicyclist, 11 unlabelled. FOLDER holds what stage 1a found in the recordings (NAME/instances/KEY.png). The encoder and the k-means
+baseline (colour and position) are learned on the recordings and kept in DIR; each names the pixels of every photograph from that image
+alone. The assignment of pseudo classes is fitted on every other image and scored on the rest, then the other way round; the mean of both
+is printed and written to DIR/camvid.json.
 """
 from __future__ import annotations
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="+", type=Path)
     parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--motion", type=Path, help="moving objects of the recordings, as written by `cups-train pseudo-label`")
     parser.add_argument("--out", type=Path, default=Path("runs/camvid"))
     parser.add_argument("--config", type=Path)
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
@@ -49,7 +51,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(args.config, args.override)
     recordings = open_recordings(args.recordings, config.recording)
-    semantics.train(recordings, args.out, config.semantics, config.seed, config.device)
+    semantics.train(recordings, args.out, config.semantics, config.seed, config.device, args.motion)
     learned = semantics.load(args.out, config.device)
     clusters = baseline.kmeans_colour_position(recordings, args.out / "kmeans.json", learned.classes, config.seed)
     answers: dict[str, Classify] = {f"k-means on colour and position, K = {learned.classes}": lambda image: baseline.classify(clusters, image)}
