@@ -7,6 +7,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from cups_ros.pixels import new_map
 from cups_ros.types import Classes, Panoptic, RawOutput, Segment, Thresholds
 
 
@@ -65,8 +66,9 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         standing = classes.merge_table()
         raw = replace(raw, class_id=standing[raw.class_id], semantic=standing[raw.semantic])
     height, width = view.image_size
-    class_map = np.zeros((height, width), np.uint8)
+    class_map = new_map((height, width), np.uint8)
     slots = np.zeros((height, width), np.uint8 if len(raw.scores) < 256 else np.uint16)
+    instance_map = new_map((height, width), np.uint16)
     segments: list[Segment] = []
     scale = np.array([view.content_size[1] / width, view.content_size[0] / height] * 2, np.float32)
     for row in np.argsort(-raw.scores, kind="stable"):
@@ -83,7 +85,8 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         slots[window] += free.view(np.uint8) * slots.dtype.type(len(segments) + 1)  # 0 there so far
         class_map[window] += free.view(np.uint8) * np.uint8(raw.class_id[row])
         segments.append(_segment(free, window, int(raw.class_id[row]), len(segments) + 1, float(raw.scores[row])))
-    return Panoptic(class_map, slots.astype(np.uint16), (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
+    instance_map[:] = slots
+    return Panoptic(class_map, instance_map, (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
 
 
 def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, classes: Classes,
@@ -127,7 +130,7 @@ def _fill_stuff(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, t
             continue
         kept[kind] = kind
         small = cv2.boundingRect((content == kind).view(np.uint8))
-        segments.append(Segment(kind, 0, False, 1.0, int(pixels[kind]), box_in_larger(full, kind, small, content.shape)))
+        segments.append(Segment(kind, 0, False, 1.0, int(pixels[kind]), box_in_resized(full, kind, small, content.shape)))
     class_map += cv2.LUT(full, kept)  # 0 where an instance is
     return segments
 
@@ -154,18 +157,29 @@ def areas(map_: np.ndarray, count: int) -> np.ndarray:
 
 
 def look_up(table: np.ndarray, map_: np.ndarray) -> np.ndarray:
-    """table[map_], faster for uint8: of a uint8 map the table must have 256 entries."""
-    return np.asarray(cv2.LUT(map_, table)) if map_.dtype == np.uint8 else table.take(map_)
+    """table[map_] as a map of `new_map`, faster for uint8: of a uint8 map the table must have 256 entries."""
+    found = new_map(map_.shape, table.dtype.type)
+    if map_.dtype == np.uint8:
+        cv2.LUT(map_, table, dst=found)
+    else:
+        table.take(map_, out=found)
+    return found
 
 
-def box_in_larger(map_: np.ndarray, value: int, small: Box, size: tuple[int, ...]) -> Box:
-    """Box of a value in a resized map, from its box `small` in the map of `size` (height, width) before; some pixels may have gone since."""
+def enlarged(small: Box, size: tuple[int, ...], larger: tuple[int, ...]) -> Box:
+    """A box in a map of `size` (height, width) -> the one in the map resized to `larger`, which holds every pixel of the box once or more."""
     x, y, width, height = small
-    down, right = (_sources(size[axis], map_.shape[axis]) for axis in (0, 1))
+    down, right = (_sources(size[axis], larger[axis]) for axis in (0, 1))
     (top, bottom), (left, end) = down.searchsorted((y, y + height)).tolist(), right.searchsorted((x, x + width)).tolist()
-    part = map_[top:bottom, left:end]
+    return left, top, end - left, bottom - top
+
+
+def box_in_resized(map_: np.ndarray, value: int, small: Box, size: tuple[int, ...]) -> Box:
+    """Box of a value in a resized map, from its box `small` in the map of `size` (height, width) before; some pixels may have gone since."""
+    left, top, width, height = box = enlarged(small, size, map_.shape)
+    part = map_[top: top + height, left: left + width]
     if part.size and all((border == value).any() for border in (part[0], part[-1], part[:, 0], part[:, -1])):
-        return left, top, end - left, bottom - top
+        return box
     x, y, width, height = cv2.boundingRect((part == value).view(np.uint8))
     return left + x, top + y, width, height
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_ros.fusion import Box, areas, box_in_larger, look_up
+from cups_ros.fusion import Box, areas, box_in_resized, enlarged, look_up
 from cups_ros.types import Classes, Panoptic, Segment
 
 BOX = slice(3, 7)  # columns of the table
@@ -28,8 +28,11 @@ def unpack(ids: np.ndarray, table: np.ndarray, classes: Classes, image_size: tup
         found = {row: (int(table[row, 2]), _four(table[row, BOX])) for row in rows}
     else:
         ids = cv2.resize(ids, (image_size[1], image_size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-        pixels = areas(ids, count)
-        found = {row: (int(pixels[row + 1]), box_in_larger(ids, row + 1, _four(table[row, BOX]), size)) for row in rows if pixels[row + 1]}
+        pixels, boxes = areas(ids, count), {row: _four(table[row, BOX]) for row in rows}
+        if size[0] <= image_size[0] and size[1] <= image_size[1]:  # every pixel is still there
+            found = {row: (int(pixels[row + 1]), enlarged(boxes[row], size, image_size)) for row in rows if pixels[row + 1]}
+        else:
+            found = {row: (int(pixels[row + 1]), box_in_resized(ids, row + 1, boxes[row], size)) for row in rows if pixels[row + 1]}
     segments = (Segment(int(table[row, 0]), numbers.get(row, 0), row in numbers, float(table[row, 1]), *found[row]) for row in found)
     return Panoptic(look_up(class_of, ids), look_up(instance_of, ids), tuple(segments))
 

@@ -10,7 +10,11 @@ from std_msgs.msg import Header
 
 from cups_ros.images import MessageError
 from cups_ros.msg import LabelInfo, PanopticImage, SegmentInfo
+from cups_ros.pixels import container
 from cups_ros.types import Classes, Panoptic, Segment
+
+# A message that does not check its fields copies every array that it is given (Jazzy); the ones of Humble check and know no such argument.
+_AS_IT_IS = {"check_fields": True} if "_check_fields" in Image.__slots__ else {}
 
 
 def panoptic_message(panoptic: Panoptic, header: Header) -> PanopticImage:
@@ -52,13 +56,19 @@ def label_info_message(classes: Classes, model: str, header: Header) -> LabelInf
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    """(H, W) or (H, W, C), uint8 or uint16 -> sensor_msgs/Image of that encoding in the byte order of this machine."""
-    pixels = np.ascontiguousarray(pixels)
+    """(H, W) or (H, W, C), uint8 or uint16 -> sensor_msgs/Image of that encoding in the byte order of this machine.
+
+    Pixels of `new_map` are taken as they are, others are copied.
+    """
     height, width = pixels.shape[:2]
-    data = array.array("B")  # the only container that rclpy takes without looking at every byte
-    data.frombytes(pixels.data.cast("B") if pixels.size else b"")
-    return Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=int(sys.byteorder == "big"),
-                 step=pixels.nbytes // height if height else 0, data=data)
+    data = container(pixels)
+    if data is None:
+        data = array.array("B")
+        data.frombytes(np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b"")
+    message = Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=int(sys.byteorder == "big"),
+                    step=pixels.nbytes // height if height else 0, **_AS_IT_IS)
+    message.data = data  # the constructor would copy it
+    return message
 
 
 def _segment(message: SegmentInfo) -> Segment:

@@ -15,7 +15,9 @@ from stereo_msgs.msg import DisparityImage
 
 from cups_ros import images, messages
 from cups_ros.images import MessageError
+from cups_ros.messages import image_message
 from cups_ros.msg import LabelInfo, PanopticImage
+from cups_ros.pixels import new_map
 from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
 
 ROOT = Path(__file__).parents[2]
@@ -226,3 +228,13 @@ def test_type_hash_equals_that_of_an_independent_program(kind: type) -> None:
     described = json.loads((prefix / "share/cups_ros/msg" / f"{kind.__name__}.json").read_text())
     hashes = {row["type_name"]: row["hash_string"] for row in described["type_hashes"]}
     assert hashes[f"cups_ros/msg/{kind.__name__}"] == store.hash_rihs01(f"cups_ros/msg/{kind.__name__}")
+
+
+def test_maps_go_into_a_message_without_a_copy_and_others_with_one() -> None:
+    map_ = new_map((2, 3), np.uint16)
+    map_[:] = [[1, 2, 3], [4, 5, 600]]
+    message, copied = image_message(map_, "mono16", Header()), image_message(map_.copy(), "mono16", Header())
+    assert message == copied and message.data.tobytes() == map_.tobytes() and (message.step, message.height, message.width) == (6, 2, 3)
+    map_[0, 0] = 9
+    assert np.frombuffer(message.data, np.uint16)[0] == 9 and np.frombuffer(copied.data, np.uint16)[0] == 1
+    assert image_message(map_[:, ::2], "mono16", Header()).data.tobytes() == np.array([[9, 3], [4, 600]], np.uint16).tobytes()
