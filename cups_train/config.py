@@ -93,7 +93,7 @@ class LabelConfig(Section):
     """Stage 1c: alignment, thing/stuff split, quality gate."""
 
     psi: float = Field(2.16, gt=0, description="a class is a thing from this many times the share that all pixels have inside moving objects")
-    neighbours: float = Field(1.5, ge=0, description="how far the counts of a class reach to classes that look like it, times the usual squared "
+    neighbours: float = Field(3.0, ge=0, description="how far the counts of a class reach to classes that look like it, times the usual squared "
                               "distance of the nearest class; 0: each class is judged by itself")
     min_instances: int = Field(5, ge=1, description="fewest moving objects that make a thing class; of few objects one in fifty, at least two")
     thing_vote: float = Field(0.2, ge=0, le=1, description="without kinds: share of an object's pixels from which thing classes name it")

@@ -12,6 +12,8 @@ import numpy as np
 from cups_train.pseudo_label.counts import Counts
 from cups_train.semantics.model import FILE, load
 
+OWN = 3.0  # weight of a class's own counts against those of one that looks the same
+
 
 def read_centres(semantics: Path, k: int) -> np.ndarray | None:
     """(K, C) centres of the classes in what their cells look like; None where the classes in this folder have none. Raises ModelError."""
@@ -22,14 +24,14 @@ def read_centres(semantics: Path, k: int) -> np.ndarray | None:
 
 
 def likeness(centres: np.ndarray, reach: float) -> np.ndarray:
-    """(K, C) centres -> (K, K) weights exp(-squared distance / (reach x the usual squared distance of the nearest class)), 1 for itself."""
+    """(K, C) centres -> (K, K) weights exp(-squared distance / (reach x the usual squared distance of the nearest class)), OWN for itself."""
     points = centres.astype(np.float64)
     square = (points**2).sum(axis=1)
     distance = np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0)
     others = distance + np.where(np.eye(len(points)), np.inf, 0)
     usual = float(np.median(others.min(axis=1))) if len(points) > 1 else 1.0
-    np.fill_diagonal(distance, 0)
     weights: np.ndarray = np.exp(-distance / max(reach * usual, 1e-12))
+    np.fill_diagonal(weights, OWN)
     return weights
 
 

@@ -28,9 +28,9 @@ def counts() -> Counts:
 
 def test_weights_fall_with_distance() -> None:
     weights = likeness(CENTRES, 2.0)
-    np.testing.assert_allclose(weights[0], np.exp(-np.array([0, 1, 100, 144]) / 5), rtol=1e-9)
+    np.testing.assert_allclose(weights[0], [3, *np.exp(-np.array([1, 100, 144]) / 5)], rtol=1e-9)
     np.testing.assert_allclose(weights, weights.T)
-    assert likeness(CENTRES[:1], 1.5).tolist() == [[1.0]]
+    assert likeness(CENTRES[:1], 1.5).tolist() == [[3.0]]
 
 
 def test_counts_of_neighbours_are_added_with_their_weights() -> None:
@@ -42,11 +42,11 @@ def test_counts_of_neighbours_are_added_with_their_weights() -> None:
 
 
 def test_parked_cars_are_things_like_those_that_drive() -> None:
-    split = find_split(counts(), LabelConfig(neighbours=2.0), CENTRES)
-    assert split.things == (1, 2)  # 0.1 of all pixels move; the parked ones 90 w / (100 + 100 w), w = exp(-1 / 5): 0.405
+    split = find_split(counts(), LabelConfig(neighbours=2.0, psi=1.9), CENTRES)
+    assert split.things == (1, 2)  # 0.1 of all pixels move; the parked ones 90 w / (300 + 100 w), w = exp(-1 / 5): 0.193
     rows = {row.class_id: row for row in split.table}
-    assert rows[2].ratio == pytest.approx(0.405, abs=1e-3) and rows[2].lift == pytest.approx(4.05, abs=0.01) and rows[2].n_in == 0
-    for alone in (find_split(counts(), LabelConfig(neighbours=0.0), CENTRES), find_split(counts(), LabelConfig())):
+    assert rows[2].ratio == pytest.approx(0.193, abs=1e-3) and rows[2].lift == pytest.approx(1.93, abs=0.01) and rows[2].n_in == 0
+    for alone in (find_split(counts(), LabelConfig(neighbours=0.0, psi=1.9), CENTRES), find_split(counts(), LabelConfig(psi=1.9))):
         assert alone.things == (1,) and alone.mean_ratio == split.mean_ratio
 
 
