@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,18 +110,26 @@ def supervised(out: Path, train: Part, config: Config) -> Path:
 def write_truth_labels(recording: Recording, truth: Path, classes: Classes, folder: Path) -> None:
     """The truth of one recording in the form of a label store."""
     frames = []
-    for stamp, annotation in zip(recording.stamps, read_json(truth / "panoptic.json")["annotations"], strict=True):
+    for stamp, (kinds, instances) in zip(recording.stamps, truth_maps(truth, classes), strict=True):
+        ids, pixels = np.unique(instances[instances > 0], return_counts=True)
+        rows = [LabelInstance(i, int(kinds[instances == i][0]), 1.0, None, n) for i, n in zip(ids.tolist(), pixels.tolist(), strict=True)]
+        write_maps(folder, stamp.key, kinds, instances)
+        frames.append(LabelledFrame(folder, stamp.key, stamp.stamp_ns, tuple(rows), None if rows else "no things"))
+    write_labels(folder, recording.name, frames)
+
+
+def truth_maps(truth: Path, classes: Classes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(H, W) uint8 true classes, 0 = void, and (H, W) uint16 things, numbered from 1, of every frame."""
+    for annotation in read_json(truth / "panoptic.json")["annotations"]:
         ids = rgb_to_ids(read_image(truth / "panoptic" / annotation["file_name"]))
-        kinds, instances, rows = np.zeros(ids.shape, np.uint8), np.zeros(ids.shape, np.uint16), []
+        kinds, instances, things = np.zeros(ids.shape, np.uint8), np.zeros(ids.shape, np.uint16), 0
         for segment in annotation["segments_info"]:
             mask = ids == segment["id"]
             kinds[mask] = segment["category_id"]
             if classes.is_thing(segment["category_id"]) and not segment.get("iscrowd"):
-                rows.append(LabelInstance(len(rows) + 1, segment["category_id"], 1.0, None, int(mask.sum())))
-                instances[mask] = len(rows)
-        write_maps(folder, stamp.key, kinds, instances)
-        frames.append(LabelledFrame(folder, stamp.key, stamp.stamp_ns, tuple(rows), None if rows else "no things"))
-    write_labels(folder, recording.name, frames)
+                things += 1
+                instances[mask] = things
+        yield kinds, instances
 
 
 def print_rows(rows: dict[str, Any]) -> None:

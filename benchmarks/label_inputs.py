@@ -1,0 +1,145 @@
+"""What each input of the pseudo labels costs: labels as they are, and with the truth in place of one input.
+
+    python benchmarks/label_inputs.py --data DATA --run RUN [--out runs/label_inputs] [-o key.path=value]
+
+DATA is that of benchmarks/street.py, RUN a run on DATA/train whose motion and semantics are finished. Its frames are labelled anew with the
+code as it is, those of val with it. Replaced in turn: the decision which classes are things (a class is of what most of its pixels are), the
+masks (all true things, moving or not, named by the votes of their pixels), the classes (masks are those from motion). Prints a line each, and
+how many of the classes stand on the right side; writes OUT/label_inputs.json.
+"""
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from street import ROOT, Part, parts, print_rows, study, truth_maps
+
+from cups_ros.types import Classes, Panoptic
+from cups_train import motion, pseudo_label, semantics
+from cups_train.config import Config, load_config
+from cups_train.files import read_json, write_json
+from cups_train.progress import progress
+from cups_train.pseudo_label.label import Rules, label_frame
+from cups_train.pseudo_label.run import FrameInput, frame_inputs
+from cups_train.result_folder import ResultWriter, begin_results
+
+STUFF = ("road", "building", "vegetation", "sky")  # of which no class may be a thing
+Label = Callable[[FrameInput, np.ndarray, np.ndarray], Panoptic]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of the data and where its motion and class maps are."""
+
+    part: Part
+    motion: Path
+    semantics: Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/label_inputs"))
+    parser.add_argument("--config", type=Path, default=ROOT / "config" / "train" / "street.yaml")
+    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    config = load_config(args.config, args.override)
+    train, val = parts(args.data, config)
+    here = Place(train, args.run / "motion", args.run / "semantics")
+    there = Place(val, args.out / "val" / "motion", args.out / "val" / "semantics")
+    prepare(there, here.semantics, config)
+    classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "labels", config.labels, config.semantics.classes,
+                               1, config.seed)
+    rules = pseudo_label.read_rules(args.out / "labels", classes, config.labels)
+    truth = Classes.from_json(read_json(train.truths[0] / "panoptic.json")["categories"])
+    table = shares(here, rules, truth)
+    print(sides(table, rules, truth))
+    rows = {}
+    for name, (named, label) in swaps(rules, table, truth).items():
+        folders = tuple(answers(place, truth, named, label, args.out / name / where) for place, where in ((here, "train"), (there, "val")))
+        rows[name] = study(args.out, name, folders, train, val)  # type: ignore[arg-type]
+    write_json(args.out / "label_inputs.json", rows)
+    print_rows(rows)
+
+
+def prepare(place: Place, encoder: Path, config: Config) -> None:
+    """Motion and class maps of recordings that the run has not seen."""
+    for recording in place.part.recordings:
+        motion.run(recording, place.motion / recording.name, config.motion, config.seed, 1, device=config.device)
+        semantics.run(recording, encoder, place.semantics / recording.name, config.semantics, 1, config.device)
+
+
+def inputs(place: Place) -> list[tuple[list[FrameInput], Path]]:
+    return [(list(frame_inputs(r, place.motion / r.name, place.semantics / r.name)), truth)
+            for r, truth in zip(place.part.recordings, place.part.truths, strict=True)]
+
+
+def shares(place: Place, rules: Rules, truth: Classes) -> np.ndarray:
+    """(K + 1, true classes + 1) pixels of every class of pixels by what they are."""
+    size = rules.pixel_classes + 1, len(truth) + 1
+    table = np.zeros(size, np.int64)
+    for items, folder in progress(inputs(place), "classes against truth"):
+        for item, (kinds, _) in zip(items, truth_maps(folder, truth), strict=True):
+            class_map, _ = item.read(rules.pixel_classes)
+            table += np.bincount(class_map.ravel().astype(np.int64) * size[1] + kinds.ravel(), minlength=table.size).reshape(size)
+    table[:, 0] = 0
+    return table
+
+
+def sides(table: np.ndarray, rules: Rules, truth: Classes) -> str:
+    """How many classes stand on the right side, in words."""
+    used = [k for k in range(1, len(table)) if table[k].any()]
+    most, of_things = table.argmax(axis=1), [k for k in used if truth.is_thing(int(table[k].argmax()))]
+    wrong = [f"{k} ({truth.items[most[k] - 1].name} {table[k].max() / table[k].sum():.0%})" for k in used if rules.classes.is_thing(k)
+             and truth.items[most[k] - 1].name in STUFF and 2 * table[k].max() > table[k].sum()]
+    found = sum(rules.classes.is_thing(k) for k in of_things)
+    things, there = table[:, list(truth.things)].sum(axis=1), [k for k in used if rules.classes.is_thing(k)]
+    return (f"classes that are mostly things on the thing side: {found} of {len(of_things)}; mostly {', '.join(STUFF)} there: "
+            f"{', '.join(wrong) or 'none'}; pixels of things there {things[there].sum() / things.sum():.1%}, "
+            f"things among the pixels there {things[there].sum() / table[there].sum():.1%}")
+
+
+def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Classes, Label]]:
+    """Name -> the classes of the answer, and how a frame is labelled from its input, true classes and true things."""
+    split = {k for k in range(1, len(table)) if truth.is_thing(max(1, int(table[k].argmax()))) and table[k].any()}
+    sided = Classes(tuple(replace(c, isthing=c.id in split) if c.id < len(table) else c for c in rules.classes))
+
+    def labelled(by: Rules, item: FrameInput, _kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
+        class_map, instances = item.read(rules.pixel_classes)
+        return label_frame(class_map, instances, item.frame.objects, by, item.lens)
+
+    def true_masks(item: FrameInput, _kinds: np.ndarray, things: np.ndarray) -> Panoptic:
+        class_map, _ = item.read(rules.pixel_classes)
+        return label_frame(class_map, things, (), Rules(rules.classes, rules.config.model_copy(update={"border": 0.0})), item.lens)
+
+    def true_classes(item: FrameInput, kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
+        _, instances = item.read(rules.pixel_classes)
+        return label_frame(kinds, instances, item.frame.objects, Rules(truth, rules.config), item.lens)
+
+    return {"labels": (rules.classes, partial(labelled, rules)), "true_split": (sided, partial(labelled, replace(rules, classes=sided))),
+            "true_masks": (rules.classes, true_masks), "true_classes": (truth, true_classes)}
+
+
+def answers(place: Place, truth: Classes, classes: Classes, label: Label, out: Path) -> list[Path]:
+    """Result folders, one a recording."""
+    folders = []
+    for items, folder in progress(inputs(place), str(out)):
+        folders.append(out / items[0].motion.name)
+        begin_results(folders[-1])
+        writer = ResultWriter(folders[-1], classes, {"kind": "labels"})
+        for item, (kinds, things) in zip(items, truth_maps(folder, truth), strict=True):
+            writer.write(item.frame.key, item.frame.stamp_ns, label(item, kinds, things))
+        writer.close()
+    return folders
+
+
+if __name__ == "__main__":
+    main()
