@@ -1,6 +1,7 @@
 """Classes that look alike are judged together: weights and decisions worked out by hand, and the centres of a model on disk."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from cups_train.config import LabelConfig
+from cups_train.files import read_json
+from cups_train.pseudo_label import run
 from cups_train.pseudo_label.counts import Counts
 from cups_train.pseudo_label.neighbours import likeness, pooled, read_centres
 from cups_train.pseudo_label.split import find_split
@@ -62,17 +65,35 @@ def test_what_unlike_classes_do_changes_nothing() -> None:
     assert weights[:4, 4:].max() < 1e-12
 
 
-def test_centres_of_a_model_on_disk(tmp_path: Path) -> None:
+def save_model(folder: Path, alike: float) -> np.ndarray:
+    """A model of six classes whose centres are far apart, but for the fourth, which is `alike` away from the fifth."""
     torch.manual_seed(0)
     projection = Projection(np.zeros(4, np.float32), np.eye(2, 4, dtype=np.float32), False)
     channels = sum(n for _, n, _ in projection.groups)
-    centres = np.random.default_rng(0).normal(size=(3, channels)).astype(np.float32)
+    centres = np.zeros((6, channels), np.float32)
+    centres[:, 0] = [0, 100, 200, 500 - alike, 500, 600]
     cells = CellClasses(projection, Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres), 1.0)
-    encoder = Encoder(EncoderSpec(4, 3, 2))
-    save(SemanticModel(encoder, 64, cells=cells), tmp_path, {})
-    found = read_centres(tmp_path, 3)
+    save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64, cells=cells), folder, {})
+    return centres
+
+
+def test_centres_of_a_model_on_disk(tmp_path: Path) -> None:
+    centres = save_model(tmp_path, 1.0)
+    found = read_centres(tmp_path, 6)
     assert found is not None
     np.testing.assert_array_equal(found, centres)
-    assert read_centres(tmp_path, 5) is None and read_centres(tmp_path / "elsewhere", 3) is None
-    save(SemanticModel(encoder, 64), tmp_path, {})
-    assert read_centres(tmp_path, 3) is None
+    assert read_centres(tmp_path, 5) is None and read_centres(tmp_path / "elsewhere", 6) is None
+    save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64), tmp_path, {})
+    assert read_centres(tmp_path, 6) is None
+
+
+def test_the_stage_reads_what_its_classes_look_like(tmp_path: Path, write_inputs: Callable) -> None:
+    """Class 4 lies in no object, class 5 in all of them."""
+    recording, ratios = write_inputs(), []
+    for alike in (None, 1.0, 90.0):
+        if alike is not None:
+            save_model(tmp_path / "semantics", alike)
+        run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "labels", LabelConfig(), 6)
+        rows = read_json(tmp_path / "labels" / "statistics.json")["split"]["table"]
+        ratios.append(next(row["ratio"] for row in rows if row["class_id"] == 4))
+    assert ratios[0] == 0 and ratios[1] > ratios[2] > 0
