@@ -32,7 +32,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("transport", default_value="", choices=["", "raw", "compressed"],
                               description="raw or compressed images; empty: as in params_file"),
         DeclareLaunchArgument("engines", default_value="", description="back ends to try, with commas between; empty: as in params_file"),
-        DeclareLaunchArgument("params_file", default_value=PathJoinSubstitution([*config, "panoptic.yaml"]), description="parameters of the node"),
+        DeclareLaunchArgument("params_file", default_value=PathJoinSubstitution([*config, "panoptic.yaml"]),
+                              description="parameters of the node; several files with commas between, of which later ones win"),
         DeclareLaunchArgument("autostart", default_value="true", choices=BOTH, description="configure and activate the node"),
         DeclareLaunchArgument("respawn", default_value="true", choices=BOTH, description="start the node anew when it dies"),
         DeclareLaunchArgument("use_sim_time", default_value="", choices=["", *BOTH], description="take the time from /clock"),
@@ -52,8 +53,12 @@ def _nodes(context: LaunchContext) -> list[Action]:
     named = {name: given({"input_transport": "transport"}.get(name, name)) for name in OWN}
     overrides = {name: ParameterValue(value, value_type=OWN[name]) if OWN[name] is str else value == "true" for name, value in named.items() if value}
     overrides["autostart"] = given("autostart") == "true"
-    cameras = [name.strip() for name in given("cameras").split(",") if name.strip()]
-    return [_node(given, overrides, camera) for camera in cameras or [""]]
+    return [_node(given, overrides, camera) for camera in _listed(given("cameras")) or [""]]
+
+
+def _listed(text: str) -> list[str]:
+    """What stands between the commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _node(given, overrides: dict, camera: str) -> Action:
@@ -63,5 +68,5 @@ def _node(given, overrides: dict, camera: str) -> Action:
     return Node(
         package="cups_ros", executable="panoptic_node", name="panoptic_node", output="screen",
         namespace="/".join(part for part in (given("namespace").strip("/"), camera) if part),
-        parameters=[given("params_file"), overrides], respawn=respawn, respawn_delay=RESPAWN_DELAY_S,
+        parameters=[*_listed(given("params_file")), overrides], respawn=respawn, respawn_delay=RESPAWN_DELAY_S,
         remappings=[("image", image), ("camera_info", camera_info), ("depth", given("depth").replace("{camera}", camera))])

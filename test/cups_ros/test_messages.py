@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import array
 import json
+import sys
+import types
 from pathlib import Path
 
 import cv2
@@ -238,3 +240,27 @@ def test_maps_go_into_a_message_without_a_copy_and_others_with_one() -> None:
     map_[0, 0] = 9
     assert np.frombuffer(message.data, np.uint16)[0] == 9 and np.frombuffer(copied.data, np.uint16)[0] == 1
     assert image_message(map_[:, ::2], "mono16", Header()).data.tobytes() == np.array([[9, 3], [4, 600]], np.uint16).tobytes()
+
+
+class CvBridge:
+    """Converts one encoding, and fails on others as cv_bridge does."""
+
+    def imgmsg_to_cv2(self, message: Image, desired_encoding: str) -> np.ndarray:
+        assert desired_encoding == "rgb8"
+        if message.encoding != "rgb16":
+            raise KeyError(message.encoding)
+        pixels = np.frombuffer(message.data, "<u2").reshape(message.height, message.width, 3)
+        return (pixels >> 8).astype(np.uint8)
+
+
+def test_other_encodings_go_to_cv_bridge_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = Image(encoding="rgb16", height=1, width=2, step=12, data=array.array("B", np.array([1, 2, 3, 4, 5, 255], "<u2").byteswap().tobytes()))
+    with pytest.raises(MessageError, match="'rgb16' is not supported.*or install cv_bridge"):
+        images.rgb_from(wide)
+    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(CvBridge=CvBridge))
+    assert images.rgb_from(wide).tolist() == [[[1, 2, 3], [4, 5, 255]]]
+    with pytest.raises(MessageError, match="'nv12' cannot be converted by cv_bridge: 'nv12'"):
+        images.rgb_from(Image(encoding="nv12", height=1, width=2, step=2, data=array.array("B", [1, 2])))
+    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(boost=None))  # half of it, as after a failed installation
+    with pytest.raises(MessageError, match="'rgb16' is not supported"):
+        images.rgb_from(wide)

@@ -58,8 +58,8 @@ class Peer:
         while time.monotonic() < end and not condition():
             self.executor.spin_once(timeout_sec=0.02)
 
-    def call(self, service: type, name: str, request: Any) -> Any:
-        client = self.node.create_client(service, f"/panoptic_node/{name}")
+    def call(self, service: type, name: str, request: Any, node: str = "/panoptic_node") -> Any:
+        client = self.node.create_client(service, f"{node}/{name}")
         self.until(client.service_is_ready)
         future = client.call_async(request)
         self.until(future.done)

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.srv import GetParameters
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import Image
@@ -43,9 +44,14 @@ def test_missing_model_is_told_and_the_node_lives(local_only: None, tmp_path: Pa
     assert "cannot load the model: expected a model folder" in output and "Traceback" not in output, output
 
 
-def test_several_cameras_have_a_node_each(local_only: None, model_folder: Path, launching: Any, street: Any) -> None:
+def test_several_cameras_have_a_node_each_and_files_of_parameters_compose(local_only: None, model_folder: Path, tmp_path: Path, launching: Any,
+                                                                          street: Any) -> None:
+    common, own = tmp_path / "common.yaml", tmp_path / "own.yaml"
+    common.write_text("/**:\n  ros__parameters: {overlay_alpha: 0.25, max_rate_hz: 500.0}\n")
+    own.write_text("/front/panoptic_node:\n  ros__parameters: {max_rate_hz: 700.0}\n")
     domain = 30 + (os.getpid() + 12) % 35
-    process = launching.start(domain, f"model:={model_folder}", "cameras:=front,rear", "image:=/{camera}/image_rect", "engines:=onnxruntime-cpu")
+    process = launching.start(domain, f"model:={model_folder}", "cameras:=front,rear", "image:=/{camera}/image_rect", "engines:=onnxruntime-cpu",
+                              f"params_file:={common},{own}")
     peer = launching.Peer(domain, process)
     try:
         got: dict[str, list[PanopticImage]] = {"front": [], "rear": []}
@@ -61,6 +67,9 @@ def test_several_cameras_have_a_node_each(local_only: None, model_folder: Path, 
 
         peer.until(lambda: all(got.values()), both)
         assert [answers[-1].header.stamp.sec for answers in got.values()] == [0, 1]
+        request = GetParameters.Request(names=["overlay_alpha", "max_rate_hz"])
+        values = {name: peer.call(GetParameters, "get_parameters", request, f"/{name}/panoptic_node").values for name in got}
+        assert {name: [value.double_value for value in row] for name, row in values.items()} == {"front": [0.25, 700.0], "rear": [0.25, 500.0]}
         peer.until(lambda: {status.name for status in peer.status} == {f"{name}/panoptic_node: panoptic" for name in got})
     finally:
         peer.close()
