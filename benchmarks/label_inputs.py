@@ -56,9 +56,9 @@ def main() -> None:
     here = Place(train, args.run / "motion", args.run / "semantics")
     there = Place(val, args.out / "val" / "motion", args.out / "val" / "semantics")
     prepare(there, here.semantics, config)
-    classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "labels", config.labels, config.semantics.classes,
+    classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "store", config.labels, config.semantics.classes,
                                1, config.seed)
-    rules = pseudo_label.read_rules(args.out / "labels", classes, config.labels)
+    rules = pseudo_label.read_rules(args.out / "store", classes, config.labels)
     truth = Classes.from_json(read_json(train.truths[0] / "panoptic.json")["categories"])
     table = shares(here, rules, truth)
     print(sides(table, rules, truth))
