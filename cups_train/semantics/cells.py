@@ -15,6 +15,7 @@ from cups_train.semantics.channels import image_channels
 from cups_train.semantics.clusters import Clusters, Scaler, nearest, settle, squared_distances
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, join
 from cups_train.semantics.encoder import Encoder, EncoderOutput
+from cups_train.semantics.guess import guessed_shape
 
 SAMPLES = 60_000  # most cells that the centres are settled on
 UNUSED = 1e3  # of every channel of a class without cells, which then starts at the cell that is least like any class
@@ -30,8 +31,13 @@ class CellClasses:
     clusters: Clusters
     sharpness: float  # logit a unit of squared distance
 
-    def log_probability(self, image: np.ndarray, shape: np.ndarray, out: EncoderOutput) -> np.ndarray:
-        """(h, w, 3) uint8 RGB working image, its (SHAPE, h/4, w/4) channels and what the encoder says of it alone -> (K, h/4, w/4) float32."""
+    def log_probability(self, image: np.ndarray, shape: np.ndarray | None, out: EncoderOutput) -> np.ndarray:
+        """(h, w, 3) uint8 RGB working image, its (SHAPE, h/4, w/4) channels and what the encoder says of it alone -> (K, h/4, w/4) float32.
+
+        Where the shape is not known, it is what the encoder takes it to be.
+        """
+        if shape is None:
+            shape = guessed_shape(out.shape[0].cpu().numpy(), self.clusters.scaler)
         planes = torch.cat([out.features[0], out.moving]).cpu().numpy()
         channels = join(image_channels(image), shape, planes, self.projection)
         rows = self.clusters.scaler(channels.reshape(len(channels), -1).T)

@@ -38,7 +38,7 @@ class SemanticModel:
     height: int  # working height, px
     windows: bool = True
     refine: Method = "crf"
-    cells: CellClasses | None = None  # what geometry adds where disparity is known
+    cells: CellClasses | None = None  # what geometry adds, measured or as the encoder takes it to be
 
     @property
     def classes(self) -> int:
@@ -59,7 +59,7 @@ class SemanticModel:
         seen = shape if isinstance(self.encoder, HeadNetwork) and self.encoder.sees_shape else None
         out = encode(self.encoder, working[None], None, *_as_batch(seen))
         log_probability = torch.log_softmax(out.logits, 1)[0].cpu().numpy()
-        if shape is not None and self.cells is not None and isinstance(out, EncoderOutput):
+        if self.cells is not None and isinstance(out, EncoderOutput):
             cells = self.cells.log_probability(working, shape, out)
         if self.windows:
             depth_scale = camera.scaled(h // CELL, w // CELL).depth_scale if camera is not None else 1.0

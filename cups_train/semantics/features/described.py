@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cups_train.semantics.channels import IMAGE_GROUPS, image_channels, resize
+from cups_train.semantics.channels import image_channels, resize
 from cups_train.semantics.clusters import Scaler
 from cups_train.semantics.describe import LEARNED, Projection, join
 from cups_train.semantics.encoder import Encoder
-from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
+from cups_train.semantics.guess import guessed_shape
 
-IMAGE = sum(count for _, count, _ in IMAGE_GROUPS)
 SHARES: Mapping[str, float] = {"texture": 0.5, "raised": 2.0, "top": 2.0}  # factors of the groups' variances, where they are not as in `describe`
 
 
@@ -35,9 +34,8 @@ class DescribedFeatures(nn.Module):
     def of(cls, encoder: Encoder, projection: Projection, scaler: Scaler) -> DescribedFeatures:
         """scaler: of the channels of `describe`."""
         network = cls(encoder, projection.averaging)
-        factors = np.concatenate([np.full(count, np.sqrt(SHARES.get(name, 1.0)), np.float32) for name, count, _ in network.groups])
         arrays = {"learned_mean": projection.mean, "axes": projection.axes, "mean": scaler.mean[:network.channels],
-                  "scale": scaler.scale[:network.channels] * factors}
+                  "scale": scaler.scale[:network.channels] * factors_of(network.groups)}
         with torch.no_grad():
             for name, array in arrays.items():
                 getattr(network, name).copy_(torch.from_numpy(array))
@@ -47,20 +45,19 @@ class DescribedFeatures(nn.Module):
         """(B, 3, h, w) RGB 0..1, rows (B, 1, h, w) -1..1 and the shape channels (B, SHAPE, h/4, w/4) or none -> (B, channels, h/4, w/4)."""
         out = self.encoder(images, rows)
         planes = torch.cat([out.features, out.moving[:, None]], 1).cpu().numpy()
-        shapes = (self._guess(out.shape) if shape is None else shape).cpu().numpy()
+        known = Scaler(self.mean.cpu().numpy(), self.scale.cpu().numpy() / factors_of(self.groups))
+        shapes = [guessed_shape(of_one, known) for of_one in out.shape.cpu().numpy()] if shape is None else shape.cpu().numpy()
         projection = Projection(self.learned_mean.cpu().numpy(), self.axes.cpu().numpy(), False, self.averaging)
         joined = np.stack([join(*of_one, projection) for of_one in zip(_image_channels(images, rows), shapes, planes, strict=True)])
         return (torch.from_numpy(joined).to(images) - self.mean[:, None, None]) * self.scale[:, None, None]
 
-    def _guess(self, standardised: Tensor) -> Tensor:
-        """The encoder's shape channels in their own units."""
-        part = slice(IMAGE, IMAGE + SHAPE)
-        weights = [np.sqrt(SHARES.get(name, 1.0) * variance / count) for name, count, variance in SHAPE_GROUPS for _ in range(count)]
-        deviation = standardised.new_tensor(weights) / self.scale[part]
-        return standardised * deviation[:, None, None] + self.mean[part, None, None]
-
     def to_json(self) -> dict[str, Any]:
         return {"kind": "described", "spec": self.encoder.spec.to_json(), "averaging": self.averaging}
+
+
+def factors_of(groups: tuple[tuple[str, int, float], ...]) -> np.ndarray:
+    """(channels,) roots of SHARES."""
+    return np.concatenate([np.full(count, np.sqrt(SHARES.get(name, 1.0)), np.float32) for name, count, _ in groups])
 
 
 def _image_channels(images: Tensor, rows: Tensor) -> list[np.ndarray]:

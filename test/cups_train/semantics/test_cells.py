@@ -10,9 +10,11 @@ from cups_train.semantics import SemanticModel, load
 from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.describe import describe
 from cups_train.semantics.encoder import encode
+from cups_train.semantics.guess import FIRST, guessed_shape
 from cups_train.semantics.model import agreed, save
 from cups_train.semantics.prepared import choose_frames, prepare_all
 from cups_train.semantics.prepared import load as load_frame
+from cups_train.semantics.shape import SHAPE
 from cups_train.semantics.training import new_encoder
 
 CONFIG = SemanticsConfig(classes=4, channels=16, height=64)
@@ -49,6 +51,20 @@ def test_a_cell_is_of_the_nearest_centre(fitted):
     np.testing.assert_allclose(found[0] - found[1], cells.sharpness * (distance[..., 1] - distance[..., 0]), atol=0.05)
 
 
+def test_without_disparity_the_shape_is_what_the_encoder_was_taught(fitted):
+    encoder, frames, _, cells = fitted
+    frame = load_frame(frames[0])
+    out = encode(encoder, frame.images[:1])
+    rows = np.concatenate([describe(path, cells.projection).reshape(-1, 512) for path in frames], 1)  # all cells are sampled
+    mean, deviation = (value[FIRST:FIRST + SHAPE] for value in (rows.mean(1), rows.std(1)))
+    standardised = np.random.default_rng(0).normal(size=(SHAPE, 2, 3)).astype(np.float32)
+    expected = standardised * deviation[:, None, None] + mean[:, None, None]
+    np.testing.assert_allclose(guessed_shape(standardised, cells.clusters.scaler), expected, atol=1e-3)
+    told = cells.log_probability(frame.images[0], None, out)
+    shape = guessed_shape(out.shape[0].numpy(), cells.clusters.scaler)
+    np.testing.assert_allclose(told, cells.log_probability(frame.images[0], shape, out), atol=1e-5)
+
+
 def test_two_witnesses_are_multiplied():
     first = np.log(np.float32([0.8, 0.2])).reshape(2, 1, 1).repeat(2, 2)
     second = np.log(np.float32([[0.5, 0.1], [0.5, 0.9]])).reshape(2, 1, 2)
@@ -67,7 +83,7 @@ def test_a_file_holds_them_and_earlier_files_do_without(fitted, tmp_path, street
     here = model.classify(frame.left, disparity, street.camera)
     np.testing.assert_array_equal(new.classify(frame.left, disparity, street.camera), here)
     assert (old.classify(frame.left, disparity, street.camera) != here).any()
-    np.testing.assert_array_equal(old.classify(frame.left), new.classify(frame.left))  # without disparity there is the image alone
+    assert (old.classify(frame.left) != new.classify(frame.left)).any()  # without disparity, too: the encoder's shape stands in
 
 
 def test_centres_of_other_channels_are_refused(fitted, tmp_path):
