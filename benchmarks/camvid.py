@@ -58,6 +58,7 @@ def main() -> None:
     for method in get_args(Method):
         model = replace(learned, refine=method)
         answers[f"learned classes, K = {learned.classes}, refine {method}"] = model.classify
+    answers[f"class head alone, K = {learned.classes}, refine {learned.refine}"] = replace(learned, cells=None).classify
     photographs = [(read_image(path), read_image(path.with_name(f"{path.stem}_label.png"))) for path in sorted(args.labels.glob("*.jpg"))]
     if len(photographs) < 2:
         raise CupsError(f"expected at least two NAME.jpg with NAME_label.png in {args.labels}, found {len(photographs)} (--labels)")
