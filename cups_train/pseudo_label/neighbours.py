@@ -20,7 +20,7 @@ def read_centres(semantics: Path, k: int) -> np.ndarray | None:
     if not (semantics / FILE).is_file():
         return None
     cells = load(semantics, "cpu").cells
-    return None if cells is None or len(cells.clusters.centres) != k else cells.clusters.centres
+    return None if cells is None or cells.clusters.count != k else cells.clusters.class_centres()
 
 
 def likeness(centres: np.ndarray, reach: float) -> np.ndarray:

@@ -36,7 +36,7 @@ def _mean_over_neighbours(guide: np.ndarray) -> sparse.csr_array:
         there = slice(down, height), slice(max(0, right), width - max(0, -right))
         cells.append(index[here].ravel())
         others.append(index[there].ravel())
-        weights.append(np.exp(-np.square(guide[(slice(None), *here)] - guide[(slice(None), *there)]).sum(0)).ravel())
+        weights.append(np.exp(-np.square(guide[:, here[0], here[1]] - guide[:, there[0], there[1]]).sum(0)).ravel())
     half = sparse.coo_array((np.concatenate(weights), (np.concatenate(cells), np.concatenate(others))), shape=(index.size, index.size)).tocsr()
     both = half + half.T + sparse.eye_array(index.size, dtype=np.float32, format="csr")
     return sparse.csr_array(sparse.diags_array(1 / both.sum(1)) @ both, dtype=np.float32)

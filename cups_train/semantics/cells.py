@@ -12,20 +12,22 @@ from torch import Tensor
 
 from cups_train.progress import progress
 from cups_train.semantics.channels import image_channels
-from cups_train.semantics.clusters import Clusters, Scaler, nearest, settle, squared_distances
+from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, join
 from cups_train.semantics.encoder import Encoder, EncoderOutput
 from cups_train.semantics.guess import guessed_shape
+from cups_train.semantics.merging import FINE
 
-SAMPLES = 60_000  # most cells that the centres are settled on
-UNUSED = 1e3  # of every channel of a class without cells, which then starts at the cell that is least like any class
+SAMPLES = 60_000  # most cells that are clustered
+CENTRES = 2  # of a class, on average
+NOWHERE = 1e3  # every channel of the centre of a class that most cells of no cluster have
 SHARPNESS = 4.0  # what a class loses for a squared distance as large as the mean one of a cell from its centre
 PREFIX = "cells."  # of the tensors' names on disk
 
 
 @dataclass(frozen=True, eq=False)
 class CellClasses:
-    """A centre for each class, in scaled channels of `describe`."""
+    """Centres of the classes, in scaled channels of `describe`."""
 
     projection: Projection
     clusters: Clusters
@@ -41,7 +43,7 @@ class CellClasses:
         planes = torch.cat([out.features[0], out.moving]).cpu().numpy()
         channels = join(image_channels(image), shape, planes, self.projection)
         rows = self.clusters.scaler(channels.reshape(len(channels), -1).T)
-        logits = -self.sharpness * squared_distances(rows, self.clusters.centres)
+        logits = -self.sharpness * self.clusters.class_distances(rows)
         logits -= logits.max(1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(1, keepdims=True))
         return np.ascontiguousarray(logits.T).reshape(-1, *channels.shape[1:])
@@ -49,7 +51,7 @@ class CellClasses:
     def tensors(self) -> dict[str, Tensor]:
         """For safetensors; `from_tensors` reads them again."""
         arrays = {"mean": self.projection.mean, "axes": self.projection.axes, "channel_mean": self.clusters.scaler.mean,
-                  "channel_scale": self.clusters.scaler.scale, "centres": self.clusters.centres}
+                  "channel_scale": self.clusters.scaler.scale, "centres": self.clusters.centres, "classes": self.clusters.classes}
         return {PREFIX + name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
 
     def to_json(self) -> dict[str, Any]:
@@ -64,26 +66,33 @@ class CellClasses:
         count = sum(channels for _, channels, _ in projection.groups)
         if not count == len(channel_mean) == len(channel_scale) == centres.shape[1]:
             raise ValueError(f"centres of {centres.shape[1]} channels where this version describes a cell with {count}")
-        return cls(projection, Clusters(Scaler(channel_mean, channel_scale), centres), float(card["sharpness"]))
+        classes = tensors[PREFIX + "classes"].numpy() if PREFIX + "classes" in tensors else np.arange(len(centres))  # earlier versions had one each
+        return cls(projection, Clusters(Scaler(channel_mean, channel_scale), centres, classes.astype(np.int64)), float(card["sharpness"]))
 
 
 def fit_cells(encoder: Encoder, frames: Sequence[Path], classes: Iterable[np.ndarray], count: int, rng: np.random.Generator) -> CellClasses:
-    """Centres of the classes that the training frames' cells have, in what the trained encoder says of them, and Lloyd's steps from there.
+    """k-means anew in what the trained encoder says of the training frames' cells; each centre is of the class that most of its cells have.
 
     classes: (h/4, w/4) 0..count-1 of every frame. What the encoder learned since it was clustered makes better clusters; a class keeps its id.
     """
     projection = encode_frames(encoder, frames)
-    samples: list[np.ndarray] = []
-    total, cells = np.zeros((count, sum(channels for _, channels, _ in projection.groups))), np.zeros(count, np.int64)
+    samples, names = [], []
     most = max(1, SAMPLES // len(frames))
     for path, ids in progress(zip(frames, classes, strict=True), "centres", len(frames)):
-        channels = describe(path, projection).reshape(-1, ids.size)
-        samples.append(channels[:, rng.permutation(ids.size)[:most]].T)
-        cells += np.bincount(ids.ravel(), minlength=count)
-        total += np.stack([np.bincount(ids.ravel(), weights=plane, minlength=count) for plane in channels], 1)
+        drawn = rng.permutation(ids.size)[:most]
+        samples.append(describe(path, projection).reshape(-1, ids.size)[:, drawn].T)
+        names.append(ids.ravel()[drawn])
     rows = np.concatenate(samples)
     scaler = fit_scaler(rows, projection)
-    rows, centres = scaler(rows), scaler(total / np.maximum(cells, 1)[:, None])
-    centres[cells == 0] = UNUSED
-    centres = settle(rows, centres)
-    return CellClasses(projection, Clusters(scaler, centres), SHARPNESS / max(float(nearest(rows, centres)[1].mean()), 1e-6))
+    rows = scaler(rows)
+    centres, spread = kmeans(rows, min(max(CENTRES * count, FINE), len(rows)), rng)
+    named = _named(nearest(rows, centres)[0], np.concatenate(names), len(centres), count)
+    unseen = np.setdiff1d(np.arange(count), named)
+    centres = np.concatenate([centres, np.full((len(unseen), centres.shape[1]), NOWHERE, np.float32)])
+    return CellClasses(projection, Clusters.of(scaler, centres, np.concatenate([named, unseen])), SHARPNESS / max(spread, 1e-6))
+
+
+def _named(index: np.ndarray, names: np.ndarray, centres: int, count: int) -> np.ndarray:
+    """(N,) nearest centre and class of every cell -> (centres,) class that most cells of each have."""
+    votes = np.bincount(index * count + names, minlength=centres * count).reshape(centres, count)
+    return np.asarray(votes.argmax(1))

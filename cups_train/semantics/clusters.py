@@ -29,14 +29,39 @@ class Scaler:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Centres in scaled channels; row k is class k + 1."""
+    """Centres in scaled channels, one or more of each class 0..K-1; on a class map, class k is k + 1."""
 
     scaler: Scaler
-    centres: np.ndarray  # (K, C) float32
+    centres: np.ndarray  # (M, C) float32
+    classes: np.ndarray  # (M,) int64 class of each, ascending
+
+    @classmethod
+    def of(cls, scaler: Scaler, centres: np.ndarray, classes: np.ndarray) -> Clusters:
+        """Centres in any order; every class up to the last has one at least."""
+        order = np.argsort(classes, kind="stable")
+        return cls(scaler, centres[order], classes[order])
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return int(self.classes[-1]) + 1
 
     def nearest(self, channels: np.ndarray) -> np.ndarray:
-        """(C, h, w) -> (h, w) int64, index of the nearest centre."""
-        return nearest(self.scaler(channels.reshape(len(channels), -1).T), self.centres)[0].reshape(channels.shape[1:])
+        """(C, h, w) -> (h, w) int64, class of the nearest centre."""
+        index = nearest(self.scaler(channels.reshape(len(channels), -1).T), self.centres)[0]
+        return np.asarray(self.classes[index]).reshape(channels.shape[1:])
+
+    def class_distances(self, rows: np.ndarray) -> np.ndarray:
+        """(N, C) scaled -> (N, K) float32 squared distance to the nearest centre of each class."""
+        return np.asarray(np.minimum.reduceat(squared_distances(rows, self.centres), self._starts(), axis=1))
+
+    def class_centres(self) -> np.ndarray:
+        """(K, C) mean of each class's centres."""
+        total = np.add.reduceat(self.centres, self._starts(), axis=0)
+        return np.asarray(total / np.bincount(self.classes)[:, None], np.float32)
+
+    def _starts(self) -> np.ndarray:
+        return np.searchsorted(self.classes, np.arange(self.count))
 
 
 def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -64,7 +89,7 @@ def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.n
         raise ValueError(f"expected at least {count} samples for {count} clusters, found {len(rows)}")
     best: tuple[float, np.ndarray] | None = None
     for _ in range(STARTS):
-        centres = settle(rows, _spread_start(rows, count, rng))
+        centres = _settle(rows, _spread_start(rows, count, rng))
         index, distance = nearest(rows, centres)
         if best is None or distance.mean() < best[0]:
             best = float(distance.mean()), centres[np.argsort(-np.bincount(index, minlength=count), kind="stable")]
@@ -72,7 +97,7 @@ def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.n
     return best[1], best[0]
 
 
-def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def _settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Lloyd's steps from `centres` (K, C), each of which keeps its place in the order; empty ones restart at the rows furthest from their centre."""
     previous = np.inf
     for _ in range(ITERATIONS):

@@ -19,7 +19,7 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.batches import class_batch, pair_batch
 from cups_train.semantics.cells import fit_cells
-from cups_train.semantics.clusters import Clusters, Scaler, kmeans
+from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
 from cups_train.semantics.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
 from cups_train.semantics.encoder import Encoder, EncoderSpec
@@ -27,6 +27,7 @@ from cups_train.semantics.features import GivenFeatures, ScratchFeatures, open_f
 from cups_train.semantics.head import HeadNetwork, check_published, learn_head, published_head
 from cups_train.semantics.learn import learn, learn_classes, learn_views
 from cups_train.semantics.losses import class_weights
+from cups_train.semantics.merging import FINE, merge
 from cups_train.semantics.model import FILE, SemanticModel, save
 from cups_train.semantics.prepared import choose_frames, load, prepare_all
 from cups_train.semantics.shape import SHAPE
@@ -118,18 +119,20 @@ def fit_shape(frames: Sequence[Path]) -> Scaler:
 
 
 def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, seed: int) -> Clusters:
-    """k-means over cells of all frames. Raises CupsError where there are fewer cells than classes."""
+    """k-means over cells of all frames; few classes are joined from more clusters. Raises CupsError where there are fewer cells than classes."""
     rng = np.random.default_rng([seed, 3])
     samples = sample_cells(frames, projection, SAMPLES, rng)
     if len(samples) < count:
         raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o semantics.classes`")
     scaler = fit_scaler(samples, projection)
-    return Clusters(scaler, kmeans(scaler(samples), count, rng)[0])
+    rows = scaler(samples)
+    centres = kmeans(rows, min(max(count, FINE), len(rows)), rng)[0]
+    return Clusters.of(scaler, centres, merge(centres, np.bincount(nearest(rows, centres)[0], minlength=len(centres)), count))
 
 
 def assign_frames(frames: Sequence[Path], projection: Projection, clusters: Clusters) -> np.ndarray:
     """Write every frame's map of cluster indices beside it; gives the cells of each cluster, (K,)."""
-    counts = np.zeros(len(clusters.centres), np.int64)
+    counts = np.zeros(clusters.count, np.int64)
     for path in progress(frames, "assign cells", len(frames)):
         index = clusters.nearest(describe(path, projection))
         write_atomically(classes_path(path), partial(save_array, array=index.astype(np.uint8)))

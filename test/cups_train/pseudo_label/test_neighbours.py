@@ -72,7 +72,7 @@ def save_model(folder: Path, alike: float) -> np.ndarray:
     channels = sum(n for _, n, _ in projection.groups)
     centres = np.zeros((6, channels), np.float32)
     centres[:, 0] = [0, 100, 200, 500 - alike, 500, 600]
-    cells = CellClasses(projection, Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres), 1.0)
+    cells = CellClasses(projection, Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres, np.arange(6)), 1.0)
     save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64, cells=cells), folder, {})
     return centres
 
