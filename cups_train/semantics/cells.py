@@ -19,7 +19,6 @@ from cups_train.semantics.guess import guessed_shape
 from cups_train.semantics.merging import FINE
 
 SAMPLES = 60_000  # most cells that are clustered
-CENTRES = 2  # of a class, on average
 NOWHERE = 1e3  # every channel of the centre of a class that most cells of no cluster have
 SHARPNESS = 4.0  # what a class loses for a squared distance as large as the mean one of a cell from its centre
 PREFIX = "cells."  # of the tensors' names on disk
@@ -85,7 +84,7 @@ def fit_cells(encoder: Encoder, frames: Sequence[Path], classes: Iterable[np.nda
     rows = np.concatenate(samples)
     scaler = fit_scaler(rows, projection)
     rows = scaler(rows)
-    centres, spread = kmeans(rows, min(max(CENTRES * count, FINE), len(rows)), rng)
+    centres, spread = kmeans(rows, min(max(count, FINE), len(rows)), rng)
     named = _named(nearest(rows, centres)[0], np.concatenate(names), len(centres), count)
     unseen = np.setdiff1d(np.arange(count), named)
     centres = np.concatenate([centres, np.full((len(unseen), centres.shape[1]), NOWHERE, np.float32)])
