@@ -173,8 +173,8 @@ def cells_of(encoder: Encoder, frames: list[Path], count: int, seed: int) -> Cel
     """What the product makes of a trained encoder's features and the geometry, at any number of classes."""
     projection = encode_frames(encoder, frames)
     clusters = cluster_frames(frames, projection, count, seed)
-    classes = [clusters.nearest(describe(path, projection)) for path in frames]
-    return fit_cells(encoder, frames, classes, count, np.random.default_rng([seed, 9]))
+    centres = [clusters.nearest_centre(describe(path, projection)) for path in frames]
+    return fit_cells(encoder, frames, centres, clusters.classes, np.random.default_rng([seed, 9]))
 
 
 def by_cells(encoder: Encoder, cells: CellClasses, height: int, method: Method) -> Classify:

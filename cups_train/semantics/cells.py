@@ -12,14 +12,13 @@ from torch import Tensor
 
 from cups_train.progress import progress
 from cups_train.semantics.channels import image_channels
-from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
+from cups_train.semantics.clusters import Clusters, Scaler, nearest, settle
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, join
 from cups_train.semantics.encoder import Encoder, EncoderOutput
 from cups_train.semantics.guess import guessed_shape
-from cups_train.semantics.merging import FINE
 
-SAMPLES = 60_000  # most cells that are clustered
-NOWHERE = 1e3  # every channel of the centre of a class that most cells of no cluster have
+SAMPLES = 60_000  # most cells that the centres are settled on
+UNUSED = 1e3  # of every channel of a cluster without cells, which then starts at the cell that is least like any cluster
 SHARPNESS = 4.0  # what a class loses for a squared distance as large as the mean one of a cell from its centre
 PREFIX = "cells."  # of the tensors' names on disk
 
@@ -69,29 +68,26 @@ class CellClasses:
         return cls(projection, Clusters(Scaler(channel_mean, channel_scale), centres, classes.astype(np.int64)), float(card["sharpness"]))
 
 
-def fit_cells(encoder: Encoder, frames: Sequence[Path], classes: Iterable[np.ndarray], count: int, rng: np.random.Generator) -> CellClasses:
-    """k-means anew in what the trained encoder says of the training frames' cells; each centre is of the class that most of its cells have.
+def fit_cells(encoder: Encoder, frames: Sequence[Path], nearest_centres: Iterable[np.ndarray], classes: np.ndarray,
+              rng: np.random.Generator) -> CellClasses:
+    """Centres of the clusters that the training frames' cells are in, in what the trained encoder says of them, and Lloyd's steps from there.
 
-    classes: (h/4, w/4) 0..count-1 of every frame. What the encoder learned since it was clustered makes better clusters; a class keeps its id.
+    nearest_centres: (h/4, w/4) 0..M-1 of every frame; classes: (M,) of the clusters, ascending. What the encoder learned since it was clustered
+    makes better clusters; each keeps its class.
     """
     projection = encode_frames(encoder, frames)
-    samples, names = [], []
+    samples: list[np.ndarray] = []
+    count = len(classes)
+    total, cells = np.zeros((count, sum(channels for _, channels, _ in projection.groups))), np.zeros(count, np.int64)
     most = max(1, SAMPLES // len(frames))
-    for path, ids in progress(zip(frames, classes, strict=True), "centres", len(frames)):
-        drawn = rng.permutation(ids.size)[:most]
-        samples.append(describe(path, projection).reshape(-1, ids.size)[:, drawn].T)
-        names.append(ids.ravel()[drawn])
+    for path, ids in progress(zip(frames, nearest_centres, strict=True), "centres", len(frames)):
+        channels = describe(path, projection).reshape(-1, ids.size)
+        samples.append(channels[:, rng.permutation(ids.size)[:most]].T)
+        cells += np.bincount(ids.ravel(), minlength=count)
+        total += np.stack([np.bincount(ids.ravel(), weights=plane, minlength=count) for plane in channels], 1)
     rows = np.concatenate(samples)
     scaler = fit_scaler(rows, projection)
-    rows = scaler(rows)
-    centres, spread = kmeans(rows, min(max(count, FINE), len(rows)), rng)
-    named = _named(nearest(rows, centres)[0], np.concatenate(names), len(centres), count)
-    unseen = np.setdiff1d(np.arange(count), named)
-    centres = np.concatenate([centres, np.full((len(unseen), centres.shape[1]), NOWHERE, np.float32)])
-    return CellClasses(projection, Clusters.of(scaler, centres, np.concatenate([named, unseen])), SHARPNESS / max(spread, 1e-6))
-
-
-def _named(index: np.ndarray, names: np.ndarray, centres: int, count: int) -> np.ndarray:
-    """(N,) nearest centre and class of every cell -> (centres,) class that most cells of each have."""
-    votes = np.bincount(index * count + names, minlength=centres * count).reshape(centres, count)
-    return np.asarray(votes.argmax(1))
+    rows, centres = scaler(rows), scaler(total / np.maximum(cells, 1)[:, None])
+    centres[cells == 0] = UNUSED
+    centres = settle(rows, centres)
+    return CellClasses(projection, Clusters(scaler, centres, classes), SHARPNESS / max(float(nearest(rows, centres)[1].mean()), 1e-6))

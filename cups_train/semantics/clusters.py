@@ -48,8 +48,11 @@ class Clusters:
 
     def nearest(self, channels: np.ndarray) -> np.ndarray:
         """(C, h, w) -> (h, w) int64, class of the nearest centre."""
-        index = nearest(self.scaler(channels.reshape(len(channels), -1).T), self.centres)[0]
-        return np.asarray(self.classes[index]).reshape(channels.shape[1:])
+        return np.asarray(self.classes[self.nearest_centre(channels)])
+
+    def nearest_centre(self, channels: np.ndarray) -> np.ndarray:
+        """(C, h, w) -> (h, w) int64, index of the nearest centre."""
+        return nearest(self.scaler(channels.reshape(len(channels), -1).T), self.centres)[0].reshape(channels.shape[1:])
 
     def class_distances(self, rows: np.ndarray) -> np.ndarray:
         """(N, C) scaled -> (N, K) float32 squared distance to the nearest centre of each class."""
@@ -89,7 +92,7 @@ def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.n
         raise ValueError(f"expected at least {count} samples for {count} clusters, found {len(rows)}")
     best: tuple[float, np.ndarray] | None = None
     for _ in range(STARTS):
-        centres = _settle(rows, _spread_start(rows, count, rng))
+        centres = settle(rows, _spread_start(rows, count, rng))
         index, distance = nearest(rows, centres)
         if best is None or distance.mean() < best[0]:
             best = float(distance.mean()), centres[np.argsort(-np.bincount(index, minlength=count), kind="stable")]
@@ -97,7 +100,7 @@ def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.n
     return best[1], best[0]
 
 
-def _settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Lloyd's steps from `centres` (K, C), each of which keeps its place in the order; empty ones restart at the rows furthest from their centre."""
     previous = np.inf
     for _ in range(ITERATIONS):

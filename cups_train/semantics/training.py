@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 FRAMES = 600  # most frames that are kept on disk, about 2 MB each at 256 x 512
 SAMPLES = 60_000  # most cells that are clustered
 SHEET_FRAMES = 24
+CLASSES = "classes_of_centres.npy"  # in the state: (M,) class of each cluster
 WORTH_PROCESSES = 32  # frames
 
 
@@ -60,7 +61,7 @@ def train(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, s
     origin = {} if given is None else given.origin
     cells = None
     if isinstance(network, Encoder):
-        cells = fit_cells(network, frames, map(read_classes, frames), config.classes, np.random.default_rng([seed, 9]))
+        cells = fit_cells(network, frames, map(read_nearest, frames), np.load(state / CLASSES, allow_pickle=False), np.random.default_rng([seed, 9]))
     model = SemanticModel(network, config.height, config.windows, config.refine, cells)
     names = [recording.name for recording in recordings]
     save(model, out, {"seed": seed, "recordings": names, "frames": len(frames), "image": "RGB / 255", "motion": motion is not None, **origin})
@@ -103,12 +104,14 @@ def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config:
     shape_scaler = fit_shape(frames)
     learn(encoder, partial(pair_batch, frames, config.batch, shape_scaler, seed), learn_views, config.steps, config.lr, "views", state)
     counts_path = state / "counts.npy"
-    if not counts_path.exists():
+    if not (counts_path.exists() and (state / CLASSES).exists()):
         projection = encode_frames(encoder, frames)
         clusters = cluster_frames(frames, projection, config.classes, seed)
+        write_atomically(state / CLASSES, partial(save_array, array=clusters.classes))
         write_atomically(counts_path, partial(save_array, array=assign_frames(frames, projection, clusters)))
     weights = class_weights(torch.from_numpy(np.load(counts_path, allow_pickle=False)).float())
-    classes = partial(class_batch, frames, config.batch, shape_scaler, read_classes, seed)
+    names = np.load(state / CLASSES, allow_pickle=False)
+    classes = partial(class_batch, frames, config.batch, shape_scaler, lambda path: names[read_nearest(path)], seed)
     learn(encoder, classes, learn_classes(weights), config.cluster_steps, config.lr, "classes", state)
 
 
@@ -131,22 +134,22 @@ def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, s
 
 
 def assign_frames(frames: Sequence[Path], projection: Projection, clusters: Clusters) -> np.ndarray:
-    """Write every frame's map of cluster indices beside it; gives the cells of each cluster, (K,)."""
-    counts = np.zeros(clusters.count, np.int64)
+    """Write every frame's map of nearest centres beside it; gives the cells of each class, (K,)."""
+    counts = np.zeros(len(clusters.centres), np.int64)
     for path in progress(frames, "assign cells", len(frames)):
-        index = clusters.nearest(describe(path, projection))
-        write_atomically(classes_path(path), partial(save_array, array=index.astype(np.uint8)))
+        index = clusters.nearest_centre(describe(path, projection))
+        write_atomically(nearest_path(path), partial(save_array, array=index.astype(np.uint8)))
         counts += np.bincount(index.ravel(), minlength=len(counts))
-    return counts
+    return np.bincount(clusters.classes, weights=counts, minlength=clusters.count)
 
 
-def classes_path(frame: Path) -> Path:
-    return frame.with_suffix(".classes.npy")
+def nearest_path(frame: Path) -> Path:
+    return frame.with_suffix(".nearest.npy")
 
 
-def read_classes(frame: Path) -> np.ndarray:
-    """(h/4, w/4) int64 cluster indices, 0..K-1."""
-    return np.load(classes_path(frame), allow_pickle=False).astype(np.int64)
+def read_nearest(frame: Path) -> np.ndarray:
+    """(h/4, w/4) int64 index of each cell's nearest centre."""
+    return np.load(nearest_path(frame), allow_pickle=False).astype(np.int64)
 
 
 def _state_folder(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, motion: Path | None) -> Path:
