@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FINE = 120  # clusters that fewer classes are joined from
+FEW, FINE = 40, 120  # at most so many classes are joined, from so many clusters; more classes are as good as they come
 SIZE_POWER = 0.8  # of n m / (n + m), the weight of the squared distance between clusters of n and m cells; 1 is Ward's
 
 
