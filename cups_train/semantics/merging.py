@@ -13,10 +13,11 @@ SIZE_POWER = 0.8  # of n m / (n + m), the weight of the squared distance between
 def merge(centres: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
     """(M, C) centres of clusters with sizes (M,) -> (M,) int64 class 0..count-1 of each, the class of most cells first.
 
-    Clusters without cells join the class of the nearest one that has some.
+    Clusters without cells join the class of the nearest one that has some, unless too few would be left.
     """
     means, weight, root = centres.astype(np.float64), sizes.astype(np.float64), np.arange(len(centres))
-    alive = np.maximum(weight, 0) > 0
+    alive = weight > 0
+    alive[np.flatnonzero(~alive)[:max(0, count - int(alive.sum()))]] = True
     cost = np.stack([_costs(means, weight, alive, i) for i in range(len(means))])
     for _ in range(int(alive.sum()) - count):
         i, j = np.unravel_index(cost.argmin(), cost.shape)
@@ -27,7 +28,7 @@ def merge(centres: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
         cost[j] = cost[:, j] = np.inf
         cost[i] = cost[:, i] = _costs(means, weight, alive, int(i))
     roots = np.flatnonzero(alive)
-    for empty in np.flatnonzero(sizes == 0):
+    for empty in np.flatnonzero((sizes == 0) & ~alive):
         root[empty] = roots[((means[roots] - means[empty]) ** 2).sum(1).argmin()]
     order = roots[np.argsort(-weight[roots], kind="stable")]
     rank = np.zeros(len(centres), np.int64)
