@@ -10,6 +10,11 @@ FEW, FINE = 40, 120  # at most so many classes are joined, from so many clusters
 SIZE_POWER = 0.8  # of n m / (n + m), the weight of the squared distance between clusters of n and m cells; 1 is Ward's
 
 
+def clusters_for(count: int) -> int:
+    """How many clusters `count` classes are joined from."""
+    return FINE if count <= FEW else count
+
+
 def merge(centres: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
     """(M, C) centres of clusters with sizes (M,) -> (M,) int64 class 0..count-1 of each, the class of most cells first.
 

@@ -27,7 +27,7 @@ from cups_train.semantics.features import GivenFeatures, ScratchFeatures, open_f
 from cups_train.semantics.head import HeadNetwork, check_published, learn_head, published_head
 from cups_train.semantics.learn import learn, learn_classes, learn_views
 from cups_train.semantics.losses import class_weights
-from cups_train.semantics.merging import FEW, FINE, merge
+from cups_train.semantics.merging import clusters_for, merge
 from cups_train.semantics.model import FILE, SemanticModel, save
 from cups_train.semantics.prepared import choose_frames, load, prepare_all
 from cups_train.semantics.shape import SHAPE
@@ -129,7 +129,7 @@ def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, s
         raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o semantics.classes`")
     scaler = fit_scaler(samples, projection)
     rows = scaler(samples)
-    centres = kmeans(rows, min(FINE if count <= FEW else count, len(rows)), rng)[0]
+    centres = kmeans(rows, min(clusters_for(count), len(rows)), rng)[0]
     return Clusters.of(scaler, centres, merge(centres, np.bincount(nearest(rows, centres)[0], minlength=len(centres)), count))
 
 

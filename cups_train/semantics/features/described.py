@@ -14,7 +14,7 @@ from cups_train.semantics.describe import LEARNED, Projection, join
 from cups_train.semantics.encoder import Encoder
 from cups_train.semantics.guess import guessed_shape
 
-SHARES: Mapping[str, float] = {"texture": 0.5, "raised": 2.0, "top": 2.0}  # factors of the groups' variances, where they are not as in `describe`
+SHARES: Mapping[str, float] = {"raised": 2.0, "top": 2.0}  # factors of the groups' variances, where they are not as in `describe`
 
 
 class DescribedFeatures(nn.Module):

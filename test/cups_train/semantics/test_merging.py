@@ -2,7 +2,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from cups_train.semantics import merging
-from cups_train.semantics.merging import merge
+from cups_train.semantics.merging import clusters_for, merge
 
 
 def test_with_full_weight_of_sizes_it_is_ward(monkeypatch):
@@ -26,3 +26,7 @@ def test_the_class_of_most_cells_comes_first_and_sizes_count():
 def test_clusters_without_cells_join_the_nearest():
     assert merge(np.array([[0.0], [1.0], [10.0], [8.0]]), np.array([3, 0, 9, 0]), 2).tolist() == [1, 1, 0, 0]
     assert merge(np.array([[0.0], [1.0], [10.0], [8.0]]), np.array([3, 0, 9, 0]), 3).tolist() == [1, 2, 0, 0]  # three are asked for
+
+
+def test_only_few_classes_are_joined():
+    assert [clusters_for(count) for count in (2, 27, 40, 41, 200)] == [120, 120, 120, 41, 200]
