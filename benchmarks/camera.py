@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+import fcntl
 import json
 import os
 import signal
@@ -21,17 +22,32 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 120.0
 LAST_S = 2.5  # for the last answers
+DOMAINS = range(83, 100)  # tests take 30 to 64, the demo 65 to 82
+_TAKEN: list[Any] = []  # locks, held until the process ends
 
 
 def own_graph(profile: bool = True) -> None:
-    """A ROS domain of this process's own and room for images in shared memory; before rclpy is started."""
-    os.environ["ROS_DOMAIN_ID"] = str(83 + os.getpid() % 17)  # tests take 30 to 64, the demo 65 to 82
+    """A ROS domain that no other benchmark of this machine is in, and room for images in shared memory; before rclpy is started."""
+    os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
     if profile:
         os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config/fastdds_images.xml")
     else:
         os.environ.pop("FASTRTPS_DEFAULT_PROFILES_FILE", None)
+
+
+def _free_domain() -> int:
+    for domain in DOMAINS:
+        lock = (Path(tempfile.gettempdir()) / f"cups_benchmark_domain_{domain}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _TAKEN.append(lock)
+        return domain
+    raise SystemExit(f"each of the ROS domains {DOMAINS.start} to {DOMAINS.stop - 1} is taken by another benchmark")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from cups_train.semantics.structure import STRUCTURE, STRUCTURE_GROUPS, log_inve
 from cups_train.types import StereoCamera
 
 SURFACE = 8  # height, clipped height, sqrt inverse depth, normal (up, |side|, forward), roughness, far flag
-ROOT_INVERSE_DEPTH, RAISED = 2, slice(SURFACE, SURFACE + 2)  # which of them
+HEIGHT, ROOT_INVERSE_DEPTH, RAISED = 0, 2, slice(SURFACE, SURFACE + 2)  # which of them
 SHAPE = SURFACE + STRUCTURE
 SHAPE_GROUPS = (("surface", SURFACE, 1.0), *STRUCTURE_GROUPS)  # name, channels, variance of the group
 FAR = 80.0  # m: beyond, shape is noise

@@ -1,4 +1,4 @@
-"""Correspondence distillation: codes are to be alike where features are (STEGO), and where depth is (DepthG)."""
+"""Correspondence distillation: codes are to be alike where features are (STEGO), and where places are near in space (DepthG)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-DEPTH_WIDTH = 0.1  # difference of log depth at which likeness falls to 1/e
+NEAR = 2.0  # m: distance in space at which nearness falls to 1/e
+GROUND = 0.25  # m: what is lower belongs to the ground
 NEGATIVES = 5  # random pairs an image
 
 
@@ -18,7 +19,7 @@ class Weights:
     own: float = 0.95
     neighbour: float = 1.02
     random: float = 0.57
-    depth: float = 0.09
+    depth: float = 0.09  # of the nearness in space
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,15 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
     return torch.einsum("bcn,bcm->bnm", functional.normalize(a, dim=1), functional.normalize(b, dim=1))
 
 
-def depth_likeness(depth: Tensor) -> Tensor:
-    """(B, N) metres -> (B, N, N) in 0..1: exp(-|log z - log z'| / 0.1)."""
-    log = depth.log()
-    return torch.exp(-(log[:, :, None] - log[:, None, :]).abs() / DEPTH_WIDTH)
+def nearness(points: Tensor) -> Tensor:
+    """(B, 4, N) x, y, z and height over the ground, metres -> (B, N, N) in 0..1: exp(-|X - X'| / 2 m), 0 between the ground and what stands on it.
+
+    Equal depth alone says little: across a street the places of one depth are of all classes.
+    """
+    places = points[:, :3].transpose(1, 2)
+    distance = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+    ground = points[:, 3] < GROUND
+    return torch.exp(-distance / NEAR) * (ground[:, :, None] == ground[:, None, :])
 
 
 def published_depth_likeness(depth: Tensor) -> Tensor:

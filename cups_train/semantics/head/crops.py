@@ -1,4 +1,4 @@
-"""Frozen features and depth of every frame on disk, crops of them, and the crops that are most alike."""
+"""Frozen features and the scene of every frame on disk, crops of them, and the crops that are most alike."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from cups_train.semantics.channels import resize
 from cups_train.semantics.describe import save_array
 from cups_train.semantics.features import DescribedFeatures, FeatureNetwork
 from cups_train.semantics.prepared import Prepared, load
+from cups_train.semantics.shape import HEIGHT
 from cups_train.types import StereoCamera
 
 SIDE = 0.75  # of a crop, share of the height
@@ -26,7 +27,7 @@ NEAR = 2  # frames to each side of a crop's own that give no partner: they show 
 class DenseFrame:
     """One frame's features and inverse depth on the grid of the features."""
 
-    path: Path  # of the prepared frame; features and depth lie beside it
+    path: Path  # of the prepared frame; features and scene lie beside it
     camera: StereoCamera  # at the size of the grid
     kind: str  # of the features
 
@@ -36,7 +37,15 @@ class DenseFrame:
 
     def inverse_depth(self) -> np.ndarray:
         """(h, w) float32 1/m; 0 = infinitely far."""
-        return np.load(_depth_path(self.path), mmap_mode="r", allow_pickle=False)
+        return self._scene()[0]
+
+    def height(self) -> np.ndarray:
+        """(h, w) float32 metres over the ground."""
+        return self._scene()[1]
+
+    def _scene(self) -> np.ndarray:
+        planes: np.ndarray = np.load(_scene_path(self.path), mmap_mode="r", allow_pickle=False)
+        return planes
 
 
 @dataclass(frozen=True)
@@ -64,22 +73,24 @@ def dense_features(network: FeatureNetwork, image: np.ndarray, shape: np.ndarray
 
 
 def write_dense(network: FeatureNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera]) -> list[DenseFrame]:
-    """Features and inverse depth beside every prepared frame; what is there stays. cameras: of the recordings, at any size."""
+    """Features, inverse depth and height beside every prepared frame; what is there stays. cameras: of the recordings, at any size."""
     dense, kind = [], str(network.to_json()["kind"])
     for path, camera in progress(list(zip(frames, cameras, strict=True)), "dense features", len(frames)):
-        if not _features_path(path, kind).exists():
+        if not (_features_path(path, kind).exists() and _scene_path(path).exists()):
             frame = load(path)
             features = dense_features(network, frame.images[0], frame.shape)
-            write_atomically(_depth_path(path), partial(save_array, array=_inverse_depth(frame, camera, features.shape[1:])))
+            write_atomically(_scene_path(path), partial(save_array, array=_scene(frame, camera, features.shape[1:])))
             write_atomically(_features_path(path, kind), partial(save_array, array=features.astype(np.float16)))
-        height, width = np.load(_depth_path(path), mmap_mode="r", allow_pickle=False).shape
+        height, width = np.load(_scene_path(path), mmap_mode="r", allow_pickle=False).shape[1:]
         dense.append(DenseFrame(path, camera.scaled(height, width), kind))
     return dense
 
 
-def _inverse_depth(frame: Prepared, camera: StereoCamera, size: tuple[int, ...]) -> np.ndarray:
+def _scene(frame: Prepared, camera: StereoCamera, size: tuple[int, ...]) -> np.ndarray:
+    """(2, *size) inverse depth and height."""
     working = camera.scaled(*frame.images.shape[1:3])
-    return resize(frame.disparity.astype(np.float32) / np.float32(working.depth_scale), *size)
+    return np.stack([resize(frame.disparity.astype(np.float32) / np.float32(working.depth_scale), *size),
+                     resize(frame.shape[HEIGHT].astype(np.float32), *size)])
 
 
 def five_crops(frame: int, height: int, width: int) -> list[Crop]:
@@ -109,5 +120,5 @@ def _features_path(frame: Path, kind: str) -> Path:
     return frame.with_suffix(f".{kind}.npy")
 
 
-def _depth_path(frame: Path) -> Path:
-    return frame.with_suffix(".inverse_depth.npy")
+def _scene_path(frame: Path) -> Path:
+    return frame.with_suffix(".scene.npy")

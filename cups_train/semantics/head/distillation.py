@@ -14,9 +14,9 @@ from cups_train.semantics.head.correspondence import (
     REFERENCE_SHIFTS,
     Shifts,
     Weights,
-    depth_likeness,
     distil,
     likeness,
+    nearness,
     others,
     published_depth_likeness,
 )
@@ -51,7 +51,7 @@ class CropBatch:
     """B crops and a partner of each."""
 
     features: Tensor  # (2 B, C, s, s): crops, then partners
-    points: Tensor  # (2 B, 3, s, s) metres
+    points: Tensor  # (2 B, 4, s, s) x, y, z and height over the ground, metres
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +68,12 @@ class CropPool:
         partner = self.partners[first, rng.integers(0, self.partners.shape[1], count)] if self.partners.shape[1] else first
         chosen = [self.crops[i] for i in (*first, *partner)]
         features = np.stack([crop.of(self.dense[crop.frame].features()) for crop in chosen])
-        points = np.stack([scene_points(crop.of(self.dense[crop.frame].inverse_depth()), self.dense[crop.frame].camera, crop.top, crop.left)
-                           for crop in chosen])
-        return CropBatch(torch.from_numpy(features), torch.from_numpy(points))
+        return CropBatch(torch.from_numpy(features), torch.from_numpy(np.stack([self._points(crop) for crop in chosen])))
+
+    def _points(self, crop: Crop) -> np.ndarray:
+        frame = self.dense[crop.frame]
+        points = scene_points(crop.of(frame.inverse_depth()), frame.camera, crop.top, crop.left)
+        return np.concatenate([points, crop.of(frame.height())[None]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class Compared:
     """A batch at its places."""
 
     features: Tensor  # (2 B, C, N), adapted
-    depth: Tensor  # (B, N) metres of the crops
+    points: Tensor  # (B, 4, N) of the crops, as in CropBatch
     generator: torch.Generator
 
 
@@ -90,19 +93,19 @@ def compare(network: HeadNetwork, batch: CropBatch, how: Distillation, seed: int
     count = len(places) // 2
     if how.reference:
         side = round(PLACES ** 0.5)
-        depth = functional.interpolate(batch.points[:count, 2:], (side, side), mode="bilinear", align_corners=False).flatten(1)
-        depth = torch.where(depth < FAR, depth, 0)  # the published rule knows no depth of the sky
+        points = functional.interpolate(batch.points[:count], (side, side), mode="bilinear", align_corners=False).flatten(2)
+        points[:, 2] = torch.where(points[:, 2] < FAR, points[:, 2], 0)  # the published rule knows no depth of the sky
     else:
-        depth = sample(batch.points[:count, 2:], places[:count])[:, 0]
+        points = sample(batch.points[:count], places[:count])
     device = network.centres.device
     features = network.adapt(sample(batch.features, places).to(device)[..., None])[..., 0]
-    return Compared(features, depth.to(device), generator)
+    return Compared(features, points.to(device), generator)
 
 
 def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts, step: int) -> dict[str, Tensor]:
     """Weighted terms of STEGO, and of DepthG where depth is used."""
     codes = network.head(*(_drop(at.features[..., None], at.generator) for _ in range(2)))[..., 0]
-    count = len(at.depth)
+    count = len(at.points)
     f, g, c, d = at.features[:count], at.features[count:], codes[:count], codes[count:]
     terms = {"own": how.weights.own * distil(likeness(f, f), likeness(c, c), shifts.own),
              "neighbour": how.weights.neighbour * distil(likeness(f, g), likeness(c, d), shifts.neighbour)}
@@ -111,24 +114,24 @@ def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts
     terms["random"] = how.weights.random * torch.stack(negative).mean()
     if how.depth:
         decay = DEPTH_DECAY ** (step // DEPTH_DECAY_STEPS)
-        alike, shift = (published_depth_likeness(at.depth), shifts.depth * decay) if how.reference else (depth_likeness(at.depth), shifts.depth)
+        alike, shift = (published_depth_likeness(at.points[:, 2]), shifts.depth * decay) if how.reference else (nearness(at.points), shifts.depth)
         terms["depth"] = decay * how.weights.depth * distil(alike, likeness(c, c), shift)
     return terms
 
 
 def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: int) -> Shifts:
-    """The published shifts in reference, else likeness that the shares `attract` of the pairs exceed, and the mean likeness of depth."""
+    """The published shifts in reference, else likeness that the shares `attract` of the pairs exceed, and the mean nearness."""
     if how.shifts is not None or how.reference:
         return how.shifts or REFERENCE_SHIFTS
     kinds: dict[str, list[Tensor]] = {"own": [], "neighbour": [], "random": [], "depth": []}
     for i in range(SHIFT_BATCHES):
         at = compare(network, pool.batch(how.batch, seed, -1 - i & 0xFFFF_FFFF), how, seed, -1 - i)
-        count = len(at.depth)
+        count = len(at.points)
         f, g = at.features[:count], at.features[count:]
         order = others(count, at.generator).to(f.device)
         for name, alike in (("own", likeness(f, f)), ("neighbour", likeness(f, g)), ("random", likeness(f, f[order]))):
             kinds[name].append(alike.flatten()[::7])
-        kinds["depth"].append(depth_likeness(at.depth).mean()[None])
+        kinds["depth"].append(nearness(at.points).mean()[None])
     shares = dict(zip(("own", "neighbour", "random"), how.attract, strict=True))
     found = {name: float(np.quantile(torch.cat(kinds[name]).cpu().numpy(), 1 - share)) for name, share in shares.items()}
     return Shifts(**found, depth=float(torch.cat(kinds["depth"]).mean()))

@@ -1,4 +1,4 @@
-"""Which places of a crop are compared: random ones, or farthest points of the scene in space (DepthG)."""
+"""Which places of a crop are compared: random ones, or farthest points of the scene (DepthG)."""
 from __future__ import annotations
 
 import numpy as np
@@ -33,14 +33,16 @@ def scene_points(inverse_depth: np.ndarray, camera: StereoCamera, top: int, left
 
 
 def farthest_places(points: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 3, h, w) metres -> (B, PLACES, 2) as (x, y) in -1..1: each point is the farthest from those before it, the first is random.
+    """(B, 3 or more, h, w) x, y, z [m] -> (B, PLACES, 2) as (x, y) in -1..1: each point is the farthest from those before it, the first is random.
 
+    Far by direction and log depth, (x/z, y/z, log z): in metres nearly all places would lie on far facades, and few on what drives.
     A crop of fewer cells than PLACES gives some of them twice.
     """
     count, _, height, width = points.shape
     rows = torch.linspace(0, height - 1, min(height, FINEST)).round().long()
     columns = torch.linspace(0, width - 1, min(width, FINEST)).round().long()
-    cloud = points[:, :, rows][..., columns].flatten(2).transpose(1, 2)  # (B, N, 3)
+    x, y, z = points[:, :3, rows][..., columns].flatten(2).unbind(1)
+    cloud = torch.stack([x / z, y / z, z.log()], -1)  # (B, N, 3)
     batch = torch.arange(count)
     chosen = torch.empty(count, PLACES, dtype=torch.long)
     chosen[:, 0] = torch.randint(cloud.shape[1], (count,), generator=generator)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from cups_train.semantics.head.correspondence import depth_likeness, distil, likeness, others, published_depth_likeness
+from cups_train.semantics.head.correspondence import distil, likeness, nearness, others, published_depth_likeness
 from cups_train.semantics.head.places import PLACES, farthest_places, random_places, sample, scene_points
 from cups_train.types import StereoCamera
 
@@ -23,11 +23,14 @@ def test_codes_that_point_apart_are_left_alone():
     assert distil(torch.zeros(1, 2, 2), torch.full((1, 2, 2), -0.5), 0.5) == 0
 
 
-def test_depth_counts_by_its_ratio():
-    alike = depth_likeness(torch.tensor([[10.0, 10.0 * np.exp(0.1), 80.0]], dtype=torch.float64))[0]
-    assert alike[0, 0] == 1
+def test_what_is_near_in_space_is_alike_but_for_the_ground():
+    places = np.array([[0.0, 0, 10, 1], [0, 2, 10, 3], [30, 0, 10, 1], [0, 0.5, 10, 0.1], [0, 2.5, 10, 0.0]])  # x, y, z, height
+    alike = nearness(torch.from_numpy(places.T[None]))[0]
+    assert (alike == alike.T).all() and (alike.diagonal() == 1).all()
     torch.testing.assert_close(alike[0, 1], torch.tensor(np.exp(-1.0)))
-    assert alike[0, 2] < 1e-8
+    torch.testing.assert_close(alike[3, 4], torch.tensor(np.exp(-1.0)))  # both of the ground
+    assert alike[0, 2] < 1e-6  # of one depth, across the street
+    assert alike[0, 3] == 0  # half a metre away, but on the ground
 
 
 def test_the_published_depth_term_is_blind_to_depth():
@@ -69,28 +72,30 @@ def slow_farthest(cloud, first, count):
 
 def test_farthest_places_equal_the_greedy_rule_and_start_anywhere():
     rng = np.random.default_rng(0)
-    points = torch.from_numpy(rng.normal(size=(2, 3, 12, 14)).astype(np.float32))
+    points = torch.from_numpy(rng.normal(size=(2, 4, 12, 14)).astype(np.float32))
+    points[:, 2] = points[:, 2].exp()
     places = farthest_places(points, torch.Generator().manual_seed(1))
     starts = set()
     for cloud, found in zip(points, places, strict=True):
         columns, rows = ((found + 1) / 2 * torch.tensor([13, 11])).round().long().T
         index = (rows * 14 + columns).numpy()
-        assert index.tolist() == slow_farthest(cloud.flatten(1).T.numpy(), int(index[0]), PLACES)
+        x, y, z, _ = cloud.flatten(1).numpy()
+        assert index.tolist() == slow_farthest(np.stack([x / z, y / z, np.log(z)], 1), int(index[0]), PLACES)
         starts.add(int(index[0]))
     assert len(starts) == 2
 
 
-def test_farthest_places_prefer_depth_edges_over_planes():
-    points = torch.zeros(1, 3, 30, 30)
-    points[0, 0], points[0, 1] = torch.arange(30.0)[None] * 0.01, torch.arange(30.0)[:, None] * 0.01
-    points[0, 2] = 10
-    points[0, :, 20:, 20:] *= 1000.0  # a far corner, spread out
-    far = farthest_places(points, torch.Generator().manual_seed(0))
-    share = ((far[0] > 1 / 3).all(-1)).float().mean()
-    assert share > 0.6  # it is a ninth of the image
+def test_farthest_places_prefer_depth_that_varies_over_planes_near_or_far():
+    rays = torch.stack([torch.arange(30.0).expand(30, 30) * 0.01, torch.arange(30.0)[:, None].expand(30, 30) * 0.01, torch.ones(30, 30)])
+    for plane, corner in ((10.0, 80.0), (80.0, 10.0)):
+        depth = torch.full((30, 30), plane)
+        depth[20:, 20:] = plane * (corner / plane) ** torch.rand(10, 10, generator=torch.Generator().manual_seed(0))
+        far = farthest_places((rays * depth)[None], torch.Generator().manual_seed(0))
+        share = ((far[0] > 1 / 3).all(-1)).float().mean()
+        assert share > 0.4  # it is a ninth of the image
 
 
 @pytest.mark.parametrize("size", [(3, 4), (1, 2)])
 def test_small_crops_give_places_twice(size):
-    places = farthest_places(torch.rand(1, 3, *size), torch.Generator().manual_seed(0))
+    places = farthest_places(torch.rand(1, 4, *size), torch.Generator().manual_seed(0))
     assert places.shape == (1, PLACES, 2) and places.abs().max() <= 1

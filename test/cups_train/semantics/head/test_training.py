@@ -17,6 +17,7 @@ from cups_train.semantics.head import distillation, training
 from cups_train.semantics.head.correspondence import REFERENCE_SHIFTS, Shifts
 from cups_train.semantics.head.crops import write_dense
 from cups_train.semantics.prepared import choose_frames, prepare_all
+from cups_train.semantics.prepared import load as load_prepared
 from cups_train.semantics.training import new_encoder
 
 CONFIG = SemanticsConfig(classes=5, channels=16, steps=2, cluster_steps=2, batch=2, height=64, head="stego", head_steps=6, head_batch=4, code=8)
@@ -38,8 +39,9 @@ def settings(steps=6):
 def test_depth_stands_beside_the_features(dense):
     _, frames = dense
     inverse = np.asarray(frames[0].inverse_depth())
-    assert inverse.shape == (16, 32) and frames[0].features().shape == (16, 16, 32)
+    assert inverse.shape == frames[0].height().shape == (16, 32) and frames[0].features().shape == (16, 16, 32)
     assert np.median(inverse) == pytest.approx(8 / 50, rel=0.05)  # 8 px of disparity at f b = 50 px m
+    np.testing.assert_array_equal(frames[0].height(), load_prepared(frames[0].path).shape[0].astype(np.float32))
     assert frames[0].camera.width == 32
 
 
