@@ -65,7 +65,8 @@ class SemanticsConfig(Section):
     head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
     head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
     code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
-    extra_centres: int = Field(0, ge=0, le=2000, description="centres of the cluster probe beyond `classes`, merged into them at the end")
+    extra_centres: int = Field(0, ge=0, le=2000, description="centres of the cluster probe beyond `classes`, joined into them at the "
+                               "end; 40 classes and fewer are joined from 120 at least")
     shifts: tuple[float, float, float] | None = Field(None, description="likeness of features from which own, neighbour and random pairs attract; "
                                                       "null: from the recordings; `compat: reference`: the published 0.39, 0.25, 0.26")
     compat: Literal["repaired", "reference"] = Field("repaired", description="`reference`: DepthG's published depth term, which is blind to "

@@ -42,20 +42,3 @@ def calibrated_sharpness(cosine: np.ndarray, class_of_centre: np.ndarray, agreem
         probability = (likely / likely.sum(1, keepdims=True)) @ groups
         low, high = (middle, high) if probability.max(1).mean() < agreement else (low, middle)
     return round(float(np.sqrt(low * high)), 3)
-
-
-def merge_centres(centres: np.ndarray, pixels: np.ndarray, count: int) -> np.ndarray:
-    """(M, C) centres and their (M,) pixels -> (M,) class 0..count-1 of each: Ward's merging, classes in the order of their first centre."""
-    means, sizes = centres.astype(np.float64), np.maximum(pixels.astype(np.float64), 1)
-    group = np.arange(len(centres))
-    alive = list(range(len(centres)))
-    while len(alive) > count:
-        kept, size = means[alive], sizes[alive]
-        cost = ((kept[:, None] - kept[None]) ** 2).sum(-1) * (size[:, None] * size[None]) / (size[:, None] + size[None])
-        np.fill_diagonal(cost, np.inf)
-        a, b = sorted(alive[i] for i in np.unravel_index(int(cost.argmin()), cost.shape))
-        means[a] = (means[a] * sizes[a] + means[b] * sizes[b]) / (sizes[a] + sizes[b])
-        sizes[a] += sizes[b]
-        group[group == b] = a
-        alive.remove(b)
-    return np.searchsorted(alive, group)

@@ -20,6 +20,7 @@ from cups_train.semantics.head.crops import write_dense
 from cups_train.semantics.head.distillation import DESCRIBED_ATTRACT, DESCRIBED_WEIGHTS, Distillation
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.head.training import HeadSettings, linear_head, new_head, train_head, with_classes
+from cups_train.semantics.merging import clusters_for
 from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def learn_head(features: FeatureNetwork, frames: Sequence[Path], cameras: Sequen
     if isinstance(features, ScratchFeatures) and config.head != "clusters":
         features = described(features.encoder, frames, seed)
     dense = write_dense(features, frames, cameras)
-    settings = HeadSettings(config.classes, config.extra_centres, config.code, config.head_steps, config.head_lr)
+    settings = _settings(config)
     network = new_head(features, dense, settings, seed)
     if config.head == "clusters":
         return linear_head(network, dense, seed)
@@ -55,7 +56,7 @@ def described(encoder: Encoder, frames: Sequence[Path], seed: int) -> DescribedF
 def with_other_classes(trained: HeadNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera], config: SemanticsConfig,
                        seed: int) -> HeadNetwork:
     """A trained head with config.classes instead; frames and cameras as in `learn_head`."""
-    return with_classes(trained, write_dense(trained.features, frames, cameras), config.classes, seed, config.compat == "reference")
+    return with_classes(trained, write_dense(trained.features, frames, cameras), _settings(config), seed, config.compat == "reference")
 
 
 def check_published(head: dict[str, Tensor], classes: int) -> None:
@@ -75,6 +76,12 @@ def published_head(features: FeatureNetwork, head: dict[str, Tensor]) -> HeadNet
     with torch.no_grad():
         network.centres.copy_(head["centres"])
     return network.to(next(features.parameters()).device).eval()
+
+
+def _settings(config: SemanticsConfig) -> HeadSettings:
+    """Few classes are joined from more centres, but for the published probe."""
+    joined = 0 if config.compat == "reference" else clusters_for(config.classes) - config.classes
+    return HeadSettings(config.classes, max(config.extra_centres, joined), config.code, config.head_steps, config.head_lr)
 
 
 def _distillation(features: FeatureNetwork, config: SemanticsConfig) -> Distillation:

@@ -20,7 +20,8 @@ from cups_train.semantics.head.correspondence import Shifts
 from cups_train.semantics.head.crops import DenseFrame, five_crops, neighbours
 from cups_train.semantics.head.distillation import CropPool, Distillation, compare, find_shifts, losses, shifts_to_json
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
-from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, unit
+from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, unit
+from cups_train.semantics.merging import merge
 from cups_train.training.small import note
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class HeadSettings:
     """Sizes and steps of a head."""
 
     classes: int
-    extra: int  # centres beside one for each class; merged into the classes at the end
+    extra: int  # centres beside one for each class; joined into the classes at the end
     code: int
     steps: int
     lr: float
@@ -111,10 +112,9 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) ->
     return network
 
 
-def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], classes: int, seed: int, reference: bool) -> HeadNetwork:
+def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int, reference: bool) -> HeadNetwork:
     """The same code with a probe of another number of classes: the code's training does not depend on it."""
-    extra = trained.spec.centres - trained.spec.classes
-    network = HeadNetwork(replace(trained.spec, centres=classes + extra, classes=classes), trained.features)
+    network = HeadNetwork(replace(trained.spec, centres=settings.classes + settings.extra, classes=settings.classes), trained.features)
     network.adapt.load_state_dict(trained.adapt.state_dict())
     network.head.load_state_dict(trained.head.state_dict())
     network = network.to(trained.centres.device).eval()
@@ -124,13 +124,13 @@ def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], classes: int
 
 
 def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int, views: Views | None) -> None:
-    """Merge extra centres into the classes, and make probabilities as sharp as the most likely class is found again in the mirror image.
+    """Join the centres into the classes, and make probabilities as sharp as the most likely class is found again in the mirror image.
 
     views: none: they stay as published.
     """
     centres = network.centres.cpu().numpy()
     cosine = unit(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 7]))) @ centres.T
-    merged = merge_centres(centres, np.bincount(cosine.argmax(1), minlength=len(centres)), network.spec.classes)
+    merged = merge(centres, np.bincount(cosine.argmax(1), minlength=len(centres)), network.spec.classes)
     network.class_of_centre.copy_(torch.from_numpy(merged))
     if views is not None:
         agreement = score(views, lambda maps: merged[_nearest(network, maps, centres)], network.spec.classes)[1]

@@ -7,7 +7,7 @@ from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features import ScratchFeatures
 from cups_train.semantics.head import HeadNetwork, HeadSpec, check_published, published_head
 from cups_train.semantics.head.crops import five_crops, neighbours
-from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, merge_centres, mutual_information
+from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, mutual_information
 
 
 def test_the_probe_finds_directions_whatever_the_length():
@@ -34,15 +34,6 @@ def test_probabilities_are_as_sure_as_views_agree():
     alpha = calibrated_sharpness(cosine[:1], np.array([0, 1, 0]), 0.8)
     p = (np.exp(alpha) + np.exp(-alpha)) / (np.exp(alpha) + 1 + np.exp(-alpha))
     assert p == pytest.approx(0.8, abs=1e-3)
-
-
-def test_near_centres_are_merged_and_small_ones_first():
-    centres = np.array([[0.0, 0], [10, 0], [0.1, 0], [20, 0], [23, 0]])
-    assert merge_centres(centres, np.array([5, 5, 5, 5, 5]), 4).tolist() == [0, 1, 0, 2, 3]
-    # 20 and 23 are nearer than 0 and 4, but large
-    centres = np.array([[0.0, 0], [4, 0], [20, 0], [23, 0]])
-    assert merge_centres(centres, np.array([1000, 1, 1000, 1000]), 3).tolist() == [0, 0, 1, 2]
-    assert merge_centres(centres, np.array([1, 1, 1, 1]), 4).tolist() == [0, 1, 2, 3]
 
 
 def test_neighbours_lie_in_other_frames():

@@ -177,9 +177,9 @@ def test_a_trained_code_takes_other_numbers_of_classes(dense, tmp_path):
     features, frames = dense
     trained = training.train_head(training.new_head(features, frames, settings(), 1), frames, tmp_path, distillation.Distillation(4, False, False),
                                   settings(), 1)
-    network = training.with_classes(trained, frames, 7, 1, False)
+    network = training.with_classes(trained, frames, replace(settings(), classes=7), 1, False)
     assert network.centres.shape == (10, 8) and network.class_of_centre.unique().tolist() == list(range(7))
     maps = np.asarray(frames[0].features(), np.float32)
     np.testing.assert_array_equal(training.codes_of(network, maps), training.codes_of(trained, maps))
-    same = training.with_classes(trained, frames, 5, 1, False)
+    same = training.with_classes(trained, frames, settings(), 1, False)
     assert same.spec.classes == trained.spec.classes and same.centres.shape == trained.centres.shape
