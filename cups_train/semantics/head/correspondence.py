@@ -19,7 +19,7 @@ class Weights:
     own: float = 0.95
     neighbour: float = 1.02
     random: float = 0.57
-    depth: float = 0.09  # of the nearness in space
+    depth: float = 0.09
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ SHIFT_BATCHES = 8
 DEPTH_DECAY, DEPTH_DECAY_STEPS = 0.8, 400  # of weight and shift of the depth term (DepthG)
 
 
-# Where geometry is among the features: more of the pairs that attract show one class, and those of other images only cost.
-DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT = Weights(neighbour=0.0), (0.35, 0.2, 0.12)
+# Where geometry is among the features: more of the pairs that attract show one class, and those of other images only cost; few are near in space.
+DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT = Weights(neighbour=0.0, depth=0.4), (0.35, 0.2, 0.12)
 
 
 @dataclass(frozen=True)
