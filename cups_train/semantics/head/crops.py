@@ -25,7 +25,7 @@ NEAR = 2  # frames to each side of a crop's own that give no partner: they show 
 
 @dataclass(frozen=True, eq=False)
 class DenseFrame:
-    """One frame's features and inverse depth on the grid of the features."""
+    """One frame's features and scene on the grid of the features."""
 
     path: Path  # of the prepared frame; features and scene lie beside it
     camera: StereoCamera  # at the size of the grid

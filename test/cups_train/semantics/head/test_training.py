@@ -100,7 +100,7 @@ def trained(tmp_path_factory, make_street):
 
 def test_the_result_is_a_semantic_model_like_any_other(trained, camera):
     model = load(trained, "cpu")
-    assert model.classes == 5
+    assert model.classes == 5 and model.encoder.spec.centres == 120  # so few classes are joined
     for size in ((64, 128), (97, 131)):
         image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         ids = model.classify(image, np.full(size, 3.0, np.float32), camera.scaled(*size))
@@ -140,8 +140,9 @@ def test_a_stopped_training_ends_with_the_same_weights(trained, tmp_path, street
         torch.testing.assert_close(resumed[name], value, msg=name)
 
 
-@pytest.mark.parametrize("head", ["clusters", "depthg", "published"])
-def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, street, head):
+@pytest.mark.parametrize(("head", "compat", "centres"), [("clusters", "repaired", 120), ("depthg", "repaired", 120), ("depthg", "reference", 4),
+                                                         ("published", "repaired", 4)])
+def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, street, head, compat, centres):
     torch.manual_seed(0)
     vit = timm.create_model("vit_small_patch16_224", patch_size=8, img_size=32, embed_dim=64, depth=1, num_heads=1, num_classes=0)
     path = tmp_path / "depthg.ckpt"
@@ -151,14 +152,14 @@ def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, str
     state["cluster_probe.clusters"] = torch.randn(4, 6)
     torch.save({"state_dict": state}, path)
     config = CONFIG.model_copy(update={"features": "dino", "weights": str(path), "weights_licence": "MIT", "classes": 4, "head": head,
-                                       "head_steps": 2})
+                                       "compat": compat, "head_steps": 2})
     train([street], tmp_path / "out", config, 3, "cpu")
     with safe_open(tmp_path / "out" / "encoder.safetensors", "pt") as file:
         card = json.loads(file.metadata()["cups"])
     assert card["licence"] == "MIT" and card["weights"].startswith("depthg.ckpt sha256:")
     model = load(tmp_path / "out", "cpu")
     path.unlink()  # the file is not needed any more
-    assert model.classes == 4 and 1 <= model.classify(street.left("000000")).min()
+    assert model.classes == 4 and model.encoder.spec.centres == centres and 1 <= model.classify(street.left("000000")).min()
     torch.testing.assert_close(model.encoder.features.body.state_dict()["pos_embed"], vit.state_dict()["pos_embed"])
 
 
