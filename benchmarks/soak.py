@@ -5,7 +5,7 @@
 
 Every line of the table is a minute. The last line says what was asked for, in the last part against the first (5 minutes each, or a third of a
 shorter run): growth of mean memory (it swings by some 40 MB, for every failure opens an engine anew; the first part starts after a tenth of the
-time), of the fewest threads and file descriptors (one more is open while an engine's file is read; what leaks stays), the latency's 99th
+time), of the median number of threads and of file descriptors (some are open for a moment while an engine is opened), the latency's 99th
 percentile; and failures.
 """
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
     first, last = (1e3 * np.percentile(rows[mask, 2], 99) for mask in (rows[:, 1] < begun + length_s, rows[:, 1] > rows[-1, 1] - length_s))
     settled, end = (watch[mask, 1:4] for mask in (watch[:, 0] < 6 * args.minutes + length_s, watch[:, 0] > watch[-1, 0] - length_s))
     settled = settled[len(watch) // 10:]
-    growth = [end[:, 0].mean() - settled[:, 0].mean(), *(end[:, 1:].min(0) - settled[:, 1:].min(0))]
+    growth = [end[:, 0].mean() - settled[:, 0].mean(), *(np.median(end[:, 1:], axis=0) - np.median(settled[:, 1:], axis=0))]
     images = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
     exact = counts["received"] == sum(counts[name] for name in images)
     print(f"sent {sent}, " + ", ".join(f"{name} {number}" for name, number in counts.items() if number))
