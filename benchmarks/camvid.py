@@ -26,12 +26,12 @@ from cups_ros.colors import palette, tint
 from cups_train import semantics
 from cups_train.config import load_config
 from cups_train.errors import CupsError
+from cups_train.evaluation import baseline
+from cups_train.evaluation.assignment import Matching, match
+from cups_train.evaluation.semantic import accuracy_and_miou
 from cups_train.files import read_image, write_image, write_json
-from cups_train.metrics.assignment import Matching, match
-from cups_train.metrics.semantic import accuracy_and_miou
 from cups_train.progress import progress
 from cups_train.recording import open_recordings
-from cups_train.semantics import baseline
 from cups_train.semantics.refine import Method
 
 UNLABELLED = 11

@@ -24,10 +24,10 @@ from cups_ros.types import Classes, Panoptic
 from cups_train import motion, pseudo_label, semantics
 from cups_train.config import Config, load_config
 from cups_train.files import read_json, write_json
+from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.progress import progress
 from cups_train.pseudo_label.label import Rules, label_frame
 from cups_train.pseudo_label.run import FrameInput, frame_inputs
-from cups_train.result_folder import ResultWriter, begin_results
 
 STUFF = ("road", "building", "vegetation", "sky")  # of which no class may be a thing
 Label = Callable[[FrameInput, np.ndarray, np.ndarray], Panoptic]

@@ -20,10 +20,10 @@ from cups_ros.merged import unpack
 from cups_ros.model import load_model
 from cups_ros.types import Panoptic, RawOutput
 from cups_train.config import RecordingConfig
+from cups_train.evaluation import EvaluationOptions, evaluate
 from cups_train.export.merge import Merge
-from cups_train.metrics import EvaluationOptions, evaluate
+from cups_train.folders.results import ResultWriter
 from cups_train.recording.recording import open_recordings
-from cups_train.result_folder import ResultWriter
 
 
 def difference(first: Panoptic, second: Panoptic) -> float:

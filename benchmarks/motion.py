@@ -85,7 +85,7 @@ def whole_stage(root: Path) -> float:
 def matched(root: Path) -> list[str]:
     """Scene flow of every pair, kept in files; their keys."""
     from cups_train.config import MotionConfig, RecordingConfig
-    from cups_train.geometry.scene_flow import scene_flow
+    from cups_train.flow.classical import scene_flow
     from cups_train.recording import open_recording
 
     keys = []

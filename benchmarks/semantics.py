@@ -22,14 +22,15 @@ import numpy as np
 from cups_train.config import Config, SemanticsConfig, load_config
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
+from cups_train.evaluation import baseline
+from cups_train.evaluation.assignment import CATEGORIES7, match
+from cups_train.evaluation.semantic import accuracy_and_miou
 from cups_train.files import read_image, read_json, write_json
-from cups_train.geometry.stereo import disparity
-from cups_train.metrics.assignment import CATEGORIES7, match
-from cups_train.metrics.semantic import accuracy_and_miou
+from cups_train.flow.sgm import disparity
+from cups_train.folders.results import rgb_to_ids
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
-from cups_train.result_folder import rgb_to_ids
-from cups_train.semantics import SemanticModel, baseline, load, train
+from cups_train.semantics import SemanticModel, load, train
 from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.channels import CELL, resize, working_size
 from cups_train.semantics.describe import describe, encode_frames

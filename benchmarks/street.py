@@ -21,14 +21,14 @@ import numpy as np
 from cups_ros.types import Classes
 from cups_train import bootstrap, pipeline, pseudo_label
 from cups_train.config import Config, load_config
+from cups_train.evaluation import EvaluationOptions, evaluate
+from cups_train.evaluation.predict import Predictor, baseline, load_predictor, predict, predictor_of_stage
 from cups_train.files import read_image, read_json, write_json
-from cups_train.label_folder import LabelInstance, LabelledFrame, write_labels, write_maps
-from cups_train.metrics import EvaluationOptions, evaluate
-from cups_train.predict import Predictor, baseline, load_predictor, predict, predictor_of_stage
+from cups_train.folders.labels import LabelInstance, LabelledFrame, write_labels, write_maps
+from cups_train.folders.results import rgb_to_ids
+from cups_train.folders.run import RunFolder
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
-from cups_train.result_folder import rgb_to_ids
-from cups_train.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 

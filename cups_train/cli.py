@@ -70,8 +70,8 @@ def _inspect(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     from cups_train import pipeline
+    from cups_train.folders.run import RunFolder
     from cups_train.recording import open_recordings
-    from cups_train.run_folder import RunFolder
 
     config = _config(args)
     if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
@@ -96,9 +96,9 @@ def _motion(args: argparse.Namespace) -> None:
 
 def _pseudo_label(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
-    from cups_train.predict import check_recordings
+    from cups_train.evaluation.predict import check_recordings
+    from cups_train.folders.run import RunFolder
     from cups_train.recording import open_recordings
-    from cups_train.run_folder import RunFolder
 
     config = _config(args)
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
@@ -117,8 +117,8 @@ def _pseudo_label(args: argparse.Namespace) -> None:
 
 def _training(args: argparse.Namespace) -> None:
     from cups_train import pipeline
-    from cups_train.predict import recordings_of
-    from cups_train.run_folder import RunFolder
+    from cups_train.evaluation.predict import recordings_of
+    from cups_train.folders.run import RunFolder
     from cups_train.training.distributed import take_place
 
     run_folder = RunFolder.open(args.run)
@@ -133,7 +133,7 @@ def _training(args: argparse.Namespace) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from cups_train.predict import load_predictor, open_sources, predict
+    from cups_train.evaluation.predict import load_predictor, open_sources, predict
 
     config = _config(args)
     predictor = load_predictor(args.model, args.stage, args.override, args.config)
@@ -141,8 +141,8 @@ def _predict(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    from cups_train.evaluation import EvaluationOptions, evaluate, render_table, save_assignment
     from cups_train.files import check_file, write_json
-    from cups_train.metrics import EvaluationOptions, evaluate, render_table, save_assignment
 
     for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
         check_file(file, option)
@@ -157,7 +157,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     from cups_train import pipeline
-    from cups_train.run_folder import RunFolder
+    from cups_train.folders.run import RunFolder
 
     run_folder = RunFolder.open(args.run)
     formats = [f"export.formats=[{args.format}]"] if args.format else []
@@ -166,9 +166,9 @@ def _export(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
-    from cups_train.predict import recordings_of
+    from cups_train.evaluation.predict import recordings_of
+    from cups_train.folders.run import RunFolder
     from cups_train.report import render_consistency
-    from cups_train.run_folder import RunFolder
 
     run_folder = RunFolder.open(args.run)
     run_folder.fingerprint("labels")
@@ -178,9 +178,9 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _name(args: argparse.Namespace) -> None:
-    from cups_train.predict import recordings_of
+    from cups_train.evaluation.predict import recordings_of
+    from cups_train.folders.run import RunFolder
     from cups_train.report import write_naming_sheet
-    from cups_train.run_folder import RunFolder
 
     run_folder = RunFolder.open(args.run)
     print(write_naming_sheet(run_folder.root, recordings_of(run_folder, run_folder.config(args.override, args.config)), run_folder.classes()))

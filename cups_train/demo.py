@@ -12,10 +12,10 @@ from cups_train import pipeline
 from cups_train.config import Config, load_config
 from cups_train.errors import CupsError
 from cups_train.files import read_json
+from cups_train.folders.run import RunFolder
 from cups_train.node_trial import play_through_node
 from cups_train.recording import open_recordings
 from cups_train.render import render
-from cups_train.run_folder import RunFolder
 
 logger = logging.getLogger("cups_train")
 ROOT = Path(__file__).resolve().parents[1]

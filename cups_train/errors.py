@@ -20,3 +20,8 @@ class ModelError(CupsError):
 
 class GateError(CupsError):
     """The quality gate stopped a run."""
+
+
+def first_line(error: BaseException, if_empty: str = "") -> str:
+    """The first line of a library's message; `if_empty` where it says nothing."""
+    return next(iter(str(error).splitlines()), if_empty)

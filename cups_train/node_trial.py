@@ -19,11 +19,11 @@ import numpy as np
 from cups_ros.colors import overlay
 from cups_ros.types import Panoptic
 from cups_train.errors import CupsError
+from cups_train.evaluation import EvaluationOptions, evaluate
 from cups_train.files import write_image, write_json
-from cups_train.metrics import EvaluationOptions, evaluate
+from cups_train.folders.results import ResultWriter
 from cups_train.recording import Recording
 from cups_train.recording.answers import NodeAnswer, read_answers, read_label_info
-from cups_train.result_folder import ResultWriter
 
 logger = logging.getLogger(__name__)
 START_LIMIT_S = 60.0

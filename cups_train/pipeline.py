@@ -15,10 +15,10 @@ import numpy as np
 from cups_train.config import Config, Section
 from cups_train.errors import CupsError, ResultError
 from cups_train.files import read_json, sha256, write_json
+from cups_train.folders.run import RunFolder
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
-from cups_train.run_folder import RunFolder
 from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Validation:
     def check(self, trained_on: list[Recording]) -> None:
         """Raises CupsError where a recording is trained on too, a truth cannot be read or has images that its recording lacks:
         before the work of hours, not after."""
-        from cups_train.metrics.result_index import read_index
+        from cups_train.evaluation.result_index import read_index
 
         both = {r.path.resolve() for r in trained_on} & {r.path.resolve() for r in self.recordings}
         if both:
@@ -62,7 +62,7 @@ def run(recordings: list[Recording], run_folder: RunFolder, config: Config, vali
 def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
     """Stage 1: objects from motion, classes without labels, and the labels that both give."""
     from cups_train import motion, pseudo_label, semantics
-    from cups_train.flow_network.weights import with_weights
+    from cups_train.flow.learned.weights import with_weights
 
     workers = worker_count(config.workers)
     _write_indices(recordings, run_folder)
@@ -88,7 +88,7 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
 
 def published_labels(recordings: list[Recording], run_folder: RunFolder, config: Config, published: Path) -> None:
     """Stage 1 is taken from label files of the published code."""
-    from cups_train.pseudo_label.published import digest, folders_of, run_published
+    from cups_train.published.label_files import digest, folders_of, run_published
 
     _write_indices(recordings, run_folder)
     files = {r.name: digest(folder) for r, folder in zip(recordings, folders_of(recordings, published), strict=True)}
@@ -138,7 +138,7 @@ def _training(name: str, run_folder: RunFolder, inputs: dict[str, Any], config: 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
     """The last finished stage as a model folder: RUN/model, or `out`."""
     from cups_train import export as stage
-    from cups_train.predict import last_checkpoint
+    from cups_train.evaluation.predict import last_checkpoint
 
     checkpoint, classes = last_checkpoint(run_folder), run_folder.classes()
     if out is not None:
@@ -157,8 +157,8 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
 
     The k-means baseline stands beside them; the assignment of pseudo classes is fitted on the truth that is scored.
     """
-    from cups_train.metrics import EvaluationOptions, evaluate, render_table
-    from cups_train.predict import baseline, predict, predictor_of_stage
+    from cups_train.evaluation import EvaluationOptions, evaluate, render_table
+    from cups_train.evaluation.predict import baseline, predict, predictor_of_stage
 
     root = run_folder.root / "evaluation"
     figures: dict[str, Any] = {}

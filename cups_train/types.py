@@ -7,6 +7,15 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class Work:
+    """How a stage works, not what it makes: the same on every machine but for speed."""
+
+    seed: int  # of everything random
+    workers: int  # processes of per-frame work, at least 1
+    device: str  # auto, cpu, cuda or cuda:N
+
+
+@dataclass(frozen=True)
 class StereoCamera:
     """A rectified pinhole pair. Pixel (0, 0) is the centre of the top left pixel."""
 

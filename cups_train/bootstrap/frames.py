@@ -9,7 +9,7 @@ import numpy as np
 
 from cups_ros.types import Classes
 from cups_train.errors import ResultError
-from cups_train.label_folder import LabelledFrame, read_labels
+from cups_train.folders.labels import LabelledFrame, read_labels
 from cups_train.recording import Recording
 from cups_train.training.crop import AREA_FRACTION, Size, cut, random_window, resize_image, resize_labels
 from cups_train.training.randomness import generator

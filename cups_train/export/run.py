@@ -12,7 +12,6 @@ import numpy as np
 
 from cups_ros.engines import Graph
 from cups_ros.types import Classes
-from cups_train.class_names import under_names
 from cups_train.config import ExportConfig
 from cups_train.export.card import make_card, thresholds
 from cups_train.export.graph import INPUT, write_graph
@@ -20,6 +19,7 @@ from cups_train.export.parity import LIMITS, compare, probe_images
 from cups_train.export.precision import in_half
 from cups_train.export.tensorrt import build_engine
 from cups_train.files import check_out, sha256, write_json
+from cups_train.folders.names import under_names
 from cups_train.network import PanopticNetwork, load_checkpoint, read_checkpoint_metadata
 
 logger = logging.getLogger(__name__)

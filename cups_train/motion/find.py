@@ -18,9 +18,9 @@ from cups_train.motion.grow import grow
 from cups_train.motion.merge import merge
 from cups_train.motion.picture import grey_test, snap
 from cups_train.motion.propose import Proposal, propose
-from cups_train.motion.reference import reference_objects
 from cups_train.motion.reject import plausible, score, why_not
 from cups_train.motion.select import select
+from cups_train.published.motion import reference_objects
 from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoFrame
 
 Images = tuple[np.ndarray, np.ndarray]

@@ -12,8 +12,8 @@ import numpy as np
 
 from cups_train.errors import ResultError
 from cups_train.files import write_atomically, write_image
+from cups_train.folders.motion import frame_json, read_frame
 from cups_train.motion.tracks import keep_supported, track
-from cups_train.motion_folder import frame_json, read_frame
 from cups_train.recording import Recording
 from cups_train.types import MotionResult
 

@@ -13,14 +13,14 @@ import numpy as np
 from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
 from cups_train.files import check_out, read_json, write_json
-from cups_train.flow_network.weights import source_facts, where, with_weights
-from cups_train.geometry.given import given_flow, has_given
-from cups_train.geometry.scene_flow import scene_flow
+from cups_train.flow.classical import scene_flow
+from cups_train.flow.given import given_flow, has_given
+from cups_train.flow.learned.weights import source_facts, where, with_weights
+from cups_train.folders.motion import write_frame
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.confirm import Before
 from cups_train.motion.find import find_moving_objects
 from cups_train.motion.finish import finish
-from cups_train.motion_folder import write_frame
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.recording import Recording

@@ -9,7 +9,7 @@ import numpy as np
 from cups_ros.fusion import panoptic_from_maps
 from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
-from cups_train.label_folder import LabelInstance
+from cups_train.folders.labels import LabelInstance
 from cups_train.pseudo_label.align import align, clear_border, count_votes, object_classes, paint
 from cups_train.pseudo_label.kinds import Kinds, Lens, describe_objects
 from cups_train.types import MovingObject

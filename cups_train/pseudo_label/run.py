@@ -15,8 +15,9 @@ from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
-from cups_train.label_folder import LabelledFrame, checksum, holds, read_labels, write_labels, write_maps
-from cups_train.motion_folder import read_instances, read_motion
+from cups_train.folders.labels import LabelledFrame, checksum, holds, read_labels, write_labels, write_maps
+from cups_train.folders.motion import read_instances, read_motion
+from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.pseudo_label.align import clear_border, count_votes
@@ -27,7 +28,6 @@ from cups_train.pseudo_label.neighbours import read_centres
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
-from cups_train.result_folder import ResultWriter, begin_results
 from cups_train.types import MotionResult
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from cups_ros.types import Classes
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json
-from cups_train.label_folder import LabelledFrame, read_labels
+from cups_train.folders.labels import LabelledFrame, read_labels
 from cups_train.pseudo_label.counts import Counts
 from cups_train.pseudo_label.reasons import advice, in_words, sum_up
 from cups_train.pseudo_label.split import Split

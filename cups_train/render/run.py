@@ -14,6 +14,7 @@ from cups_ros.types import Classes, PseudoClass
 from cups_train.config import RenderConfig
 from cups_train.errors import CupsError
 from cups_train.files import write_image
+from cups_train.folders.results import ResultWriter
 from cups_train.progress import progress
 from cups_train.render.actors import STANDING, Actor
 from cups_train.render.quads import Quads, join
@@ -23,7 +24,6 @@ from cups_train.render.scenes import STEP_S, Scene, make_scene
 from cups_train.render.sensor import expose, stereo_sensors
 from cups_train.render.shade import Shadows, cast_shadow, shade
 from cups_train.render.truth import FrameTruth, Seen, frame_truth, segments
-from cups_train.result_folder import ResultWriter
 from cups_train.types import StereoCamera
 
 FIRST_STAMP_NS = 1_700_000_000_000_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cups_train.files import read_json
-from cups_train.run_folder import STAGES
+from cups_train.folders.run import STAGES
 
 Curve = tuple[str, list[tuple[float, float]]]
 

@@ -8,11 +8,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cups_ros.types import Classes
-from cups_train.class_names import names_yaml
 from cups_train.files import read_image, write_text
+from cups_train.folders.names import names_yaml
 from cups_train.recording import Recording
+from cups_train.report.contact_sheet import find_examples
 from cups_train.report.pictures import data_uri
-from cups_train.semantics.contact_sheet import find_examples
 
 EXAMPLES = 8  # crops of one class
 FRAMES = 40  # frames of one recording that are looked at

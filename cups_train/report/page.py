@@ -9,10 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cups_ros.types import Classes
 from cups_train.files import read_json, write_text
+from cups_train.folders.run import RunFolder
 from cups_train.report.figures import curve, loss_curves, motion_summary, score_rows, stage_times
 from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
-from cups_train.run_folder import RunFolder
 
 PICTURES = 6  # of one kind
 STAGE_TITLES = {"kmeans": "k-means on colour and position", "labels": "stage 1: pseudo labels", "bootstrap": "stage 2: bootstrapping",

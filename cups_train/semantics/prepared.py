@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cups_train.files import read_image, write_atomically
-from cups_train.geometry.optical_flow import optical_flow
-from cups_train.geometry.stereo import disparity
+from cups_train.flow.dis import optical_flow
+from cups_train.flow.sgm import disparity
 from cups_train.parallel import map_frames
 from cups_train.recording import Recording
 from cups_train.semantics.channels import CELL, image_channels, resize, working_size

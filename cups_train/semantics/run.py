@@ -13,7 +13,7 @@ from cups_ros.colors import palette, tint
 from cups_train.config import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.files import write_image
-from cups_train.geometry.stereo import disparity
+from cups_train.flow.sgm import disparity
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.recording import Recording

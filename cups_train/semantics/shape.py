@@ -4,8 +4,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_train.flow.sgm import fill_disparity
 from cups_train.geometry.ground import Ground, find_ground
-from cups_train.geometry.stereo import fill_disparity
 from cups_train.semantics.structure import STRUCTURE, STRUCTURE_GROUPS, log_inverse_depth, structure_channels
 from cups_train.types import StereoCamera
 

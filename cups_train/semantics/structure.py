@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_train.geometry.stereo import fill_disparity
+from cups_train.flow.sgm import fill_disparity
 from cups_train.types import StereoCamera
 
 STRUCTURE_GROUPS = (("raised", 2, 2.0), ("aside", 1, 0.5), ("top", 1, 0.5), ("base", 1, 0.5), ("width", 1, 0.5), ("thin", 2, 1.0))

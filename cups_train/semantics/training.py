@@ -17,10 +17,10 @@ from cups_train.files import read_json, sha256, write_atomically, write_image, w
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
+from cups_train.report.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.batches import class_batch, pair_batch
 from cups_train.semantics.cells import fit_cells
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
-from cups_train.semantics.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, sample_cells, save_array
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features import GivenFeatures, ScratchFeatures, open_features

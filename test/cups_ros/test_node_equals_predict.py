@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from cups_ros.messages import panoptic_from_message
 from cups_train.cli import main
-from cups_train.result_folder import rgb_to_ids
+from cups_train.folders.results import rgb_to_ids
 
 Running = Callable[..., AbstractContextManager[Any]]
 HEIGHT, WIDTH, FRAMES = 90, 150, 5  # neither the size nor the shape of the network's input

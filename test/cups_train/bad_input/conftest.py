@@ -14,10 +14,10 @@ from cups_train import pipeline
 from cups_train.cli import main
 from cups_train.config import RecordingConfig, load_config
 from cups_train.files import write_image, write_json
+from cups_train.folders.results import ResultWriter
+from cups_train.folders.run import RunFolder
 from cups_train.network import NetworkSpec, PanopticNetwork, save_checkpoint
 from cups_train.recording import open_recording
-from cups_train.result_folder import ResultWriter
-from cups_train.run_folder import RunFolder
 
 
 def _builder():

@@ -7,12 +7,12 @@ from scipy.spatial.transform import Rotation
 from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
 from cups_train.files import write_image
+from cups_train.flow.classical import scene_flow
+from cups_train.flow.given import given_flow, has_given
+from cups_train.flow.sgm import disparity, fill_disparity
 from cups_train.geometry import se3
 from cups_train.geometry.camera import back_project, project
-from cups_train.geometry.given import given_flow, has_given
 from cups_train.geometry.ground import find_ground
-from cups_train.geometry.scene_flow import scene_flow
-from cups_train.geometry.stereo import disparity, fill_disparity
 from cups_train.geometry.warp import warp
 from cups_train.types import StereoCamera, StereoFrame
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cups_train.config import MotionConfig
+from cups_train.folders.motion import frame_json, read_motion, result_from
 from cups_train.geometry import se3
 from cups_train.geometry.camera import points_of, project
 from cups_train.motion.confirm import Before
@@ -14,7 +15,6 @@ from cups_train.motion.ego import estimate_ego
 from cups_train.motion.find import find_moving_objects
 from cups_train.motion.rigid_fit import FitOptions, chi_square, fit, samples_at
 from cups_train.motion.tracks import keep_supported, track
-from cups_train.motion_folder import frame_json, read_motion, result_from
 from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoCamera, StereoFrame
 
 CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)

@@ -12,7 +12,7 @@ import pytest
 from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
 from cups_train.files import read_image, write_image
-from cups_train.motion_folder import read_motion
+from cups_train.folders.motion import read_motion
 from cups_train.types import StereoCamera, StereoFrame
 
 stage = importlib.import_module("cups_train.motion.run")  # the package's name `run` is the function

@@ -18,9 +18,9 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
+from cups_train.evaluation import EvaluationOptions, evaluate
 from cups_train.files import read_image, read_json
-from cups_train.label_folder import read_labels
-from cups_train.metrics import EvaluationOptions, evaluate
+from cups_train.folders.labels import read_labels
 from cups_train.pseudo_label import check, export_results, gate, label_picture, label_recording, read_rules, run
 from cups_train.pseudo_label.kinds import Lens
 from cups_train.pseudo_label.label import Rules, label_frame

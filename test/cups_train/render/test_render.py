@@ -13,10 +13,10 @@ from rosbags.highlevel import AnyReader
 from cups_train.config import RenderConfig
 from cups_train.errors import CupsError
 from cups_train.files import read_image
+from cups_train.folders.results import rgb_to_ids
 from cups_train.render.rosbag import stereo_recording
 from cups_train.render.run import CITYSCAPES, FIRST_STAMP_NS, STEP_NS, render
 from cups_train.render.scenes import SCENES
-from cups_train.result_folder import rgb_to_ids
 from cups_train.types import StereoCamera
 
 SIZE = {"height": 128, "width": 256}

@@ -1,0 +1,47 @@
+"""Settings of stage 1b: classes without labels."""
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from cups_train.config.section import Section
+
+
+class SemanticsConfig(Section):
+    """Stage 1b: classes without labels."""
+
+    classes: int = Field(200, ge=2, le=254, description="number of pseudo classes K; many small ones mix less")
+    features: Literal["scratch", "dino"] = Field("scratch", description="dense features: an encoder learned from the recordings, or a vision "
+                                                 "transformer (DINO, DINOv2, DINOv3, DepthG) from `weights`")
+    weights: str = Field("", description="`features: dino`: file of weights (safetensors, .pth, .ckpt), or timm:NAME, which may download")
+    weights_licence: str = Field("", description="licence of those weights, written into the encoder's file")
+    head: Literal["clusters", "stego", "depthg", "published"] = Field("clusters", description="classes from clusters, from correspondence "
+                                                                     "distillation without or with depth, or from a STEGO/DepthG checkpoint")
+    head_steps: int = Field(1000, ge=1, description="training steps of the heads `stego` and `depthg`")
+    head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
+    head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
+    code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
+    extra_centres: int = Field(0, ge=0, le=2000, description="centres of the cluster probe beyond `classes`, joined into them at the "
+                               "end; 40 classes and fewer are joined from 120 at least")
+    shifts: tuple[float, float, float] | None = Field(None, description="likeness of features from which own, neighbour and random pairs attract; "
+                                                      "null: from the recordings; `compat: reference`: the published 0.39, 0.25, 0.26")
+    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference`: DepthG's published depth term, which is blind to "
+                                                     "depth, and random places")
+    channels: int = Field(64, ge=8, description="channels of the dense features")
+    steps: int = Field(600, ge=0, description="training steps of the encoder")
+    cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
+    batch: int = Field(4, ge=1, description="images a step")
+    lr: float = Field(2e-3, gt=0, description="learning rate of the encoder")
+    height: int = Field(256, ge=64, description="working height of an image in training [px]")
+    windows: bool = Field(True, description="fuse whole image and sliding windows by depth, weight 1/(1 + Z)")
+    refine: Literal["none", "guided", "crf"] = Field("crf", description="refinement of the class maps: none, an edge-aware filter, or a fully "
+                                                     "connected CRF before that filter")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_runs(cls, tree: Any) -> Any:
+        """`smooth: true` of runs made before there was a choice."""
+        if not isinstance(tree, dict) or "smooth" not in tree:
+            return tree
+        return {"refine": "guided" if tree["smooth"] else "none", **{name: value for name, value in tree.items() if name != "smooth"}}

@@ -1,0 +1,82 @@
+"""The sparse table of one image: how many pixels each pair of predicted and true segment shares. All metrics are made from it."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cups_train.errors import ResultError
+from cups_train.evaluation.result_index import FrameEntry, FrameKey, ResultIndex, SegmentEntry
+from cups_train.files import read_image
+from cups_train.folders.results import rgb_to_ids
+from cups_train.parallel import map_frames
+from cups_train.progress import progress
+
+VOID_SEGMENT = 0
+_SHIFT = 24  # segment ids have 24 bits
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """One image. Row r: `pixels[r]` pixels lie in predicted segment `predicted[r]` and true segment `true[r]` (0 = void)."""
+
+    key: FrameKey
+    predicted: np.ndarray  # (R,) int64 segment ids
+    true: np.ndarray  # (R,) int64 segment ids
+    pixels: np.ndarray  # (R,) int64, > 0
+    predicted_segments: Mapping[int, SegmentEntry]
+    true_segments: Mapping[int, SegmentEntry]
+
+    def rows(self) -> Iterator[tuple[int, int, int]]:
+        """(predicted id, true id, pixels) as Python integers."""
+        return zip(self.predicted.tolist(), self.true.tolist(), self.pixels.tolist(), strict=True)
+
+
+def count_pairs(predicted: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two (H, W) maps of ids below 2**24 -> the pairs that occur and their pixels, three (R,) int64 arrays.
+
+    Runs of equal pairs are counted instead of pixels: a map of segments has few.
+    """
+    code = (predicted.astype(np.int64) << _SHIFT | true.astype(np.int64)).ravel()
+    starts = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]])) if code.size else np.empty(0, np.int64)
+    lengths = np.diff(np.append(starts, code.size))
+    pairs, where = np.unique(code[starts], return_inverse=True)
+    pixels = np.zeros(len(pairs), np.int64)
+    np.add.at(pixels, where, lengths)
+    return pairs >> _SHIFT, pairs & ((1 << _SHIFT) - 1), pixels
+
+
+def image_tables(result: ResultIndex, truth: ResultIndex, workers: int = 1) -> Iterator[ImageTable]:
+    """Tables of all images of the truth, in order of folder and file name; maps are read one pair at a time.
+
+    Raises ResultError where an image has no result, or map and segments of one do not fit each other.
+    """
+    missing = sorted(set(truth.frames) - set(result.frames))
+    if missing:
+        position, name = missing[0]
+        raise ResultError(f"expected a result for each of the {len(truth.frames)} images of {truth.name}, "
+                          f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} "
+                          f"(folders joined by commas are paired by position)")
+    jobs = [(key, result.frames[key], truth.frames[key]) for key in sorted(truth.frames)]
+    yield from progress(map_frames(_table, jobs, workers), "evaluate", total=len(jobs))
+
+
+def _table(job: tuple[FrameKey, FrameEntry, FrameEntry]) -> ImageTable:
+    key, result, truth = job
+    predicted, true = _read_ids(result), _read_ids(truth)
+    if predicted.shape != true.shape:
+        (height, width), (found_height, found_width) = true.shape, predicted.shape
+        raise ResultError(f"expected {result.image} at the size of its truth, {width} x {height}, found {found_width} x {found_height}")
+    table = ImageTable(key, *count_pairs(predicted, true), result.segments, truth.segments)
+    for ids, frame in ((table.predicted, result), (table.true, truth)):
+        if unknown := sorted(set(ids.tolist()) - set(frame.segments) - {VOID_SEGMENT}):
+            raise ResultError(f"expected every id of {frame.image} in its segments_info, found {unknown[:5]} without an entry")
+    return table
+
+
+def _read_ids(frame: FrameEntry) -> np.ndarray:
+    image = read_image(frame.image)
+    if image.ndim != 3 or image.dtype != np.uint8:
+        raise ResultError(f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} with {image.ndim} dimensions")
+    return rgb_to_ids(image)

@@ -1,0 +1,1 @@
+"""Flow and disparity of stereo pairs, and what checks say about them."""

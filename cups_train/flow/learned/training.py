@@ -1,0 +1,135 @@
+"""Train the refinement on recordings without labels: resumable to the same bytes, from scratch."""
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cups_train.config import MotionConfig
+from cups_train.device import torch_device
+from cups_train.errors import CupsError
+from cups_train.files import read_json, write_json
+from cups_train.flow.learned.checkpoint import read_identity, save
+from cups_train.flow.learned.losses import census_loss, imitation, seen_in_both, smoothness
+from cups_train.flow.learned.refiner import Refiner, fetch
+from cups_train.flow.learned.samples import Batch, Sample, choose, load, make_batch, prepare
+from cups_train.flow.learned.weights import FILE
+from cups_train.parallel import worker_count
+from cups_train.progress import progress
+from cups_train.recording import Recording
+from cups_train.training.randomness import generator, torch_generator
+from cups_train.training.small import cosine, keep, note, resume
+
+logger = logging.getLogger(__name__)
+STATE_EVERY = 100  # steps
+LR, CLIP = 1e-3, 1.0
+PAIRS, CROP = 1, (160, 256)  # pairs a step, and their size in px
+SMOOTH, IMITATE = 0.5, 0.2  # weights beside the census loss
+UNSEEN = 0.1  # weight of the census where the round trip fails: most of it is hidden, some of it is a wrong guess
+INNER = 0.6  # size of the imitating crop against the whole one
+SPOILED, SPOIL_PX = 6, 8.0  # blobs in which the student's guess is spoiled, and by how much
+
+
+def train(recordings: Sequence[Recording], folder: Path, config: MotionConfig, seed: int, device: str) -> Path:
+    """Write FOLDER/flow.safetensors; a stopped training goes on from FOLDER/flow, which is removed at the end. The same settings keep the file.
+
+    Raises CupsError where no recording has two frames in a row.
+    """
+    path, state = folder / FILE, folder / "flow"
+    identity = {"seed": seed, "steps": config.flow_steps, "max_disparity": config.max_disparity, "recordings": [r.fingerprint for r in recordings]}
+    if path.is_file() and read_identity(path) == identity:
+        return path
+    if not (state / "key.json").is_file() or read_json(state / "key.json") != identity:
+        shutil.rmtree(state, ignore_errors=True)
+        write_json(state / "key.json", identity)
+    sources = choose(recordings, state)
+    if not sources:
+        raise CupsError("expected two frames in a row to train motion.flow = self on, found none; record more, or take `-o motion.flow=classical`")
+    files = list(progress(prepare(sources, config.max_disparity, seed, worker_count(0)), "guesses of flow", len(sources)))
+    network = new_refiner(seed).to(torch_device(device))
+    learn(network, files, config.flow_steps, seed, state)
+    save(network, path, identity, [r.name for r in recordings])
+    shutil.rmtree(state)
+    return path
+
+
+def new_refiner(seed: int) -> Refiner:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Refiner()
+
+
+def learn(network: Refiner, files: Sequence[Path], steps: int, seed: int, state: Path) -> None:
+    """Train in place; STATE/state.pt holds where it stands, STATE/metrics.jsonl the losses."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=LR)
+    start = resume(state / "state.pt", network, optimizer)
+    network.train()
+    device = next(network.parameters()).device
+    for step in progress(range(start, steps), "flow network", steps, start):
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(step, steps, LR)
+        losses = step_losses(network, draw(files, seed, step).to(device), torch_generator(device, seed, "spoil", step))
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimizer.step()
+        if (step + 1) % STATE_EVERY == 0:
+            keep(state / "state.pt", network, optimizer, step + 1)
+            row = {"step": step + 1, **{name: value.item() for name, value in losses.items()}}
+            note(state, row)
+            logger.info("flow network: %s", row)
+    network.eval()
+
+
+def draw(files: Sequence[Path], seed: int, step: int) -> Batch:
+    """The batch of one step; it depends on seed and step alone."""
+    rng = generator(seed, "flow", step)
+    samples: list[Sample] = [load(files[int(i)]) for i in rng.integers(0, len(files), PAIRS)]
+    return make_batch(samples, CROP, rng)
+
+
+def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+    """The losses of one batch, weighted."""
+    flow = network(batch.first, batch.second, batch.guess, batch.trip)
+    half = len(flow) // 2
+    other = torch.cat([flow[half:], flow[:half]])
+    seen = seen_in_both(flow, other)
+    weight = seen.float() + UNSEEN * (~seen & (fetch(torch.ones_like(flow[:, :1]), flow.detach()) > 0.999))
+    return {"census": census_loss(batch.first, batch.second, flow, weight), "smooth": SMOOTH * smoothness(flow, batch.first),
+            "imitation": IMITATE * _imitate(network, batch, flow, seen, rng)}
+
+
+def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng: torch.Generator) -> Tensor:
+    """See less (an inner part, and a guess that is spoiled here and there) and say the same."""
+    height, width = (int(INNER * size) // 8 * 8 for size in teacher.shape[-2:])
+    top, left = ((whole - part) // 2 for whole, part in zip(teacher.shape[-2:], (height, width), strict=True))
+    part = batch.crop(top, left, height, width)
+    guess, trip = spoil(part, rng)
+    student = network(part.first, part.second, guess, trip)
+    cut = (..., slice(top, top + height), slice(left, left + width))
+    return imitation(student, teacher[cut], seen[cut])
+
+
+def spoil(batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The batch's guess and round trip with smooth blobs of error, as where matching fails; half of the blobs are noticed by the round trip."""
+    count, _, height, width = batch.guess.shape
+    device = batch.guess.device
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=rng, device=device)
+
+    v, u = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
+    guess, trip = batch.guess.clone(), batch.trip.clone()
+    for _ in range(SPOILED):
+        y, x = uniform(count, 1, 1, 1) * height, uniform(count, 1, 1, 1) * width
+        rows, columns = (0.05 + 0.2 * uniform(count, 1, 1, 1)) * height, (0.05 + 0.2 * uniform(count, 1, 1, 1)) * width
+        blob = torch.exp(-(((v - y) / rows) ** 2 + ((u - x) / columns) ** 2) ** 2)
+        shift = SPOIL_PX * torch.randn(count, 2, 1, 1, generator=rng, device=device)
+        guess = guess + blob * shift
+        noticed = (uniform(count, 1, 1, 1) < 0.5).float()
+        trip = trip + noticed * blob * shift.norm(dim=1, keepdim=True)
+    return guess, trip

@@ -1,0 +1,156 @@
+"""The run folder is a journal: one folder a stage, its done.json written last; what fits is skipped, all else is made again."""
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cups_ros.types import Classes
+from cups_train import __version__
+from cups_train.config import Config, dump_config, load_config
+from cups_train.errors import CupsError, ResultError
+from cups_train.files import check_out, read_json, sha256, write_json, write_text
+from cups_train.folders.names import read_names
+
+logger = logging.getLogger(__name__)
+MADE_BY = {"motion": "pseudo-label", "semantics": "pseudo-label", "labels": "pseudo-label", "bootstrap": "train", "self_train": "self-train",
+           "model": "run"}
+STAGES = ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
+HASHED = {".json", ".safetensors", ".onnx"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps its stages; `root` is RUN."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path, config: Config) -> RunFolder:
+        """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign folder."""
+        if not (root / "config.yaml").is_file():
+            check_out(root, set())  # a run would be known by its config.yaml
+        write_text(root / "config.yaml", dump_config(config))
+        return cls(root)
+
+    @classmethod
+    def open(cls, root: Path) -> RunFolder:
+        """An existing run. Raises CupsError where there is none."""
+        if not (root / "config.yaml").is_file():
+            raise CupsError(f"expected a run folder (made by `cups-train run` or `pseudo-label`), found no config.yaml in {root}")
+        return cls(root)
+
+    def config(self, overrides: list[str], over: Path | None = None) -> Config:
+        """The settings in force, with those of a file and overrides over them."""
+        return load_config(self.root / "config.yaml", overrides, over)
+
+    def stage(self, name: str) -> Path:
+        return self.root / name
+
+    def is_finished(self, name: str) -> bool:
+        outputs = self._done(name).get("outputs")
+        return outputs is not None and outputs == _outputs(self.stage(name))
+
+    def _done(self, name: str) -> dict[str, Any]:
+        """What done.json says; nothing where it is missing or damaged."""
+        try:
+            done = read_json(self.stage(name) / "done.json")
+        except ResultError:
+            return {}
+        return done if isinstance(done, dict) else {}
+
+    def fingerprint(self, name: str) -> str:
+        """Identity of a finished stage: of its inputs, settings and outputs. Raises CupsError where it is not finished."""
+        if not self.is_finished(name):
+            found = "its files changed since" if self._done(name) else "it unfinished"
+            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train {MADE_BY[name]}` makes it")
+        return sha256(self.stage(name) / "done.json")
+
+    def classes(self) -> Classes:
+        """The pseudo classes, under the names of RUN/names.yaml where a person has written some."""
+        try:
+            classes = Classes.from_json(read_json(self.root / "classes.json")["classes"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise ResultError(f"expected the classes of a run in {self.root / 'classes.json'}, found {error}; delete it and label again") from error
+        names = self.root / "names.yaml"
+        return read_names(names, classes) if names.is_file() else classes
+
+    @contextmanager
+    def making(self, name: str, inputs: dict[str, Any], seed: int) -> Iterator[Path | None]:
+        """Make one stage: gives its folder, or None where it is finished from the same inputs; done.json is written at the end.
+
+        A folder made from other inputs is set aside under RUN/.replaced (one generation is kept).
+        """
+        folder, key = self.stage(name), _digest(inputs)
+        if self.is_finished(name) and self._done(name).get("inputs_sha256") == key:
+            logger.info("%s: finished, kept", name)
+            yield None
+            return
+        self._set_aside_unless(name, inputs)
+        (folder / "done.json").unlink(missing_ok=True)
+        write_json(folder / "inputs.json", inputs)
+        start = time.monotonic()
+        yield folder
+        write_json(folder / "done.json", {
+            "stage": name, "inputs": inputs, "inputs_sha256": key, "outputs": _outputs(folder), "seed": seed,
+            "seconds": round(time.monotonic() - start, 1), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": _versions()})
+
+    def _set_aside_unless(self, name: str, inputs: dict[str, Any]) -> None:
+        folder = self.stage(name)
+        if not folder.exists():
+            return
+        before = read_json(folder / "inputs.json") if (folder / "inputs.json").is_file() else {}
+        if before == json.loads(json.dumps(inputs)):
+            return
+        aside = self.root / ".replaced" / name
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(aside)
+        changed = ", ".join(_changed(before, inputs)) or "unknown before"
+        logger.info("%s: made again, its inputs differ (%s); the old folder is %s", name, changed, aside)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[str]:
+    names = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            names += _changed(old, new, f"{path}{key}.")
+        elif json.dumps(old) != json.dumps(new):
+            names.append(f"{path}{key}")
+    return names
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _outputs(folder: Path) -> dict[str, Any]:
+    """Count and digest of a stage's files: names and sizes of all but hidden ones (leftovers of a kill), contents of the decisive ones."""
+    digest, count = hashlib.sha256(), 0
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("done.json", "inputs.json") and p.name[0] != "."):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+        if path.suffix in HASHED:
+            digest.update(sha256(path).encode())
+        count += 1
+    return {"files": count, "sha256": digest.hexdigest()}
+
+
+def _versions() -> dict[str, str]:
+    found = {"cups": __version__, "python": platform.python_version()}
+    for package in ("numpy", "torch", "torchvision", "opencv-python-headless", "onnxruntime"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found

@@ -1,0 +1,1 @@
+"""The published code's own rules, where they differ from ours."""
