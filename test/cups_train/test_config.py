@@ -15,7 +15,7 @@ def test_every_recipe_loads(recipe):
 
 
 def test_there_are_recipes():
-    assert {"demo", "street", "vehicle", "tiny", "cityscapes", "compat"} <= {p.stem for p in RECIPES}
+    assert {"demo", "street", "vehicle", "tiny", "cityscapes", "published"} <= {p.stem for p in RECIPES}
 
 
 def test_what_is_in_force_reads_back_equal(tmp_path):
