@@ -1,6 +1,6 @@
 """Stage 1 killed again and again: the labels and their statistics must be byte for byte those of a run that nobody stopped.
 
-    python benchmarks/kill_resume.py [--times 20] [--frames 3] [--workers 1] [--labels-only] [--out DIR] [--seed 0] [-o key.path=value]
+    python benchmarks/labels/kill_resume.py [--times 20] [--frames 3] [--workers 1] [--labels-only] [--out DIR] [--seed 0] [-o key.path=value]
 
 Renders two small streets, labels them once undisturbed, then starts the same command over and over in a second run folder and kills it with
 all its processes (SIGKILL) at a random moment, TIMES times in all; a run that gets to its end before is compared and begun anew. Each start

@@ -1,8 +1,8 @@
 """What each input of the pseudo labels costs: labels as they are, and with the truth in place of one input.
 
-    python benchmarks/label_inputs.py --data DATA --run RUN [--out runs/label_inputs] [-o key.path=value]
+    python benchmarks/labels/label_inputs.py --data DATA --run RUN [--out runs/label_inputs] [-o key.path=value]
 
-DATA is that of benchmarks/street.py, RUN a run on DATA/train whose motion and semantics are finished. Its frames are labelled anew with the
+DATA is that of benchmarks/labels/street.py, RUN a run on DATA/train whose motion and semantics are finished. Its frames are labelled anew with the
 code as it is, those of val with it. Replaced in turn: the decision which classes are things (a class is of what most of its pixels are), the
 masks (all true things, moving or not, named by the votes of their pixels), the classes (masks are those from motion). Prints a line each, and
 how many of the classes stand on the right side; writes OUT/label_inputs.json.

@@ -1,6 +1,6 @@
 """How far the labels-free way goes on rendered streets with exact truth: k-means, every stage, and the same network trained with the truth.
 
-    python benchmarks/street.py --data DATA [--out runs/street] [-o key.path=value]
+    python benchmarks/labels/street.py --data DATA [--out runs/street] [-o key.path=value]
 
 DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Training reads train/* alone; the assignment
 of pseudo classes is fitted on truth_train; scores are of val. Everything resumes; on two cores it takes hours. Prints one line a stage and
@@ -30,7 +30,7 @@ from cups_train.folders.run import RunFolder
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Time and peak memory of every stage: a rendered street goes through the commands one by one.
 
-    python benchmarks/stages.py [--frames 24] [--steps 20] [--keep FOLDER] [-o key.path=value]
+    python benchmarks/labels/stages.py [--frames 24] [--steps 20] [--keep FOLDER] [-o key.path=value]
 
 Memory is the proportional set size of the command with all its workers, looked at five times a second. Prints one line a command.
 """
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.2
 
 
