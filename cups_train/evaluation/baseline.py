@@ -16,6 +16,7 @@ from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
 from cups_train.errors import ModelError
 from cups_train.files import read_image, read_json, write_image, write_json
 from cups_train.folders.results import ResultWriter
+from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.channels import CELL
@@ -40,7 +41,7 @@ def kmeans_colour_position(recordings: Sequence[Recording], out_model: Path, cou
     """k-means with K = `count` on Lab and position; written to OUT_MODEL (JSON)."""
     rng = np.random.default_rng([seed, 4])
     every = [(r, s.key) for r in recordings for s in r.stamps]
-    picked = np.unique(np.linspace(0, len(every) - 1, min(FRAMES, len(every))).round().astype(int))
+    picked = evenly_spaced(len(every), FRAMES)
     rows = []
     for i in progress(picked, "sample colours", len(picked)):
         cells = colour_position(every[i][0].left(every[i][1])).reshape(5, -1)

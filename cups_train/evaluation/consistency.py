@@ -24,6 +24,7 @@ from cups_train.flow.sgm import disparity
 from cups_train.folders.labels import read_maps
 from cups_train.geometry.warp import warp
 from cups_train.parallel import map_frames
+from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.types import StereoCamera, StereoFrame
@@ -51,7 +52,7 @@ def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: 
     came from elsewhere, so that the right images have no classes.
     """
     every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
-    chosen = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(FRAMES, len(every))).round().astype(int)).tolist()] if every else []
+    chosen = [every[i] for i in evenly_spaced(len(every), FRAMES)]
     work = map_frames(partial(_frame, run, classes, load), chosen, min(workers, 1 + len(chosen) // FRAMES_A_WORKER))
     both = list(progress(work, "consistency", len(chosen)))
     return {"frames": len(chosen), "left_right": summarise([a for a, _ in both if a is not None], classes),

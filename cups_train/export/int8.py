@@ -15,6 +15,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from cups_ros.fusion import letterbox
 from cups_train.config import ExportConfig, RecordingConfig
 from cups_train.errors import ModelError
+from cups_train.picks import evenly_spaced
 from cups_train.recording.images import is_image_folder, open_images
 from cups_train.recording.recording import open_recording
 
@@ -30,7 +31,7 @@ def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[
     keys, read = _source(config.calibration, config.calibration_topic)
     if not keys:
         raise ModelError(f"expected images to calibrate int8 on in {config.calibration} (export.calibration), found none")
-    for row in np.unique(np.linspace(0, len(keys) - 1, config.calibration_frames).round().astype(int)).tolist():
+    for row in evenly_spaced(len(keys), config.calibration_frames):
         yield letterbox(read(keys[row]), size)[0]
 
 

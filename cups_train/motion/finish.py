@@ -14,6 +14,7 @@ from cups_train.errors import ResultError
 from cups_train.files import write_atomically, write_image
 from cups_train.folders.motion import frame_json, read_frame
 from cups_train.motion.tracks import keep_supported, track
+from cups_train.picks import evenly_spaced
 from cups_train.recording import Recording
 from cups_train.types import MotionResult
 
@@ -34,7 +35,7 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     results = track(_finished(out, keys), follows)
     if supported:
         results = keep_supported(results, follows, recording.camera.fx)
-    shown = {keys[i] for i in np.linspace(0, len(keys) - 1, min(OVERLAYS, len(keys))).round().astype(int)}
+    shown = {keys[i] for i in evenly_spaced(len(keys), OVERLAYS)}
 
     def write(beside: Path) -> None:
         with beside.open("w") as file:

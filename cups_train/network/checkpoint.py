@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from cups_train.errors import ModelError
+from cups_train.errors import ModelError, first_line
 from cups_train.files import write_atomically
 from cups_train.network.model import PanopticNetwork
 from cups_train.network.spec import NetworkSpec
@@ -47,5 +47,5 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> PanopticN
     try:
         network.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:
-        raise ModelError(f"expected the weights of the network that {path} describes, found others: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"expected the weights of the network that {path} describes, found others: {first_line(error)}") from error
     return network.to(device).eval()

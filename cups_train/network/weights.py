@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cups_train.errors import ModelError
+from cups_train.errors import ModelError, first_line
 from cups_train.network.model import PanopticNetwork
 from cups_train.network.spec import NetworkSpec
 
@@ -66,7 +66,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return dict(_flat("", torch.load(path, map_location="cpu", weights_only=True)))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "damaged"
+        reason = first_line(error, "damaged")
         raise ModelError(f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), found one that cannot be "
                          f"read without running code from it; convert it to safetensors first ({reason})") from error
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
+from cups_train.picks import evenly_spaced
 from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, TopicIndex, first_message, list_topics, read_index
 from cups_train.recording.calibration import Calibration
 from cups_train.recording.decode import image_encoding
@@ -98,7 +99,7 @@ def inspect(path: Path, config: RecordingConfig) -> Inspection:
 
 def measure(recording: Recording) -> tuple[tuple[float, float] | None, float | None, float | None]:
     """((median |dy|, median disparity), standing share, median corner motion) [px] of a few evenly spaced pairs; None: nothing to track."""
-    rows = np.unique(np.linspace(0, len(recording) - 1, SAMPLES).round().astype(int))
+    rows = evenly_spaced(len(recording), SAMPLES)
     offsets, ways = [], []
     for row in rows:
         now = recording.stereo(recording.stamps[row].key)

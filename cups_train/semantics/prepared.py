@@ -12,6 +12,7 @@ from cups_train.files import read_image, write_atomically
 from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
 from cups_train.parallel import map_frames
+from cups_train.picks import evenly_spaced
 from cups_train.recording import Recording
 from cups_train.semantics.channels import CELL, image_channels, resize, working_size
 from cups_train.semantics.shape import scene_shape
@@ -45,10 +46,9 @@ class Source:
 def choose_frames(recordings: Sequence[Recording], most: int, folder: Path, motion: Path | None) -> list[Source]:
     """At most `most` frames, evenly over all recordings; `motion` holds NAME/instances/KEY.png."""
     every = [(r, s.key, r.stamps[i + 1].key if s.follows else None) for r in recordings for i, s in enumerate(r.stamps)]
-    picked = sorted({round(i) for i in np.linspace(0, len(every) - 1, min(most, len(every))).tolist()})
     return [Source(recording, key, after, folder / recording.name / f"{key}.npz",
                    None if motion is None else motion / recording.name / "instances" / f"{key}.png")
-            for recording, key, after in (every[i] for i in picked)]
+            for recording, key, after in (every[i] for i in evenly_spaced(len(every), most))]
 
 
 def prepare_all(sources: Sequence[Source], height: int, seed: int, workers: int) -> Iterator[Path]:

@@ -15,6 +15,7 @@ from cups_train.device import torch_device
 from cups_train.files import write_image
 from cups_train.flow.sgm import disparity
 from cups_train.parallel import map_frames
+from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.channels import resize, working_size
@@ -28,7 +29,7 @@ OVERLAYS = 4  # pictures of a recording
 def run(recording: Recording, model_folder: Path, out: Path, config: SemanticsConfig, workers: int, device: str) -> None:
     """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a few."""
     keys = [stamp.key for stamp in recording.stamps if not (out / f"{stamp.key}.png").exists()]
-    shown = {recording.stamps[i].key for i in np.linspace(0, len(recording.stamps) - 1, OVERLAYS).round().astype(int)}
+    shown = {recording.stamps[i].key for i in evenly_spaced(len(recording.stamps), OVERLAYS)}
     place = torch_device(device)  # found here once: every worker, wherever it is, computes on the same kind
     workers = 1 if place.type == "cuda" else min(workers, len(keys))
     load_here = partial(_model, model_folder, str(place), config.windows, config.refine, workers > 1)

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from cups_train.errors import ModelError
+from cups_train.errors import ModelError, first_line
 from cups_train.files import write_atomically
 from cups_train.flow.learned.refiner import Refiner
 
@@ -35,7 +35,7 @@ def load_refiner(path: Path) -> Refiner:
         network = Refiner(**facts["size"])
         network.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(f"expected the weights of a flow network in {path} (motion.flow_weights), found others: {reason}") from error
     return network.eval()
 

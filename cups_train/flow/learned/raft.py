@@ -10,7 +10,7 @@ from torch.nn import functional
 from torchvision.models.optical_flow import raft_large
 from torchvision.models.optical_flow.raft import FeatureEncoder, ResidualBlock
 
-from cups_train.errors import ModelError
+from cups_train.errors import ModelError, first_line
 
 PREFIX = "raft."  # the published file is the state of a wrapper that owns the network under this name
 LOOKED_UP = "update_block.motion_encoder.convcorr1.0.weight"  # the layer that reads the correlation windows
@@ -66,7 +66,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise ModelError(f"expected {path} as a torch file of plain tensors (motion.flow_weights), found one that cannot be read without "
-                         f"running code from it, or a damaged one ({str(error).splitlines()[0] if str(error) else 'empty'})") from error
+                         f"running code from it, or a damaged one ({first_line(error, 'empty')})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"expected a dictionary of tensors in {path} (motion.flow_weights), found {type(state).__name__} of other things")
     return state

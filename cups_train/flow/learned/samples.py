@@ -14,6 +14,7 @@ from cups_train.files import write_atomically
 from cups_train.flow.classical import ClassicalMatcher
 from cups_train.flow.learned.guess import guess
 from cups_train.parallel import map_frames
+from cups_train.picks import evenly_spaced
 from cups_train.recording import Recording
 
 FRAMES = 200  # most frames that are kept, about 5 MB each
@@ -59,8 +60,7 @@ class Batch:
 def choose(recordings: Sequence[Recording], folder: Path) -> list[Source]:
     """At most FRAMES frames with a next one, evenly over all recordings."""
     every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
-    picked = sorted({round(i) for i in np.linspace(0, len(every) - 1, min(FRAMES, len(every))).tolist()})
-    return [Source(r, key, after, folder / r.name / f"{key}.npz") for r, key, after in (every[i] for i in picked)]
+    return [Source(r, key, after, folder / r.name / f"{key}.npz") for r, key, after in (every[i] for i in evenly_spaced(len(every), FRAMES))]
 
 
 def prepare(sources: Sequence[Source], max_disparity: float, seed: int, workers: int) -> Iterator[Path]:

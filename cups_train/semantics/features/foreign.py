@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cups_train.errors import ModelError
+from cups_train.errors import ModelError, first_line
 from cups_train.files import sha256
 
 INERT_PACKAGES = ("omegaconf.", "pytorch_lightning.", "lightning.", "lightning_fabric.", "lightning_utilities.", "pathlib.", "typing.")
@@ -74,7 +74,7 @@ def _tree(path: Path) -> Any:
         raise ModelError(f"expected nothing but weights in {path}, found {reason}; such a file could run code and is not read "
                          f"(semantics.weights)") from error
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = first_line(error, type(error).__name__)[:120]
         raise ModelError(f"expected a torch file of weights in {path}, found {reason} (semantics.weights)") from error
 
 

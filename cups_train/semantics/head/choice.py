@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cups_train.picks import evenly_spaced
 from cups_train.semantics.channels import resize
 from cups_train.semantics.features import FeatureNetwork
 from cups_train.semantics.head.crops import DenseFrame, dense_features
@@ -29,7 +30,7 @@ class Views:
 
     @classmethod
     def of(cls, network: FeatureNetwork, dense: Sequence[DenseFrame]) -> Views:
-        chosen = [dense[i] for i in np.unique(np.linspace(0, len(dense) - 1, min(FRAMES, len(dense))).round().astype(int))]
+        chosen = [dense[i] for i in evenly_spaced(len(dense), FRAMES)]
         loaded = [load(frame.path) for frame in chosen]
         seen = [(frame.images[0], frame.shape.astype(np.float32)) for frame in loaded]
         return cls(tuple(np.asarray(frame.features()) for frame in chosen),
