@@ -19,6 +19,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cups_ros.stamps import sec_nanosec, stamp_ns
+
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 120.0
 LAST_S = 2.5  # for the last answers
@@ -116,7 +118,7 @@ class Camera:
 
     def publish(self) -> None:
         stamp = self.image.header.stamp
-        stamp.sec, stamp.nanosec = divmod(time.monotonic_ns(), 1_000_000_000)
+        stamp.sec, stamp.nanosec = sec_nanosec(time.monotonic_ns())
         self.publisher.publish(self.image)
 
     def spin(self, seconds: float) -> None:
@@ -129,8 +131,8 @@ class Camera:
         self._rclpy.try_shutdown()
 
     def _answered(self, answer: Any) -> None:
-        stamp_ns = answer.header.stamp.sec * 1_000_000_000 + answer.header.stamp.nanosec
-        self.latency_s[stamp_ns] = (time.monotonic_ns() - stamp_ns) * 1e-9
+        sent_ns = stamp_ns(answer.header)
+        self.latency_s[sent_ns] = (time.monotonic_ns() - sent_ns) * 1e-9
 
 
 def picture(height: int, width: int, transport: str = "raw") -> Any:

@@ -23,9 +23,9 @@ from cups_ros.engines import EngineError
 from cups_ros.fusion import letterbox
 from cups_ros.guarding import Spinning
 from cups_ros.health import Health
-from cups_ros.images import stamp_ns
 from cups_ros.merged import unpack
 from cups_ros.model import load_model
+from cups_ros.stamps import stamp_ns
 from cups_ros.types import Classes, Panoptic, PseudoClass, Thresholds
 
 CARS, STUFF = 12, 4

@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from cups_ros.decoding import MessageError
 from cups_ros.health import Health
-from cups_ros.images import MessageError, rgb_from, stamp_ns
+from cups_ros.images import rgb_from
 from cups_ros.outputs import Outputs
 from cups_ros.placing import Placing
 from cups_ros.recovery import EngineFailure, LastingModel
 from cups_ros.rectification import CalibrationError, Lens, rectify
 from cups_ros.settings import Live
+from cups_ros.stamps import stamp_ns
 from cups_ros.tracking import Tracker
 from cups_ros.types import Panoptic
 

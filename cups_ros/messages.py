@@ -1,4 +1,4 @@
-"""Panoptic maps <-> ROS messages."""
+"""Panoptic maps, classes and pixels -> ROS messages."""
 from __future__ import annotations
 
 import array
@@ -8,7 +8,6 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from cups_ros.images import MessageError
 from cups_ros.msg import LabelInfo, PanopticImage, SegmentInfo
 from cups_ros.pixels import container
 from cups_ros.types import Classes, Panoptic, Segment
@@ -25,22 +24,6 @@ def panoptic_message(panoptic: Panoptic, header: Header) -> PanopticImage:
         instance_map=image_message(panoptic.instance_id, "mono16", header),
         segments=[_segment_message(segment) for segment in panoptic.segments],
     )
-
-
-def panoptic_from_message(message: PanopticImage) -> Panoptic:
-    """cups_ros/PanopticImage -> the panoptic map; the opposite of `panoptic_message`. Raises MessageError."""
-    maps = []
-    for name, image, encoding, kind in (("class_map", message.class_map, "mono8", "u1"), ("instance_map", message.instance_map, "mono16", "u2")):
-        dtype = np.dtype(kind).newbyteorder(">" if image.is_bigendian else "<")
-        row = image.width * dtype.itemsize
-        if image.encoding != encoding or image.step < row or len(image.data) < image.step * image.height:
-            raise MessageError(f"{name} is not a whole {encoding} image: {image.encoding!r}, {image.width}x{image.height}, "
-                               f"step {image.step}, {len(image.data)} bytes")
-        rows = np.frombuffer(image.data, np.uint8)[: image.step * image.height].reshape(image.height, image.step)
-        maps.append(np.ascontiguousarray(rows[:, :row]).view(dtype).astype(dtype.newbyteorder("="), copy=False))
-    if maps[0].shape != maps[1].shape:
-        raise MessageError(f"class_map is {maps[0].shape}, but instance_map is {maps[1].shape}")
-    return Panoptic(maps[0], maps[1], tuple(_segment(row) for row in message.segments))
 
 
 def label_info_message(classes: Classes, model: str, header: Header) -> LabelInfo:
@@ -69,11 +52,6 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
                     step=pixels.nbytes // height if height else 0, **_AS_IT_IS)
     message.data = data  # the constructor would copy it
     return message
-
-
-def _segment(message: SegmentInfo) -> Segment:
-    x, y, width, height = (int(value) for value in message.bbox)
-    return Segment(message.class_id, message.instance_id, message.is_thing, message.score, message.area, (x, y, width, height), message.track_id)
 
 
 def _segment_message(segment: Segment) -> SegmentInfo:

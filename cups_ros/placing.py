@@ -8,10 +8,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
+from cups_ros.decoding import MessageError
 from cups_ros.depth import Pinhole, Place, places
 from cups_ros.health import Health
-from cups_ros.images import MessageError, depth_from, stamp_ns
+from cups_ros.images import depth_from
 from cups_ros.pairing import Pairing
+from cups_ros.stamps import stamp_ns
 from cups_ros.types import Panoptic
 from cups_ros.worker import NewestWorker
 

@@ -10,7 +10,9 @@ import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
+from cups_ros.decoding import MessageError, panoptic_from
+from cups_ros.stamps import stamp_ns
+from cups_ros.types import Classes, Panoptic, PseudoClass
 from cups_train.errors import RecordingError
 
 PANOPTIC, LABEL_INFO = "cups_ros/msg/PanopticImage", "cups_ros/msg/LabelInfo"
@@ -30,7 +32,7 @@ class NodeAnswer:
 def read_answers(bag: Path, definitions: Path) -> Iterator[NodeAnswer]:
     """Every PanopticImage of a bag, in order. `definitions` is the folder with our .msg files. Raises RecordingError."""
     for connection, received, message in _messages(bag, definitions, PANOPTIC):
-        yield NodeAnswer(_stamp_ns(message.header), message.header.frame_id, received, _panoptic(message, connection))
+        yield NodeAnswer(stamp_ns(message.header), message.header.frame_id, received, _panoptic(message, connection))
 
 
 def read_label_info(bag: Path, definitions: Path) -> Classes:
@@ -56,20 +58,7 @@ def _messages(bag: Path, definitions: Path, kind: str) -> Iterator[tuple[str, in
 
 
 def _panoptic(message: Any, topic: str) -> Panoptic:
-    kinds, instances = _image(message.class_map, np.uint8, topic), _image(message.instance_map, np.uint16, topic)
-    segments = tuple(Segment(int(s.class_id), int(s.instance_id), bool(s.is_thing), float(s.score), int(s.area),
-                             (int(s.bbox[0]), int(s.bbox[1]), int(s.bbox[2]), int(s.bbox[3])), int(s.track_id)) for s in message.segments)
-    return Panoptic(kinds, instances, segments)
-
-
-def _image(image: Any, dtype: type[np.generic], topic: str) -> np.ndarray:
-    item = np.dtype(dtype).newbyteorder(">" if image.is_bigendian else "<")
     try:
-        rows = np.asarray(image.data, np.uint8).reshape(image.height, image.step)
-        return np.ascontiguousarray(rows[:, : image.width * item.itemsize]).view(item).astype(dtype)
-    except ValueError as error:
-        raise RecordingError(f"expected whole maps on {topic}, found {image.width} x {image.height} with step {image.step}: {error}") from error
-
-
-def _stamp_ns(header: Any) -> int:
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+        return panoptic_from(message)
+    except MessageError as error:
+        raise RecordingError(f"expected whole maps on {topic}, found a damaged message: {error}") from error

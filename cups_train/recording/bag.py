@@ -17,6 +17,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.typesys import Stores, get_typestore
 
+from cups_ros.stamps import nanoseconds
 from cups_train.errors import RecordingError
 from cups_train.recording.unchunked import read_unchunked
 
@@ -104,8 +105,7 @@ def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
 
 def header_stamp(data: bytes) -> int:
     """Header stamp [ns] of a stamped message in CDR: 4 bytes encapsulation, then int32 seconds and uint32 nanoseconds."""
-    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    return nanoseconds(*struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4))
 
 
 def deserialize(data: bytes, kind: str) -> Any:

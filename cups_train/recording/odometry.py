@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cups_ros.stamps import stamp_ns
 from cups_train.errors import RecordingError
 from cups_train.geometry.se3 import inverse, rotation, transform
 from cups_train.recording.bag import deserialize, list_topics, stream
@@ -100,7 +101,7 @@ def _odometry(path: Path, topic: str) -> list[tuple[int, str, np.ndarray]]:
     rows = []
     for _, _, data in stream(path, [topic]):
         message = _read(data, ODOMETRY, topic)
-        rows.append((_stamp(message.header), _name(message.child_frame_id), _pose(message.pose.pose.position, message.pose.pose.orientation)))
+        rows.append((stamp_ns(message.header), _name(message.child_frame_id), _pose(message.pose.pose.position, message.pose.pose.orientation)))
     return rows
 
 
@@ -108,7 +109,7 @@ def _transforms(path: Path, topics: list[str]) -> Iterator[tuple[int, str, str, 
     """(stamp [ns], parent, child, pose of the child in the parent) of every transform."""
     for topic, _, data in stream(path, topics) if topics else ():
         for item in _read(data, TF, topic).transforms:
-            yield (_stamp(item.header), _name(item.header.frame_id), _name(item.child_frame_id),
+            yield (stamp_ns(item.header), _name(item.header.frame_id), _name(item.child_frame_id),
                    _pose(item.transform.translation, item.transform.rotation))
 
 
@@ -117,10 +118,6 @@ def _read(data: bytes, kind: str, topic: str) -> Any:
         return deserialize(data, kind)
     except ValueError as error:
         raise RecordingError(f"expected {kind} on {topic}, found one that cannot be read: {error}; leave the topic out of the recording") from error
-
-
-def _stamp(header: Any) -> int:
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def _name(frame: str) -> str:

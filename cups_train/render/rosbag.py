@@ -14,6 +14,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from cups_ros.stamps import sec_nanosec
 from cups_train.types import StereoCamera
 
 JPEG_QUALITY = 93
@@ -33,7 +34,7 @@ class StereoWriter:
         for side, image in zip(SIDES, (left, right), strict=True):
             picture, info = self.connections[side]
             types = _STORE.types
-            header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 10**9)), f"stereo_{side}_optical")
+            header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](*sec_nanosec(stamp_ns)), f"stereo_{side}_optical")
             _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             message = types["sensor_msgs/msg/CompressedImage"](header, "jpeg", data.ravel())
             self.writer.write(info, stamp_ns, _STORE.serialize_cdr(_camera_info(self.camera, side, header), info.msgtype))

@@ -15,7 +15,7 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CompressedImage, Image
 
-from cups_ros.messages import panoptic_from_message
+from cups_ros.decoding import panoptic_from
 from cups_train.cli import main
 from cups_train.folders.results import rgb_to_ids
 
@@ -78,7 +78,7 @@ def test_every_pixel_and_segment(running: Running, model_folder: Path, tmp_path:
 def check(png: Path, rows: list[dict[str, Any]], answer: Any) -> None:
     """The result's picture and rows against the answer: class and instance of every pixel, the rows' scores."""
     ids = rgb_to_ids(cv2.imread(str(png))[..., ::-1])
-    found, kinds = panoptic_from_message(answer), {0: 0} | {row["id"]: row["category_id"] for row in rows}
+    found, kinds = panoptic_from(answer), {0: 0} | {row["id"]: row["category_id"] for row in rows}
     assert (found.class_id == np.vectorize(kinds.get)(ids)).all()
     pairs = set(zip(ids[found.class_id > 0].tolist(), zip(found.class_id[found.class_id > 0].tolist(), found.instance_id[found.class_id > 0].tolist(),
                                                           strict=True), strict=True))

@@ -85,7 +85,7 @@ def test_raw_images_that_do_not_fit_their_header(bags, serialize):
     short.data = short.data[:-1]
     odd = bags.raw(RGB, 5)
     odd.encoding = "xyz12"
-    for message, text in ((short, "found step 6 and 11 bytes"), (odd, "unknown encoding 'xyz12'")):
+    for message, text in ((short, "has 11 bytes, but 2 rows of 6 bytes need 12"), (odd, "encoding 'xyz12' is not supported")):
         with pytest.raises(RecordingError, match=text):
             decode_image(serialize(message, IMAGE), IMAGE, "/left/image")
     with pytest.raises(RecordingError, match="cannot be decoded"):
