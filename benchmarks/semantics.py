@@ -27,6 +27,7 @@ from cups_train.evaluation.assignment import CATEGORIES7, match
 from cups_train.evaluation.semantic import accuracy_and_miou
 from cups_train.files import read_image, read_json, write_json
 from cups_train.flow.sgm import disparity
+from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import rgb_to_ids
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
@@ -60,7 +61,7 @@ class Scene:
 
     def frames(self) -> Iterator[tuple[StereoFrame, np.ndarray]]:
         """Frames with their (H, W) true class ids, 0 = void."""
-        tree = read_json(self.truth / "panoptic.json")
+        tree = read_json(self.truth / PANOPTIC)
         for stamp, annotation in list(zip(self.recording.stamps, tree["annotations"], strict=True))[::self.every]:
             ids = rgb_to_ids(read_image(self.truth / "panoptic" / annotation["file_name"]))
             values, inverse = np.unique(ids, return_inverse=True)
@@ -86,7 +87,7 @@ def main() -> None:
     keep_settings(args.out, {"semantics": config.semantics.model_dump(mode="json"), "seed": config.seed, "frames": args.frames,
                              "encoder": None if args.encoder is None else str(args.encoder)})
     features = given_features([scene.recording for scene in fit], args.out, args.encoder, config)
-    names = {c["id"]: c["name"] for c in read_json(val[0].truth / "panoptic.json")["categories"]}
+    names = {c["id"]: c["name"] for c in read_json(val[0].truth / PANOPTIC)["categories"]}
     rows: dict[str, dict[str, list[float]]] = {}
     print(f"{'percent, val: accuracy / mIoU / mIoU-7':<48}{'Hungarian':>22}{'majority':>22}{'s a frame':>12}")
     for count in args.classes:

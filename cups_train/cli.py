@@ -96,13 +96,13 @@ def _motion(args: argparse.Namespace) -> None:
 
 def _pseudo_label(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
-    from cups_train.evaluation.predict import check_recordings
-    from cups_train.folders.run import RunFolder
+    from cups_train.folders.recordings import check_recordings
+    from cups_train.folders.run import RunFolder, is_run
     from cups_train.recording import open_recordings
 
     config = _config(args)
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
-    if args.export is not None and (args.out / "config.yaml").is_file() and RunFolder.open(args.out).is_finished("labels"):
+    if args.export is not None and is_run(args.out) and RunFolder.open(args.out).is_finished("labels"):
         run_folder = RunFolder.open(args.out)
         check_recordings(run_folder, recordings)
     else:
@@ -117,7 +117,7 @@ def _pseudo_label(args: argparse.Namespace) -> None:
 
 def _training(args: argparse.Namespace) -> None:
     from cups_train import pipeline
-    from cups_train.evaluation.predict import recordings_of
+    from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
     from cups_train.training.distributed import take_place
 
@@ -166,7 +166,7 @@ def _export(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
-    from cups_train.evaluation.predict import recordings_of
+    from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
     from cups_train.report import render_consistency
 
@@ -178,7 +178,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _name(args: argparse.Namespace) -> None:
-    from cups_train.evaluation.predict import recordings_of
+    from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
     from cups_train.report import write_naming_sheet
 

@@ -5,6 +5,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from cups_train.folders.stages import ANSWERING
+
 
 def _recordings(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
@@ -39,7 +41,7 @@ def _predict_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", type=Path, metavar="MODEL", help="a run, a .safetensors checkpoint or an exported model folder")
     verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap, .db3, or a folder of images")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the result folder")
-    verb.add_argument("--stage", choices=("labels", "bootstrap", "self_train"), help="stage of a run; its last finished one without this")
+    verb.add_argument("--stage", choices=ANSWERING, help="stage of a run; its last finished one without this")
 
 
 def _evaluate_arguments(verb: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from cups_train import pipeline
 from cups_train.config import Config, load_config
 from cups_train.errors import CupsError
 from cups_train.files import read_json
+from cups_train.folders import layout
 from cups_train.folders.run import RunFolder
 from cups_train.node_trial import play_through_node
 from cups_train.recording import open_recordings
@@ -52,7 +53,7 @@ def _demo(out: Path, overrides: list[str]) -> None:
     validation = pipeline.Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
     run_folder = RunFolder.create(out, config)
     pipeline.run(recordings, run_folder, config, validation)
-    trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / "node", ROOT)
+    trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT)
     report = pipeline.write_report(run_folder)
     _print_scores(run_folder)
     print(f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ {trial.pq_percent:.1f}, "
@@ -62,7 +63,7 @@ def _demo(out: Path, overrides: list[str]) -> None:
 
 def _street(folder: Path, frames: int, seed: int, config: Config, kind: str) -> Path:
     """A rendered street, kept where a finished one is there."""
-    if not (folder / "truth" / "truth.json").is_file() or not (folder / "recording" / "metadata.yaml").is_file():
+    if not (folder / "truth" / layout.TRUTH).is_file() or not (folder / "recording" / "metadata.yaml").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         logger.info("rendering %s", folder)
         render(folder, frames, seed, config.render.model_copy(update={"scene": kind}))
@@ -71,7 +72,7 @@ def _street(folder: Path, frames: int, seed: int, config: Config, kind: str) -> 
 
 def _print_scores(run_folder: RunFolder) -> None:
     print(f"{'percent, unseen streets':<26}{'PQ':>7}{'SQ':>7}{'RQ':>7}{'things':>8}{'stuff':>7}{'mIoU':>7}{'PQ by majority':>16}")
-    for stage, both in read_json(run_folder.root / "metrics.json").items():
+    for stage, both in read_json(run_folder.root / layout.SCORES).items():
         m = both["official"]
         row = (m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["miou"], both["majority"]["pq"])
         print(f"{stage:<26}" + "".join(f"{100 * v:>{w}.1f}" for v, w in zip(row, (7, 7, 7, 8, 7, 7, 16), strict=True)))

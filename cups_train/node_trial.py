@@ -21,6 +21,7 @@ from cups_ros.types import Panoptic
 from cups_train.errors import CupsError
 from cups_train.evaluation import EvaluationOptions, evaluate
 from cups_train.files import write_image, write_json
+from cups_train.folders.layout import ANSWERS, NODE_FIGURES, overlay_path
 from cups_train.folders.results import ResultWriter
 from cups_train.recording import Recording
 from cups_train.recording.answers import NodeAnswer, read_answers, read_label_info
@@ -56,7 +57,7 @@ def play_through_node(model: Path, recording: Recording, truth: Path, out: Path,
     _run_programs(ros2, model, recording, out, root, seconds)
     answers = list(read_answers(out / "bag", root / "msg"))
     trial = _score(answers, recording, truth, out, root, seconds)
-    write_json(out / "answers.json", asdict(trial))
+    write_json(out / NODE_FIGURES, asdict(trial))
     return trial
 
 
@@ -96,14 +97,14 @@ def _score(answers: list[NodeAnswer], recording: Recording, truth: Path, out: Pa
     if not answered:
         raise CupsError(f"expected answers on /cups/panoptic, found none with a stamp of {recording.name}; {out / 'node.log'} says what the node did")
     classes = read_label_info(out / "bag", root / "msg")
-    writer = ResultWriter(out / "answers", classes, {"kind": "prediction", "model": "/cups/panoptic", "recording": recording.name})
+    writer = ResultWriter(out / ANSWERS, classes, {"kind": "prediction", "model": "/cups/panoptic", "recording": recording.name})
     for number, stamp in enumerate(recording.stamps):
         panoptic = by_stamp[stamp.stamp_ns].panoptic if stamp.stamp_ns in by_stamp else _void(answers[0].panoptic)
         writer.write(stamp.key, stamp.stamp_ns, panoptic)
         if number % max(1, len(recording.stamps) // PICTURES) == 0:
-            write_image(out / "answers" / "overlays" / f"{stamp.key}.jpg", overlay(recording.left(stamp.key), panoptic, classes))
+            write_image(overlay_path(out / ANSWERS, stamp.key), overlay(recording.left(stamp.key), panoptic, classes))
     writer.close()
-    pq = evaluate(out / "answers", truth, EvaluationOptions()).all.pq
+    pq = evaluate(out / ANSWERS, truth, EvaluationOptions()).all.pq
     return NodeTrial(len(recording.stamps), len(answered), round(1000 * seconds, 1), pq, round(100 * pq, 1))
 
 

@@ -2,10 +2,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,10 @@ import numpy as np
 from cups_train.config import Config, Section
 from cups_train.errors import CupsError, ResultError
 from cups_train.files import read_json, sha256, write_json
+from cups_train.folders import layout
+from cups_train.folders.recordings import write_indices
 from cups_train.folders.run import RunFolder
+from cups_train.folders.stages import ANSWERING
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
@@ -65,7 +67,7 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
     from cups_train.flow.learned.weights import with_weights
 
     workers = worker_count(config.workers)
-    _write_indices(recordings, run_folder)
+    write_indices(recordings, run_folder)
     inputs = _inputs(recordings, config, config.motion)
     with run_folder.making("motion", inputs, config.seed) as folder:
         if folder is not None:
@@ -83,19 +85,19 @@ def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Con
         if folder is not None:
             classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels,
                                        config.semantics.classes, workers, config.seed)
-            write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
+            run_folder.write_classes(classes)
 
 
 def published_labels(recordings: list[Recording], run_folder: RunFolder, config: Config, published: Path) -> None:
     """Stage 1 is taken from label files of the published code."""
     from cups_train.published.label_files import digest, folders_of, run_published
 
-    _write_indices(recordings, run_folder)
+    write_indices(recordings, run_folder)
     files = {r.name: digest(folder) for r, folder in zip(recordings, folders_of(recordings, published), strict=True)}
     with run_folder.making("labels", {"published": files, **_inputs(recordings, config, config.labels)}, config.seed) as folder:
         if folder is not None:
             classes = run_published(recordings, published, folder, config.labels)
-            write_json(run_folder.root / "classes.json", {"classes": classes.to_json()})
+            run_folder.write_classes(classes)
 
 
 def train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
@@ -117,7 +119,7 @@ def self_train(recordings: list[Recording], run_folder: RunFolder, config: Confi
     inputs = {"bootstrap": run_folder.fingerprint("bootstrap"), **_inputs(recordings, config, config.self_train)}
     with _training("self_train", run_folder, inputs, config) as folder:
         if folder is not None:
-            stage.run(recordings, run_folder.stage("bootstrap") / "checkpoint.safetensors", folder, config.self_train, config.seed, config.device)
+            stage.run(recordings, run_folder.checkpoint("bootstrap"), folder, config.self_train, config.seed, config.device)
 
 
 @contextmanager
@@ -138,9 +140,8 @@ def _training(name: str, run_folder: RunFolder, inputs: dict[str, Any], config: 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
     """The last finished stage as a model folder: RUN/model, or `out`."""
     from cups_train import export as stage
-    from cups_train.evaluation.predict import last_checkpoint
 
-    checkpoint, classes = last_checkpoint(run_folder), run_folder.classes()
+    checkpoint, classes = run_folder.last_checkpoint(), run_folder.classes()
     if out is not None:
         stage.run(checkpoint, out, config.export, run_folder.root.name, classes)
         return out
@@ -160,10 +161,9 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
     from cups_train.evaluation import EvaluationOptions, evaluate, render_table
     from cups_train.evaluation.predict import baseline, predict, predictor_of_stage
 
-    root = run_folder.root / "evaluation"
+    root = run_folder.root / layout.EVALUATION
     figures: dict[str, Any] = {}
-    stages = ("kmeans", "labels", "bootstrap", "self_train")
-    for stage in progress(stages, "evaluation"):
+    for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
             folders = baseline(run_folder, list(validation.recordings), root / stage, config)
         else:
@@ -173,7 +173,7 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
         majority = evaluate(folders, list(validation.truths), EvaluationOptions(matching="majority"))
         figures[stage] = {"official": official.to_json(), "published": published.to_json(), "majority": majority.to_json()}
         logger.info("%s\n%s", stage, render_table(official))
-    write_json(run_folder.root / "metrics.json", figures)
+    write_json(run_folder.root / layout.SCORES, figures)
     return figures
 
 
@@ -181,7 +181,7 @@ def consistency(recordings: list[Recording], run_folder: RunFolder, config: Conf
     """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for these labels."""
     from cups_train.report import measure_consistency
 
-    path, labels = run_folder.root / "consistency.json", run_folder.fingerprint("labels")
+    path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
     if path.is_file() and (found := read_json(path)).get("labels") == labels:
         return dict(found)
     load = partial(_classifier, run_folder.stage("semantics"), config.device) if run_folder.is_finished("semantics") else None
@@ -216,14 +216,3 @@ def _settings(section: Section) -> dict[str, Any]:
     return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and value and Path(value).is_file() else value
             for name, value in values.items()}
 
-
-def _write_indices(recordings: list[Recording], run_folder: RunFolder) -> None:
-    """RUN/recording/NAME/index.json: where the recording is, its calibration and stamps; no images. Those of other recordings go."""
-    for folder in run_folder.stage("recording").glob("*"):
-        if folder.name not in {r.name for r in recordings}:
-            shutil.rmtree(folder)
-    for recording in recordings:
-        write_json(run_folder.stage("recording") / recording.name / "index.json", {
-            "name": recording.name, "path": str(recording.path.resolve()), "fingerprint": recording.fingerprint,
-            "camera": asdict(recording.camera),
-            "step_ns": recording.step_ns, "frames": [{"key": s.key, "stamp_ns": s.stamp_ns, "follows": s.follows} for s in recording.stamps]})

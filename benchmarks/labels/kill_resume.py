@@ -24,11 +24,12 @@ import numpy as np
 from cups_train import cli, motion, pipeline, pseudo_label, semantics
 from cups_train.config import RenderConfig
 from cups_train.files import sha256
+from cups_train.folders import layout
 
 STAGES = (motion, semantics, pseudo_label, pipeline)  # what the command imports when it is called: here once for all starts
 SETTINGS = ("semantics.classes=8", "semantics.steps=4", "semantics.cluster_steps=12", "semantics.batch=1", "semantics.height=128",
             "semantics.channels=16", "labels.min_instances=1", "labels.max_class_share=1")
-TIMED = {"done.json", "inputs.json"}  # they hold times, and the identities of stages whose done.json does
+TIMED = {layout.DONE, layout.INPUTS}  # they hold times, and the identities of stages whose done.json does
 
 
 def main() -> int:
@@ -85,7 +86,7 @@ def kill_and_compare(out: Path, words: list[str], times: int, rng: np.random.Gen
 def begin_anew(out: Path, labels_only: bool) -> None:
     shutil.rmtree(out / "killed", ignore_errors=True)
     if labels_only:
-        shutil.copytree(out / "undisturbed", out / "killed", ignore=shutil.ignore_patterns("labels", "classes.json"))
+        shutil.copytree(out / "undisturbed", out / "killed", ignore=shutil.ignore_patterns("labels", layout.CLASSES))
 
 
 def draw(out: Path, frames: int, seed: int) -> int:
@@ -133,13 +134,13 @@ def start_and_kill(work: Callable[[], int], after_s: float) -> bool:
 
 def stages(run: Path) -> str:
     """How far a run has come."""
-    return ", ".join(f"{name} {'finished' if (run / name / 'done.json').is_file() else 'begun'}"
+    return ", ".join(f"{name} {'finished' if (run / name / layout.DONE).is_file() else 'begun'}"
                      for name in ("motion", "semantics", "labels") if (run / name).is_dir()) or "nothing yet"
 
 
 def labels(run: Path) -> dict[str, str]:
     """File -> sha256 of all labels, their statistics and classes; leftovers of a kill are hidden files."""
-    files = [run / "classes.json", *(p for p in sorted((run / "labels").rglob("*")) if p.is_file() and p.name not in TIMED and p.name[0] != ".")]
+    files = [run / layout.CLASSES, *(p for p in sorted((run / "labels").rglob("*")) if p.is_file() and p.name not in TIMED and p.name[0] != ".")]
     return {str(path.relative_to(run)): sha256(path) for path in files}
 
 

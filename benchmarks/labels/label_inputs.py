@@ -24,6 +24,7 @@ from cups_ros.types import Classes, Panoptic
 from cups_train import motion, pseudo_label, semantics
 from cups_train.config import Config, load_config
 from cups_train.files import read_json, write_json
+from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.progress import progress
 from cups_train.pseudo_label.label import Rules, label_frame
@@ -59,7 +60,7 @@ def main() -> None:
     classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "store", config.labels, config.semantics.classes,
                                1, config.seed)
     rules = pseudo_label.read_rules(args.out / "store", classes, config.labels)
-    truth = Classes.from_json(read_json(train.truths[0] / "panoptic.json")["categories"])
+    truth = Classes.from_json(read_json(train.truths[0] / PANOPTIC)["categories"])
     table = shares(here, rules, truth)
     print(sides(table, rules, truth))
     rows = {}

@@ -25,6 +25,7 @@ from cups_train.evaluation import EvaluationOptions, evaluate
 from cups_train.evaluation.predict import Predictor, baseline, load_predictor, predict, predictor_of_stage
 from cups_train.files import read_image, read_json, write_json
 from cups_train.folders.labels import LabelInstance, LabelledFrame, write_labels, write_maps
+from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import rgb_to_ids
 from cups_train.folders.run import RunFolder
 from cups_train.progress import progress
@@ -101,7 +102,7 @@ def study(out: Path, stage: str, folders: tuple[list[Path], list[Path]], train: 
 def supervised(out: Path, train: Part, config: Config) -> Path:
     """The same network and steps with the truth as labels; the checkpoint."""
     labels, folder = out / "supervised_labels", out / "supervised"
-    classes = Classes.from_json(read_json(train.truths[0] / "panoptic.json")["categories"])
+    classes = Classes.from_json(read_json(train.truths[0] / PANOPTIC)["categories"])
     for recording, truth in progress(list(zip(train.recordings, train.truths, strict=True)), "truth as labels"):
         write_truth_labels(recording, truth, classes, labels / recording.name)
     return bootstrap.run(train.recordings, labels, classes, folder, config.network, config.bootstrap, config.seed, config.device)
@@ -120,7 +121,7 @@ def write_truth_labels(recording: Recording, truth: Path, classes: Classes, fold
 
 def truth_maps(truth: Path, classes: Classes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(H, W) uint8 true classes, 0 = void, and (H, W) uint16 things, numbered from 1, of every frame."""
-    for annotation in read_json(truth / "panoptic.json")["annotations"]:
+    for annotation in read_json(truth / PANOPTIC)["annotations"]:
         ids = rgb_to_ids(read_image(truth / "panoptic" / annotation["file_name"]))
         kinds, instances, things = np.zeros(ids.shape, np.uint8), np.zeros(ids.shape, np.uint16), 0
         for segment in annotation["segments_info"]:

@@ -13,6 +13,7 @@ from cups_ros.types import Classes
 from cups_train.bootstrap.discoveries import discovered
 from cups_train.bootstrap.frames import Loader, Schedule, index_frames
 from cups_train.config import BootstrapConfig, NetworkConfig
+from cups_train.folders.layout import CHECKPOINT, overlay_path
 from cups_train.network import LossOptions, NetworkSpec, PanopticNetwork, build_network, make_spec
 from cups_train.progress import progress
 from cups_train.recording import Recording
@@ -26,7 +27,7 @@ from cups_train.training.photometric import photometric
 from cups_train.training.pictures import write_picture
 from cups_train.training.randomness import generator, torch_generator
 from cups_train.training.sample import Sample, without_slivers
-from cups_train.training.state import CHECKPOINT, State, load_state, save_state
+from cups_train.training.state import State, load_state, save_state
 
 NETWORK = "network"
 
@@ -153,7 +154,7 @@ def finish_step(stage: Stage, done: int, network: PanopticNetwork, optimiser: to
     """Checkpoint and picture where they are due."""
     config, last = stage.config, done == stage.config.steps
     if stage.place.first and (done % config.pictures_every == 0 or last or done == 1):
-        write_picture(out / "overlays" / f"{done:06d}.jpg", batch, network)
+        write_picture(overlay_path(out, f"{done:06d}"), batch, network)
     if done % config.checkpoint_every == 0 or last:
         if stage.place.first:
             save_state(out, State(done, {NETWORK: network}, optimiser.state_dict()), identity(stage, network.spec), "bootstrap", NETWORK)

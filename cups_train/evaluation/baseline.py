@@ -15,6 +15,7 @@ from cups_ros.colors import overlay, palette
 from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
 from cups_train.errors import ModelError
 from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.folders.layout import overlay_path
 from cups_train.folders.results import ResultWriter
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
@@ -102,7 +103,7 @@ def apply(model: Clusters, classes: Classes, recording: Recording, out: Path) ->
         answer = panoptic(classify(model, frame.left), classes)
         writer.write(frame.key, frame.stamp_ns, answer)
         if number % max(1, len(recording.stamps) // OVERLAYS) == 0:
-            write_image(out / "overlays" / f"{frame.key}.jpg", overlay(frame.left, answer, classes))
+            write_image(overlay_path(out, frame.key), overlay(frame.left, answer, classes))
     writer.close()
     return out
 

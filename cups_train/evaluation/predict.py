@@ -12,17 +12,18 @@ from cups_ros.colors import overlay
 from cups_ros.fusion import fuse, letterbox
 from cups_ros.types import Classes, Panoptic, Thresholds
 from cups_train.config import Config, ExportConfig, RecordingConfig, load_config
-from cups_train.errors import CupsError, ModelError, ResultError
-from cups_train.files import read_json, write_image
+from cups_train.errors import CupsError, ModelError
+from cups_train.files import write_image
+from cups_train.folders.layout import overlay_path
 from cups_train.folders.names import under_names
+from cups_train.folders.recordings import recordings_of
 from cups_train.folders.results import ResultWriter, begin_results
-from cups_train.folders.run import RunFolder
+from cups_train.folders.run import RunFolder, is_run
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import ImageSource, Recording, is_image_folder, open_images, open_recordings, recording_names
 from cups_train.types import StereoFrame
 
-TRAINED = ("self_train", "bootstrap")
 OVERLAYS = 4  # pictures of one source
 Source = Recording | ImageSource
 
@@ -55,9 +56,9 @@ def open_sources(paths: list[Path], config: RecordingConfig) -> list[Source]:
 
 def load_predictor(model: Path, stage: str | None, overrides: list[str], over: Path | None = None) -> Predictor:
     """MODEL of `cups-train predict`: a run, a checkpoint (.safetensors) or an exported model folder. Raises CupsError."""
-    if (model / "config.yaml").is_file():
+    if is_run(model):
         run_folder = RunFolder.open(model)
-        return predictor_of_stage(run_folder, stage or last_stage(run_folder), run_folder.config(overrides, over))
+        return predictor_of_stage(run_folder, stage or run_folder.last_stage(), run_folder.config(overrides, over))
     if stage is not None:
         raise CupsError(f"expected a run folder with --stage, found {model}; leave --stage out")
     if (model / "model.json").is_file():
@@ -73,23 +74,7 @@ def predictor_of_stage(run_folder: RunFolder, stage: str, config: Config) -> Pre
     run_folder.fingerprint(stage)
     if stage == "labels":
         return _of_labels(run_folder, config)
-    return _of_checkpoint(run_folder.stage(stage) / "checkpoint.safetensors", config.export, config.device, run_folder.classes())
-
-
-def last_stage(run_folder: RunFolder) -> str:
-    for stage in (*TRAINED, "labels"):
-        if (run_folder.stage(stage) / "done.json").exists():  # a damaged stage is no reason to take an earlier one in silence
-            run_folder.fingerprint(stage)
-            return stage
-    raise CupsError(f"expected a finished stage in {run_folder.root}, found none; `cups-train pseudo-label` and `cups-train train` make them")
-
-
-def last_checkpoint(run_folder: RunFolder) -> Path:
-    """The checkpoint of the last trained stage."""
-    stage = last_stage(run_folder)
-    if stage not in TRAINED:
-        raise CupsError(f"expected a trained stage in {run_folder.root}, found only labels; `cups-train train {run_folder.root}` makes it")
-    return run_folder.stage(stage) / "checkpoint.safetensors"
+    return _of_checkpoint(run_folder.checkpoint(stage), config.export, config.device, run_folder.classes())
 
 
 def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path]:
@@ -108,7 +93,7 @@ def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path
         for number, answer in enumerate(progress(answers, f"predict {source.name}", length)):
             writer.write(answer.key, answer.stamp_ns, answer.panoptic)
             if number % max(1, length // OVERLAYS) == 0:
-                write_image(folder / "overlays" / f"{answer.key}.jpg", overlay(answer.image, answer.panoptic, predictor.classes))
+                write_image(overlay_path(folder, answer.key), overlay(answer.image, answer.panoptic, predictor.classes))
         writer.close()
         shutil.rmtree(work, ignore_errors=True)
     return folders
@@ -119,39 +104,6 @@ def baseline(run_folder: RunFolder, recordings: list[Recording], out: Path, conf
     from cups_train.evaluation import baseline as kmeans
 
     return kmeans.run(recordings_of(run_folder, config), recordings, out, config.semantics.classes, config.seed, run_folder.stage("motion"))
-
-
-def recordings_of(run_folder: RunFolder, config: Config) -> list[Recording]:
-    """The recordings that a run was labelled from. Raises CupsError where one has changed or gone."""
-    paths = [Path(path) for path, _ in _labelled(run_folder).values()]
-    if not paths:
-        raise CupsError(f"expected a labelled run, found no recordings in {run_folder.root}; `cups-train pseudo-label` makes one")
-    recordings = open_recordings(paths, config.recording)
-    check_recordings(run_folder, recordings)
-    return recordings
-
-
-def check_recordings(run_folder: RunFolder, recordings: list[Recording]) -> None:
-    """Raises CupsError where the run was not labelled from these recordings as they are now."""
-    labelled = _labelled(run_folder)
-    for recording in recordings:
-        _, fingerprint = labelled.get(recording.name, ("", ""))
-        if recording.fingerprint != fingerprint:
-            raise CupsError(f"expected {recording.path} as it was when {run_folder.root} was labelled, found "
-                            f"{'another content' if fingerprint else 'that it had no part in it'}; label again with `cups-train pseudo-label`")
-
-
-def _labelled(run_folder: RunFolder) -> dict[str, tuple[str, str]]:
-    """Name -> path and fingerprint of the recordings that a run was labelled from."""
-    found = {}
-    for path in sorted(run_folder.stage("recording").glob("*/index.json")):
-        row = read_json(path)
-        try:
-            found[str(row["name"])] = str(row["path"]), str(row["fingerprint"])
-        except (KeyError, TypeError) as error:
-            raise ResultError(f"expected name, path and fingerprint of a recording in {path}, found a damaged file; "
-                              "`cups-train pseudo-label` makes it again") from error
-    return found
 
 
 def _images(source: Source) -> Iterator[tuple[str, int, np.ndarray]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from cups_train.errors import ResultError
 from cups_train.files import read_json
+from cups_train.folders.layout import PANOPTIC
+from cups_train.folders.results import map_path
 
 Folders = str | Path | Sequence[str | Path]
 FrameKey = tuple[int, str]  # position of the folder in its list, file name
@@ -78,9 +80,9 @@ def read_index(folders: Folders) -> ResultIndex:
             for annotation in tree["annotations"]:
                 name = str(annotation["file_name"])
                 segments = {int(s["id"]): _segment(s) for s in annotation["segments_info"]}
-                frames[position, name] = FrameEntry(path / "panoptic" / name, segments)
+                frames[position, name] = FrameEntry(map_path(path, name), segments)
         except (KeyError, TypeError, ValueError) as error:
-            raise ResultError(f"expected images, annotations and categories in COCO panoptic form in {path / 'panoptic.json'}, "
+            raise ResultError(f"expected images, annotations and categories in COCO panoptic form in {path / PANOPTIC}, "
                               f"found {type(error).__name__} at {error}") from error
     index = ResultIndex(",".join(map(str, paths)), categories, frames)
     _check_categories(index)
@@ -88,9 +90,9 @@ def read_index(folders: Folders) -> ResultIndex:
 
 
 def _read_panoptic_json(folder: Path) -> dict[str, Any]:
-    file = folder / "panoptic.json"
+    file = folder / PANOPTIC
     if not file.is_file():
-        inside = sorted(p.parent.name for p in folder.glob("*/panoptic.json"))
+        inside = sorted(p.parent.name for p in folder.glob(f"*/{PANOPTIC}"))
         hint = f"; folders in it that have one: {', '.join(inside)} (join those wanted by commas)" if inside else ""
         raise ResultError(f"expected a result folder with panoptic.json, found none in {folder}{hint}")
     tree = read_json(file)

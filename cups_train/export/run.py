@@ -19,13 +19,14 @@ from cups_train.export.parity import LIMITS, compare, probe_images
 from cups_train.export.precision import in_half
 from cups_train.export.tensorrt import build_engine
 from cups_train.files import check_out, sha256, write_json
+from cups_train.folders.layout import INPUTS
 from cups_train.folders.names import under_names
 from cups_train.network import PanopticNetwork, load_checkpoint, read_checkpoint_metadata
 
 logger = logging.getLogger(__name__)
 MODEL = {"model.json", "model.onnx", "model.plan"}
 PARITY_IMAGES = 4
-JOURNAL = {"inputs.json"}  # what a run folder has written before its stage starts
+JOURNAL = {INPUTS}  # what a run folder has written before its stage starts
 
 
 def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None) -> None:

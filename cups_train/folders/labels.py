@@ -9,6 +9,7 @@ import numpy as np
 
 from cups_train.errors import ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.folders.layout import LABELS
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,15 @@ def write_labels(folder: Path, name: str, frames: list[LabelledFrame]) -> None:
     """labels.json of one recording, once all its maps are there."""
     rows = [{"key": f.key, "stamp_ns": f.stamp_ns, "instances": [asdict(i) for i in f.instances], "reason": f.reason,
              "sha256": checksum(folder, f.key) if f.sha256 is None else f.sha256} for f in frames]
-    write_json(folder / "labels.json", {"recording": name, "frames": rows})
+    write_json(folder / LABELS, {"recording": name, "frames": rows})
 
 
 def read_labels(folder: Path) -> list[LabelledFrame]:
     """All labelled frames of one recording's folder, in order. Raises ResultError where labels.json is missing or does not fit."""
-    tree = read_json(folder / "labels.json")
+    tree = read_json(folder / LABELS)
     try:
         return [LabelledFrame(folder, str(row["key"]), int(row["stamp_ns"]), tuple(LabelInstance(**i) for i in row["instances"]), row["reason"],
                               row.get("sha256")) for row in tree["frames"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultError(f"expected the frames of a labelled recording in {folder / 'labels.json'}, found {type(error).__name__} at {error}; "
+        raise ResultError(f"expected the frames of a labelled recording in {folder / LABELS}, found {type(error).__name__} at {error}; "
                           f"`cups-train pseudo-label` makes it again") from error

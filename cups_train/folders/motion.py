@@ -8,6 +8,7 @@ import numpy as np
 
 from cups_train.errors import ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.folders.layout import MOTION
 from cups_train.types import MotionResult, MovingObject
 
 
@@ -52,11 +53,11 @@ class MotionFolder(dict[str, MotionResult]):
 
 def read_motion(folder: Path) -> MotionFolder:
     """A finished motion folder: results by key without their maps, which `.instances(key)` reads. Raises ResultError."""
-    content = read_json(folder / "motion.json")
+    content = read_json(folder / MOTION)
     try:
         return MotionFolder(folder, content["frames"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ResultError(f"expected the frames of a motion folder in {folder / 'motion.json'}, found {type(error).__name__} at {error}; "
+        raise ResultError(f"expected the frames of a motion folder in {folder / MOTION}, found {type(error).__name__} at {error}; "
                           f"`cups-train motion` makes it again") from error
 
 

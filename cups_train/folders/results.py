@@ -10,8 +10,10 @@ import numpy as np
 from cups_ros.types import Classes, Panoptic, Segment
 from cups_train.errors import CupsError
 from cups_train.files import check_out, read_json, write_image, write_json
+from cups_train.folders.layout import OVERLAYS, PANOPTIC
 
-OWN = {"panoptic.json", "panoptic", "overlays"}
+MAPS = "panoptic"
+OWN = {PANOPTIC, MAPS, OVERLAYS}
 
 
 @dataclass
@@ -32,26 +34,31 @@ class ResultWriter:
 
     def write_ids(self, key: str, stamp_ns: int, ids: np.ndarray, segments_info: list[dict[str, Any]]) -> None:
         """The same from a map of segment ids (H, W) and its rows, for a truth that has more to say."""
-        write_image(self.folder / "panoptic" / f"{key}.png", ids_to_rgb(ids))
+        write_image(map_path(self.folder, f"{key}.png"), ids_to_rgb(ids))
         image_id = len(self._images)
         self._images.append({"id": image_id, "file_name": f"{key}.png", "width": int(ids.shape[1]), "height": int(ids.shape[0]),
                              "stamp_ns": int(stamp_ns)})
         self._annotations.append({"image_id": image_id, "file_name": f"{key}.png", "segments_info": segments_info})
 
     def close(self) -> None:
-        write_json(self.folder / "panoptic.json", {"images": self._images, "annotations": self._annotations,
-                                                   "categories": self.classes.to_json(), "info": self.info})
+        write_json(self.folder / PANOPTIC, {"images": self._images, "annotations": self._annotations, "categories": self.classes.to_json(),
+                                            "info": self.info})
 
 
 def begin_results(folder: Path, option: str = "--out") -> None:
     """An older result in `folder` is finished no more: it will be written anew. Raises CupsError where another thing is there."""
     check_out(folder, OWN, option)
-    index = folder / "panoptic.json"
+    index = folder / PANOPTIC
     if index.is_file():
         tree = read_json(index)
         if not isinstance(tree, dict) or tree.get("info", {}).get("kind") == "truth":
             raise CupsError(f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name another folder")
         index.unlink()
+
+
+def map_path(folder: Path, file_name: str) -> Path:
+    """The map that a row of panoptic.json names."""
+    return folder / MAPS / file_name
 
 
 def ids_to_rgb(ids: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cups_train.errors import ResultError
 from cups_train.files import write_atomically, write_image
+from cups_train.folders.layout import MOTION, overlay_path
 from cups_train.folders.motion import frame_json, read_frame
 from cups_train.motion.tracks import keep_supported, track
 from cups_train.picks import evenly_spaced
@@ -41,7 +42,7 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
         with beside.open("w") as file:
             _write_json(file, _kept(recording, out, results, shown), settings)
 
-    write_atomically(out / "motion.json", write)
+    write_atomically(out / MOTION, write)
     shutil.rmtree(out / "frames", ignore_errors=True)
 
 
@@ -58,7 +59,7 @@ def _kept(recording: Recording, out: Path, results: Iterator[MotionResult], show
     for result in results:
         write_image(out / "instances" / f"{result.key}.png", result.instances)
         if result.key in shown:
-            write_image(out / "overlays" / f"{result.key}.jpg", overlay(recording.left(result.key), result))
+            write_image(overlay_path(out, result.key), overlay(recording.left(result.key), result))
         yield frame_json(result)
 
 

@@ -16,6 +16,7 @@ from cups_train.files import check_out, read_json, write_json
 from cups_train.flow.classical import scene_flow
 from cups_train.flow.given import given_flow, has_given
 from cups_train.flow.learned.weights import source_facts, where, with_weights
+from cups_train.folders.layout import MOTION, OVERLAYS
 from cups_train.folders.motion import write_frame
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.confirm import Before
@@ -28,7 +29,7 @@ from cups_train.types import MotionResult, SceneFlow, StereoFrame
 
 STEP_CHANGE = 0.2  # share by which the time step may differ for the frame before to say something of a motion
 CHUNK = 4  # frames in a row for one worker: their disparities are computed once
-OWN = {"frames", "instances", "overlays", "motion.json", "flow", "flow.safetensors"}
+OWN = {"frames", "instances", OVERLAYS, MOTION, "flow", "flow.safetensors"}
 NO_PARTNER = "no frame before or after it within the time step"
 
 
@@ -75,16 +76,16 @@ def _flat(parts: Iterator[list[str]]) -> Iterator[str]:
 
 
 def _is_done(out: Path, settings: dict[str, Any]) -> bool:
-    return (out / "motion.json").exists() and read_json(out / "motion.json").get("settings") == settings
+    return (out / MOTION).exists() and read_json(out / MOTION).get("settings") == settings
 
 
 def _begin(out: Path, settings: dict[str, Any]) -> None:
     """Keep what an earlier run with the same settings has finished, nothing else."""
     path = out / "frames" / "settings.json"
     if not path.exists() or read_json(path) != settings:
-        for name in ("frames", "instances", "overlays"):
+        for name in ("frames", "instances", OVERLAYS):
             shutil.rmtree(out / name, ignore_errors=True)
-        (out / "motion.json").unlink(missing_ok=True)
+        (out / MOTION).unlink(missing_ok=True)
         write_json(path, settings)
 
 

@@ -16,6 +16,7 @@ from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
 from cups_train.folders.labels import LabelledFrame, checksum, holds, read_labels, write_labels, write_maps
+from cups_train.folders.layout import LABELS, MOTION, STATISTICS, overlay_path
 from cups_train.folders.motion import read_instances, read_motion
 from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.parallel import map_frames
@@ -91,7 +92,7 @@ def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterato
     index, lens = read_motion(motion), Lens(recording.camera.fx, recording.step_ns / 1e9)
     for stamp in recording.stamps:
         if stamp.key not in index:
-            raise ResultError(f"expected frame {stamp.key} of {recording.name} in {motion / 'motion.json'}, found {len(index)} others; "
+            raise ResultError(f"expected frame {stamp.key} of {recording.name} in {motion / MOTION}, found {len(index)} others; "
                               f"delete the folder to make it again")
         yield FrameInput(motion, semantics, index[stamp.key], lens)
 
@@ -148,7 +149,7 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
     if basis.is_file() and read_json(basis) == {"sha256": digest}:
         return
     basis.unlink(missing_ok=True)
-    for path in (*out.glob("*/*_class.png"), *out.glob("*/*_instance.png"), *out.glob("*/labels.json"), *out.glob("*/overlays/*.jpg")):
+    for path in (*out.glob("*/*_class.png"), *out.glob("*/*_instance.png"), *out.glob(f"*/{LABELS}"), *out.glob("*/overlays/*.jpg")):
         path.unlink()
     write_json(basis, {"sha256": digest})
 
@@ -156,7 +157,7 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
 def write_pictures(recording: Recording, folder: Path, frames: list[LabelledFrame], classes: Classes) -> None:
     """folder/overlays/KEY.jpg of a few frames."""
     for frame in frames[:: max(1, -(-len(frames) // OVERLAYS))]:
-        picture = folder / "overlays" / f"{frame.key}.jpg"
+        picture = overlay_path(folder, frame.key)
         if not picture.is_file():
             write_image(picture, overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes))
 
@@ -178,7 +179,7 @@ def finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Count
     area, counts, split = found
     result = statistics(frames, area, counts, split, rules.classes)
     judged: Mapping[str, object] = verdict(result, rules.config)
-    write_json(out / "statistics.json", {**result, "gate": judged})
+    write_json(out / STATISTICS, {**result, "gate": judged})
     for warning in judged["warnings"]:  # type: ignore[attr-defined]
         logger.warning(warning)
     if not judged["passed"]:

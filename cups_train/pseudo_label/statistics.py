@@ -13,6 +13,7 @@ from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json
 from cups_train.folders.labels import LabelledFrame, read_labels
+from cups_train.folders.layout import LABELS, STATISTICS
 from cups_train.pseudo_label.counts import Counts
 from cups_train.pseudo_label.reasons import advice, in_words, sum_up
 from cups_train.pseudo_label.split import Split
@@ -113,8 +114,8 @@ def warnings(statistics: dict[str, Any]) -> list[str]:
 
 def check(labels: Path, config: LabelConfig) -> str:
     """The quality gate on a finished label folder, as text. Raises GateError where it does not pass, ResultError where a label file changed since."""
-    found = read_json(labels / "statistics.json")
-    for path in sorted(labels.glob("*/labels.json")):
+    found = read_json(labels / STATISTICS)
+    for path in sorted(labels.glob(f"*/{LABELS}")):
         for frame in read_labels(path.parent):
             frame.verify()
     gate(found, config)

@@ -14,6 +14,7 @@ from cups_ros.types import Classes, PseudoClass
 from cups_train.config import RenderConfig
 from cups_train.errors import CupsError
 from cups_train.files import write_image
+from cups_train.folders.layout import TRUTH
 from cups_train.folders.results import ResultWriter
 from cups_train.progress import progress
 from cups_train.render.actors import STANDING, Actor
@@ -63,7 +64,7 @@ def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | No
             rows.append(_frame_row(scene, moment.number, stamp, moving))
         geometry = {"scene": config.scene, "baseline": camera.baseline, "dt": STEP_S, "W": camera.width, "H": camera.height,
                     "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "frames": rows}
-        (beside / "truth.json").write_text(json.dumps(geometry) + "\n")
+        (beside / TRUTH).write_text(json.dumps(geometry) + "\n")
         truth.close()
         shutil.rmtree(out / "truth", ignore_errors=True)
         beside.rename(out / "truth")

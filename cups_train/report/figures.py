@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cups_train.files import read_json
-from cups_train.folders.run import STAGES
+from cups_train.folders.layout import DONE, MOTION
+from cups_train.folders.stages import STAGES
 
 Curve = tuple[str, list[tuple[float, float]]]
 
@@ -16,10 +17,10 @@ def stage_times(run: Path) -> list[dict[str, Any]]:
     """One row for every finished stage: name, seconds, files, end."""
     rows = []
     for stage in STAGES:
-        path = run / stage / "done.json"
+        path = run / stage.name / DONE
         if path.is_file():
             done = read_json(path)
-            rows.append({"stage": stage, "seconds": done["seconds"], "files": done["outputs"]["files"], "finished": done["finished"]})
+            rows.append({"stage": stage.name, "seconds": done["seconds"], "files": done["outputs"]["files"], "finished": done["finished"]})
     return rows
 
 
@@ -37,7 +38,7 @@ def score_rows(metrics: dict[str, Any], titles: dict[str, str]) -> list[dict[str
 def motion_summary(folder: Path) -> list[dict[str, Any]]:
     """One row a recording: frames, frames with an object, objects, the commonest reasons of the others with their counts."""
     rows = []
-    for path in sorted(folder.glob("*/motion.json")):
+    for path in sorted(folder.glob(f"*/{MOTION}")):
         frames = read_json(path)["frames"]
         reasons = Counter(f["reason"] for f in frames if f["reason"])
         rows.append({"name": path.parent.name, "frames": len(frames), "moving": sum(bool(f["objects"]) for f in frames),

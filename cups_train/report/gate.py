@@ -9,6 +9,7 @@ import yaml
 
 from cups_ros.types import Classes
 from cups_train.files import read_json
+from cups_train.folders.layout import CONFIG, LABELS, STATISTICS
 
 WIDTH, HEIGHT = 1080, 150  # of a bar chart, px
 MOST = 8  # instances of a frame from which frames are counted together
@@ -17,7 +18,7 @@ MARGIN = 18  # px below the bars, for ids
 
 def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
     """Verdict, figures, charts and table of the labels; None where they are not finished."""
-    path = run / "labels" / "statistics.json"
+    path = run / "labels" / STATISTICS
     if not path.is_file() or not len(classes):
         return None
     found = read_json(path)
@@ -60,10 +61,10 @@ def bars(values: list[tuple[int, float, str, bool]], line: float | None) -> dict
 def instances_of_frames(labels: Path) -> list[tuple[str, int]]:
     """Frames by their number of labelled objects: ("0", frames), ... ("8 or more", frames)."""
     counts: Counter[int] = Counter()
-    for path in sorted(labels.glob("*/labels.json")):
+    for path in sorted(labels.glob(f"*/{LABELS}")):
         counts.update(min(len(frame["instances"]), MOST) for frame in read_json(path)["frames"])
     return [(f"{n} or more" if n == MOST else str(n), counts[n]) for n in range(max(counts, default=0) + 1)]
 
 
 def _psi(run: Path) -> float:
-    return float(yaml.safe_load((run / "config.yaml").read_text())["labels"]["psi"])
+    return float(yaml.safe_load((run / CONFIG).read_text())["labels"]["psi"])

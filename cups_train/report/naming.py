@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cups_ros.types import Classes
 from cups_train.files import read_image, write_text
+from cups_train.folders.layout import NAMES, NAMES_PAGE
 from cups_train.folders.names import names_yaml
 from cups_train.recording import Recording
 from cups_train.report.contact_sheet import find_examples
@@ -28,12 +29,12 @@ def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes)
     rows = [{"c": c, "share": e.share, "images": [data_uri(crop) for crop in e.crops],
              "standing": classes.items[c.merge_into - 1] if c.merge_into else None} for c, e in in_order]
     environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)
-    names = run / "names.yaml"
+    names, sheet = run / NAMES, run / NAMES_PAGE
     page = environment.get_template("names.html").render(name=run.name, rows=rows, file=names.name)
-    write_text(run / "names.html", page)
+    write_text(sheet, page)
     if not names.exists():
         write_text(names, names_yaml(classes))
-    return (f"{run / 'names.html'} shows the classes; write names and colours into {names}, and `merge_into: ID` where two are one; "
+    return (f"{sheet} shows the classes; write names and colours into {names}, and `merge_into: ID` where two are one; "
             "predict, evaluate and export use them from then on")
 
 

@@ -9,51 +9,53 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cups_ros.types import Classes
 from cups_train.files import read_json, write_text
+from cups_train.folders import layout
+from cups_train.folders.recordings import index_paths
 from cups_train.folders.run import RunFolder
+from cups_train.folders.stages import STAGES
 from cups_train.report.figures import curve, loss_curves, motion_summary, score_rows, stage_times
 from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
 
 PICTURES = 6  # of one kind
-STAGE_TITLES = {"kmeans": "k-means on colour and position", "labels": "stage 1: pseudo labels", "bootstrap": "stage 2: bootstrapping",
-                "self_train": "stage 3: self-training"}
+STAGE_TITLES = {"kmeans": "k-means on colour and position", **{stage.name: stage.title for stage in STAGES if stage.answers}}
 
 
 def write_report(run: Path) -> Path:
     """Write the page of a run from what its stages have left; stages that are missing are left out. The page's path."""
     environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)
     page = environment.get_template("page.html").render(**_content(run))
-    path = run / "report" / "index.html"
+    path = run / layout.REPORT / layout.REPORT_PAGE
     write_text(path, page)
     return path
 
 
 def _content(run: Path) -> dict[str, Any]:
-    classes = RunFolder(run).classes() if (run / "classes.json").is_file() else Classes(())
+    classes = RunFolder(run).classes() if (run / layout.CLASSES).is_file() else Classes(())
     return {
         "name": run.name,
         "made": time.strftime("%Y-%m-%d %H:%M"),
-        "recordings": [read_json(p) for p in sorted((run / "recording").glob("*/index.json"))],
+        "recordings": [read_json(p) for p in index_paths(run)],
         "times": stage_times(run),
-        "scores": score_rows(_json(run / "metrics.json") or {}, STAGE_TITLES),
-        "node": _json(run / "node" / "answers.json"),
-        "node_pictures": _pictures(run / "node" / "answers" / "overlays"),
+        "scores": score_rows(_json(run / layout.SCORES) or {}, STAGE_TITLES),
+        "node": _json(run / layout.NODE / layout.NODE_FIGURES),
+        "node_pictures": _pictures(run / layout.NODE / layout.ANSWERS / layout.OVERLAYS),
         "motion": motion_summary(run / "motion"),
         "motion_pictures": _pictures_of_recordings(run / "motion"),
         "semantics_pictures": _pictures_of_recordings(run / "semantics"),
         "label_pictures": _pictures_of_recordings(run / "labels"),
         "sheet": data_uri(run / "semantics" / "classes.jpg") if (run / "semantics" / "classes.jpg").is_file() else None,
         "gate": gate_content(run, classes),
-        "consistency": _json(run / "consistency.json"),
+        "consistency": _json(run / layout.CONSISTENCY),
         "classes": [(c, classes.items[c.merge_into - 1] if c.merge_into else None) for c in classes],
-        "training": [_training(run / s, STAGE_TITLES[s]) for s in ("bootstrap", "self_train") if (run / s / "metrics.jsonl").is_file()],
-        "answers": _answers(run / "evaluation"),
+        "training": [_training(run / s.name, s.title) for s in STAGES if s.trained and (run / s.name / layout.LOSSES).is_file()],
+        "answers": _answers(run / layout.EVALUATION),
     }
 
 
 def _training(stage: Path, title: str) -> tuple[str, list[dict[str, Any]], list[tuple[str, str]]]:
-    curves = [curve(name, points) for name, points in loss_curves(stage / "metrics.jsonl")]
-    return title, curves, _pictures(stage / "overlays", last=True)
+    curves = [curve(name, points) for name, points in loss_curves(stage / layout.LOSSES)]
+    return title, curves, _pictures(stage / layout.OVERLAYS, last=True)
 
 
 def _answers(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:

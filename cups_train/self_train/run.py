@@ -13,6 +13,7 @@ import torch
 
 from cups_train.config import SelfTrainConfig
 from cups_train.files import sha256
+from cups_train.folders.layout import CHECKPOINT, overlay_path
 from cups_train.network import LossOptions, PanopticNetwork, load_checkpoint
 from cups_train.progress import progress
 from cups_train.recording import Recording
@@ -30,7 +31,7 @@ from cups_train.training.photometric import photometric
 from cups_train.training.pictures import write_picture
 from cups_train.training.randomness import generator, torch_generator
 from cups_train.training.sample import IGNORE, Sample, without_slivers
-from cups_train.training.state import CHECKPOINT, State, load_state, save_state
+from cups_train.training.state import State, load_state, save_state
 
 STUDENT, TEACHER = "student", "teacher"
 CROP = (0.5, 1.0)  # short side of the student's crop, share of the labelled image's
@@ -175,7 +176,7 @@ def finish_step(stage: Stage, state: State, start_hash: str, out: Path, batch: l
     config, done = stage.config, state.step
     last = done == config.steps
     if stage.place.first and batch and (done % config.pictures_every == 0 or last or done == 1):
-        write_picture(out / "overlays" / f"{done:06d}.jpg", batch, state.networks[STUDENT])
+        write_picture(overlay_path(out, f"{done:06d}"), batch, state.networks[STUDENT])
     if done % config.checkpoint_every == 0 or last:
         if stage.place.first:
             save_state(out, state, identity(stage, start_hash), "self_train", config.result)

@@ -14,6 +14,7 @@ from cups_train.config import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.files import write_image
 from cups_train.flow.sgm import disparity
+from cups_train.folders.layout import overlay_path
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
@@ -50,7 +51,7 @@ def _write_frame(load_here: Callable[[], SemanticModel], recording: Recording, o
     frame, model = recording.stereo(key), load_here()
     ids = classify_frame(model, frame)
     if key in shown:
-        write_image(out / "overlays" / f"{key}.jpg", tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8)))
+        write_image(overlay_path(out, key), tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8)))
     write_image(out / f"{key}.png", ids)
 
 

@@ -14,6 +14,7 @@ from cups_train.config import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
 from cups_train.files import read_json, sha256, write_atomically, write_image, write_json
+from cups_train.folders.layout import MOTION
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
@@ -155,7 +156,7 @@ def read_nearest(frame: Path) -> np.ndarray:
 def _state_folder(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, motion: Path | None) -> Path:
     """OUT/state, emptied where it is of another training."""
     state = out / "state"
-    moved = [] if motion is None else [sha256(motion / r.name / "motion.json") for r in recordings]
+    moved = [] if motion is None else [sha256(motion / r.name / MOTION) for r in recordings]
     key = {"config": config.model_dump(mode="json"), "seed": seed, "recordings": [r.fingerprint for r in recordings], "motion": moved}
     if not (state / "key.json").exists() or read_json(state / "key.json") != key:
         shutil.rmtree(state, ignore_errors=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cups_train.files import write_text
+from cups_train.folders.layout import LOG, LOSSES
 
 LINES = 200  # about so many step lines in train.log
 
@@ -42,18 +43,18 @@ class Journal:
     def start(self, step: int) -> None:
         """Begin at `step`: drop what an earlier, killed run wrote about later steps (or everything, at step 0)."""
         self.written_at = time.monotonic()
-        path = self.out / "metrics.jsonl"
+        path = self.out / LOSSES
         if not self.active:
             return
         if step == 0:
-            (self.out / "train.log").unlink(missing_ok=True)
+            (self.out / LOG).unlink(missing_ok=True)
         kept = "".join(line for line in _lines(path) if _step_of(line) <= step) if step else ""
         write_text(path, kept)
 
     def text(self, line: str) -> None:
         """A line of train.log."""
         if self.active:
-            with (self.out / "train.log").open("a") as file:
+            with (self.out / LOG).open("a") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def step(self, step: int, values: dict[str, float]) -> None:
@@ -63,7 +64,7 @@ class Journal:
         self.written_at = now
         if not self.active:
             return
-        with (self.out / "metrics.jsonl").open("a") as file:
+        with (self.out / LOSSES).open("a") as file:
             file.write(json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n")
         if step % self.every == 0 or step == self.steps:
             self.text(f"step {step}/{self.steps}  " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cups_train.files import write_atomically
+from cups_train.folders.layout import LOSSES
 
 WARM_UP = 30  # steps, a quarter of a short training
 LEAST = 0.02  # of the learning rate, at the end
@@ -34,7 +35,7 @@ def keep(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step:
 def note(folder: Path, row: dict[str, Any]) -> None:
     """One line more in FOLDER/metrics.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "metrics.jsonl").open("a") as file:
+    with (folder / LOSSES).open("a") as file:
         file.write(json.dumps(row) + "\n")
 
 

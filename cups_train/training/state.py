@@ -13,9 +13,9 @@ import torch
 
 from cups_train.errors import ModelError
 from cups_train.files import read_json, write_bytes, write_json
+from cups_train.folders.layout import CHECKPOINT
 from cups_train.network import PanopticNetwork, load_checkpoint, save_checkpoint
 
-CHECKPOINT = "checkpoint.safetensors"
 STATE = "state"
 OPTIMISER, FACTS = "optimiser.pt", "state.json"
 

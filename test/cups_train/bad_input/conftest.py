@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from cups_ros.types import Classes, Panoptic, PseudoClass
-from cups_train import pipeline
 from cups_train.cli import main
 from cups_train.config import RecordingConfig, load_config
 from cups_train.files import write_image, write_json
+from cups_train.folders.recordings import write_indices
 from cups_train.folders.results import ResultWriter
 from cups_train.folders.run import RunFolder
 from cups_train.network import NetworkSpec, PanopticNetwork, save_checkpoint
@@ -85,7 +85,7 @@ def make_run():
 def _make_run(root, path, network):
     recording, config = open_recording(path, RecordingConfig()), load_config(None, TINY)
     run = RunFolder.create(root, config)
-    pipeline._write_indices([recording], run)
+    write_indices([recording], run)
     with run.making("labels", {}, 1) as folder:
         for stamp in recording.stamps:
             write_image(folder / recording.name / f"{stamp.key}_class.png", np.ones((48, 64), np.uint8))
