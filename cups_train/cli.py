@@ -1,4 +1,4 @@
-"""`cups-train`: verb -> function; nothing else. Modules are imported when their verb is called."""
+"""`cups-train`: verb -> function; nothing else. Modules are imported when their verb is called, settings when they are asked for."""
 from __future__ import annotations
 
 import argparse
@@ -6,17 +6,30 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from cups_train.cli_arguments import ARGUMENTS
-from cups_train.config import Config, RecordingConfig, Section, load_config
+from cups_train import cli_arguments
 from cups_train.errors import CupsError
 
+if TYPE_CHECKING:
+    from cups_train.config import Config
+
 logger = logging.getLogger("cups_train")
-ON_MANY_GPUS = ("train", "self-train")
-ON_A_CLUSTER = ("run", "motion", "pseudo-label", "predict")
 TOPICS = ("left", "right", "left_info", "right_info")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One verb."""
+
+    call: Callable[[argparse.Namespace], None]
+    text: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    sections: tuple[str, ...] = ()  # of the settings, those that its help explains
+    on_many_gpus: bool = False  # may be started by torchrun
+    on_a_cluster: bool = False  # gives its work on single frames to other machines
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,6 +37,18 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+class _Verb(_Parser):
+    """One verb's arguments; what its settings are is looked up where its help is asked for, since that takes longer than all else here."""
+
+    def __init__(self, *, sections: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sections = sections
+
+    def format_help(self) -> str:
+        self.epilog = _settings_text(self.sections)
+        return super().format_help()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,17 +68,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _call(args: argparse.Namespace) -> None:
     """The command, with a cluster where one is named."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and args.command not in ON_MANY_GPUS:
-        raise CupsError(f"expected {' or '.join(ON_MANY_GPUS)} under torchrun, found {args.command}; leave torchrun out")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not COMMANDS[args.command].on_many_gpus:
+        able = (name for name, command in COMMANDS.items() if command.on_many_gpus)
+        raise CupsError(f"expected {' or '.join(able)} under torchrun, found {args.command}; leave torchrun out")
     if getattr(args, "cluster", None) is None:
-        return args.call(args)
+        return COMMANDS[args.command].call(args)
     from cups_train.cluster import absolute, on_cluster
 
     with on_cluster(args.cluster):
-        args.call(argparse.Namespace(**{name: absolute(value) for name, value in vars(args).items()}))
+        COMMANDS[args.command].call(argparse.Namespace(**{name: absolute(value) for name, value in vars(args).items()}))
 
 
 def _config(args: argparse.Namespace) -> Config:
+    from cups_train.config import load_config
+
     topics = [f"recording.{name}={getattr(args, name)}" for name in TOPICS if getattr(args, name, None)]
     return load_config(args.config, topics + args.override)
 
@@ -86,12 +114,12 @@ def _run(args: argparse.Namespace) -> None:
 
 def _motion(args: argparse.Namespace) -> None:
     from cups_train import motion
-    from cups_train.parallel import worker_count
     from cups_train.recording import open_recording
+    from cups_train.work import work_of
 
     config = _config(args)
-    recording = open_recording(args.recording, config.recording)
-    motion.run(recording, args.out, config.motion, config.seed, worker_count(config.workers), args.given, config.device)
+    recording, work = open_recording(args.recording, config.recording), work_of(config)
+    motion.run(recording, args.out, config.motion, work.seed, work.workers, args.given, work.device)
 
 
 def _pseudo_label(args: argparse.Namespace) -> None:
@@ -192,47 +220,51 @@ def _render(args: argparse.Namespace) -> None:
     render(args.out, args.frames, args.seed, _config(args).render)
 
 
-COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, tuple[str, ...]]] = {
-    "inspect": (_inspect, "what a recording holds and whether it can be trained on", ("recording",)),
-    "run": (_run, "the three stages, export and evaluation; resumes where it stopped",
-            ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export")),
-    "motion": (_motion, "stage 1a alone: moving objects of one recording", ("recording", "motion")),
-    "pseudo-label": (_pseudo_label, "stage 1: panoptic pseudo labels", ("recording", "motion", "semantics", "labels")),
-    "train": (_training, "stage 2: panoptic bootstrapping of a labelled run", ("network", "bootstrap")),
-    "self-train": (_training, "stage 3: self-training of a bootstrapped run", ("self_train",)),
-    "predict": (_predict, "result folders of a run, a checkpoint or an exported model", ("recording",)),
-    "evaluate": (_evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", ()),
-    "export": (_export, "the exported model folder of a run", ("export",)),
-    "check": (_check, "quality gate of a run's labels and their consistency over cameras and time, without truth", ("labels",)),
-    "name": (_name, "contact sheet of a run's pseudo classes, and the file that names, colours and merges them", ()),
-    "render": (_render, "the procedural street: a recording and its truth", ("render",)),
+COMMANDS = {
+    "inspect": Command(_inspect, "what a recording holds and whether it can be trained on", cli_arguments.of_recording, ("recording",)),
+    "run": Command(_run, "the three stages, export and evaluation; resumes where it stopped", cli_arguments.run,
+                   ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export"), on_a_cluster=True),
+    "motion": Command(_motion, "stage 1a alone: moving objects of one recording", cli_arguments.motion, ("recording", "motion"), on_a_cluster=True),
+    "pseudo-label": Command(_pseudo_label, "stage 1: panoptic pseudo labels", cli_arguments.pseudo_label,
+                            ("recording", "motion", "semantics", "labels"), on_a_cluster=True),
+    "train": Command(_training, "stage 2: panoptic bootstrapping of a labelled run", cli_arguments.of_run, ("network", "bootstrap"),
+                     on_many_gpus=True),
+    "self-train": Command(_training, "stage 3: self-training of a bootstrapped run", cli_arguments.of_run, ("self_train",), on_many_gpus=True),
+    "predict": Command(_predict, "result folders of a run, a checkpoint or an exported model", cli_arguments.predict, ("recording",),
+                       on_a_cluster=True),
+    "evaluate": Command(_evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", cli_arguments.evaluate),
+    "export": Command(_export, "the exported model folder of a run", cli_arguments.export, ("export",)),
+    "check": Command(_check, "quality gate of a run's labels and their consistency over cameras and time, without truth", cli_arguments.of_run,
+                     ("labels",)),
+    "name": Command(_name, "contact sheet of a run's pseudo classes, and the file that names, colours and merges them", cli_arguments.of_run),
+    "render": Command(_render, "the procedural street: a recording and its truth", cli_arguments.render, ("render",)),
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cups-train", description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.")
-    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for name, (call, text, sections) in COMMANDS.items():
-        verb = verbs.add_parser(name, help=text, description=text, epilog=_options_text(sections),
-                               formatter_class=argparse.RawDescriptionHelpFormatter)
-        verb.set_defaults(call=call)
-        ARGUMENTS[name](verb)
-        if name in ON_A_CLUSTER:
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Verb)
+    for name, command in COMMANDS.items():
+        verb = verbs.add_parser(name, help=command.text, description=command.text, sections=command.sections,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+        command.arguments(verb)
+        if command.on_a_cluster:
             verb.add_argument("--cluster", metavar="ADDRESS", help="Ray cluster for the work on single frames: auto, ray://HOST:10001, or local")
         verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
         verb.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over the file's")
-        if "recording" in sections:
+        if "recording" in command.sections:
             for topic in TOPICS:
-                verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=RecordingConfig.model_fields[topic].description)
+                verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=f"the setting recording.{topic}")
     return parser
 
 
-def _options_text(sections: tuple[str, ...]) -> str:
-    """The settings of a command with text and default, from config.py."""
+def _settings_text(sections: tuple[str, ...]) -> str:
+    """The settings of a command with text and default, from config/."""
+    from cups_train.config import Config
+
     lines = ["settings (-o key.path=value or --config FILE.yaml):"] if sections else []
     for name in sections:
-        section: type[Section] = type(getattr(Config(), name))
-        for key, field in section.model_fields.items():
+        for key, field in type(getattr(Config(), name)).model_fields.items():
             lines.append(f"  {name}.{key}  {field.description} [{field.default}]")
     return "\n".join(lines)
 

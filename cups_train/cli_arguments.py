@@ -1,8 +1,7 @@
-"""The arguments of every verb of `cups-train`; settings are in config.py."""
+"""The arguments of every verb of `cups-train`; settings are in config/."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from cups_train.folders.stages import ANSWERING
@@ -16,20 +15,20 @@ def _folders(text: str) -> list[Path]:
     return [Path(name) for name in text.split(",") if name]
 
 
-def _run_arguments(verb: argparse.ArgumentParser) -> None:
+def run(verb: argparse.ArgumentParser) -> None:
     _recordings(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     verb.add_argument("--val", type=_folders, default=[], metavar="V1,V2", help="recordings to evaluate on; no training stage reads them")
     verb.add_argument("--truth", type=_folders, default=[], metavar="T1,T2", help="their truth folders")
 
 
-def _motion_arguments(verb: argparse.ArgumentParser) -> None:
-    _inspect_arguments(verb)
+def motion(verb: argparse.ArgumentParser) -> None:
+    of_recording(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the motion folder")
     verb.add_argument("--given", type=Path, metavar="TRUTH", help="take flow and disparity from this truth folder instead of estimating them")
 
 
-def _pseudo_label_arguments(verb: argparse.ArgumentParser) -> None:
+def pseudo_label(verb: argparse.ArgumentParser) -> None:
     _recordings(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     verb.add_argument("--export", type=Path, metavar="DIR", help="write the labels as result folders; on a finished run nothing else is done")
@@ -37,14 +36,14 @@ def _pseudo_label_arguments(verb: argparse.ArgumentParser) -> None:
                       "or DIR/NAME for several recordings, holds STEM_semantic.png and STEM_instance.png in the order of the frames")
 
 
-def _predict_arguments(verb: argparse.ArgumentParser) -> None:
+def predict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", type=Path, metavar="MODEL", help="a run, a .safetensors checkpoint or an exported model folder")
     verb.add_argument("recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap, .db3, or a folder of images")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the result folder")
     verb.add_argument("--stage", choices=ANSWERING, help="stage of a run; its last finished one without this")
 
 
-def _evaluate_arguments(verb: argparse.ArgumentParser) -> None:
+def evaluate(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("result", type=_folders, metavar="RESULT", help="result folder, or several joined by commas")
     verb.add_argument("--truth", type=_folders, required=True, metavar="TRUTH", help="truth folders, paired by position")
     verb.add_argument("--fit-result", type=_folders, default=[], metavar="R2", help="fit the assignment of pseudo classes on these results")
@@ -57,28 +56,21 @@ def _evaluate_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
 
 
-def _run_argument(verb: argparse.ArgumentParser) -> None:
+def of_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
 
 
-def _inspect_arguments(verb: argparse.ArgumentParser) -> None:
+def of_recording(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
 
 
-def _export_arguments(verb: argparse.ArgumentParser) -> None:
-    _run_argument(verb)
+def export(verb: argparse.ArgumentParser) -> None:
+    of_run(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="MODEL", help="the exported model folder")
     verb.add_argument("--format", metavar="onnx,tensorrt", help="formats, joined by commas")
 
 
-def _render_arguments(verb: argparse.ArgumentParser) -> None:
+def render(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="DIR/recording and DIR/truth are written")
     verb.add_argument("--frames", type=int, default=24, metavar="N", help="stereo frames (24)")
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed of street, traffic and camera (0)")
-
-
-ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
-    "inspect": _inspect_arguments, "run": _run_arguments, "motion": _motion_arguments, "pseudo-label": _pseudo_label_arguments,
-    "train": _run_argument, "self-train": _run_argument, "predict": _predict_arguments, "evaluate": _evaluate_arguments,
-    "export": _export_arguments, "check": _run_argument, "name": _run_argument, "render": _render_arguments,
-}

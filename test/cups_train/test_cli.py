@@ -1,11 +1,33 @@
 """The command line: help for every verb, one sentence and exit code 2 for what a user can mend."""
+import subprocess
+import sys
+
 import pytest
 
-from cups_train.cli import ARGUMENTS, COMMANDS, main
+from cups_train.cli import COMMANDS, main
+
+HEAVY = ("cv2", "numpy", "pydantic", "torch", "yaml")
 
 
-def test_every_verb_has_arguments():
-    assert COMMANDS.keys() == ARGUMENTS.keys()
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_has_arguments(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb])
+    assert stop.value.code == 2 and "required" in capsys.readouterr().err
+
+
+def test_the_help_of_all_verbs_reads_no_settings_and_no_library():
+    """It is there at once."""
+    program = f"""
+import sys
+from cups_train.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    print([name for name in {HEAVY} if name in sys.modules])
+"""
+    text = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert all(verb in text for verb in COMMANDS) and text.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -14,7 +36,7 @@ def test_help_names_every_setting(verb, capsys):
         main([verb, "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and "--config" in text
-    assert "motion" not in COMMANDS[verb][2] or "motion.max_depth  points further away are not used [m] [70.0]" in text
+    assert "motion" not in COMMANDS[verb].sections or "motion.max_depth  points further away are not used [m] [70.0]" in text
 
 
 @pytest.mark.parametrize("argv", [["fly"], ["run"], ["motion", "x"], ["render", "--out", "x", "--frames", "many"]])
