@@ -21,7 +21,7 @@ CLASSES = [
     {"id": 2, "name": "car", "isthing": 1, "color": [0, 0, 142]},
     {"id": 3, "name": "sky", "isthing": 0, "color": [70, 130, 180]},
 ]
-ROS_TESTS = ("test_messages.py", "test_panoptic_node.py", "launch", "test_markers.py", "test_node_equals_predict.py",
+ROS_TESTS = ("test_images.py", "test_messages.py", "test_panoptic_node.py", "launch", "test_markers.py", "test_node_equals_predict.py",
              "test_vision_msgs.py", "test_inputs.py", "test_lifecycle.py", "test_parameters.py")
 ONE_CAR = ((24, 16, 72, 48), (0, 0, 0, 0))  # boxes: x1, y1, x2, y2
 Boxes = tuple[tuple[float, float, float, float], tuple[float, float, float, float]]

@@ -78,7 +78,7 @@ def test_engine_failures_are_survived_counted_and_told(running: Running, model_f
             begun = time.monotonic()
             graph.until(lambda: not failing, lambda: graph.images.publish(image(2)))
             graph.ask(image(3 + number))
-            assert time.monotonic() - begun < 20  # a loaded machine; the measure is in benchmarks/soak.py
+            assert time.monotonic() - begun < 20  # a loaded machine; the measure is in benchmarks/node/soak.py
         values = graph.values()
         assert (values["engine_failures"], values["failed"]) == ("3", "3") and values["engine"] == "onnxruntime-cpu"
         assert "engine onnxruntime-cpu failed (cable 2 is loose); it was opened again after" in values["last_error"]

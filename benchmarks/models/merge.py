@@ -1,6 +1,6 @@
-"""The merge inside the graph against the sequential merge of the host, on the answers of a trained model.
+"""Prints how far the merge inside the graph equals the sequential merge of the host, on the answers of a trained model.
 
-    python benchmarks/merge.py MODEL RECORDING [RECORDING...] [--truth TRUTH[,TRUTH...]]
+    python benchmarks/models/merge.py MODEL RECORDING [RECORDING...] [--truth TRUTH[,TRUTH...]]
 
 Every image is answered once by the model; both merges start from the same raw outputs. The map of ids is compared at the size of the network's
 input, panoptic quality (where truth is given, one folder a recording) at the size of the images, as the node publishes them.

@@ -1,4 +1,4 @@
-"""What the node's benchmarks share: a ROS domain and transport of their own, the node as a child, a camera that also reads the answers."""
+"""Prints nothing: what the node's benchmarks share, a ROS domain of their own, the node as a child, a camera that also reads the answers."""
 from __future__ import annotations
 
 import array
@@ -21,7 +21,7 @@ import numpy as np
 
 from cups_ros.stamps import sec_nanosec, stamp_ns
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 START_S = 120.0
 LAST_S = 2.5  # for the last answers
 DOMAINS = range(83, 100)  # tests take 30 to 64, the demo 65 to 82
@@ -62,10 +62,10 @@ class Child:
 
 @contextmanager
 def node(*arguments: str) -> Iterator[Child]:
-    """Start benchmarks/node_under_test.py; its diary is there after the block."""
+    """Start benchmarks/node/under_test.py; its diary is there after the block."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "diary.json"
-        command = [sys.executable, str(ROOT / "benchmarks/node_under_test.py"), "--out", str(out), *arguments]
+        command = [sys.executable, str(ROOT / "benchmarks/node/under_test.py"), "--out", str(out), *arguments]
         child = Child(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT))
         try:
             yield child

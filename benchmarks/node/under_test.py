@@ -1,6 +1,6 @@
-"""The node as the benchmarks start it: the real one, with an engine of a known duration or with failures, and a diary of every image.
+"""Prints nothing, writes a diary of every image: the real node as the benchmarks start it, with an engine of known duration or with failures.
 
-Not started by hand: benchmarks/node.py, soak.py and fuzz_node.py do.
+Not started by hand: benchmarks/node/overhead.py and soak.py do.
 """
 from __future__ import annotations
 

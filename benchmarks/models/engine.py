@@ -1,6 +1,9 @@
-"""Latency and rate of the full, light and tiny network by input size, precision and back end, with random weights. No arguments are needed.
+"""Prints latency and rate of the full, light and tiny network by input size, precision and back end, with random weights.
 
-    python benchmarks/engine.py [--variants full,light,tiny] [--sizes 512x1024,256x512] [--precisions fp32] [--engines ...] [--merge] [--keep DIR]
+No arguments are needed.
+
+    python benchmarks/models/engine.py [--variants full,light,tiny] [--sizes 512x1024,256x512] [--precisions fp32] [--engines ...] [--merge]
+                                       [--keep DIR]
 
 One line a variant, size, precision and engine: `engine_*` is the engine alone (canvas in, raw outputs out), `all_*` is what the node does with an
 image of 640 x 1280 (letterbox, engine, panoptic merge). Random weights draw every instance that fits, so that the merge is at its slowest.
@@ -37,7 +40,7 @@ from cups_train.export.precision import in_half
 from cups_train.files import sha256, write_json
 from cups_train.network import NetworkSpec, PanopticNetwork, build_network, make_spec
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RECIPES = {"full": "vehicle", "light": "street", "tiny": "tiny"}  # variant -> recipe under config/train
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i % 3 == 0, (i, i, i)) for i in range(1, 28)))
 IMAGE_SIZE = (640, 1280)

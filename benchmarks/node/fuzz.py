@@ -1,7 +1,7 @@
-"""Malformed messages for the node: it never ends, and every message is answered, counted or refused with a sentence.
+"""Prints what became of 101,000 malformed messages: answered, counted or refused with a sentence; the node never ends.
 
-    .venv/bin/python benchmarks/fuzz_node.py                      # 100,000 by the callback, 1,000 over the transport
-    .venv/bin/python benchmarks/fuzz_node.py --direct 5000 --dds 200
+    .venv/bin/python benchmarks/node/fuzz.py                      # 100,000 by the callback, 1,000 over the transport
+    .venv/bin/python benchmarks/node/fuzz.py --direct 5000 --dds 200
 
 Wrong step, size and encoding, 0x0, 16k x 16k, stamps that go back, sizes that change, truncated and damaged JPEG and PNG, calibrations and depth
 images of nonsense, and sound images in between: those have to be answered. The model is small and real.
@@ -20,9 +20,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from camera import own_graph
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.node.camera import own_graph
+
+ROOT = Path(__file__).resolve().parents[2]
 SOUND_EVERY = 10
 ENCODINGS = ("rgb8", "bgr8", "mono8", "rgba8", "bgra8", "mono16", "16UC1", "yuv422", "yuv422_yuy2", "bayer_rggb8", "bayer_grbg8", "8UC3", "32FC1",
              "rgb16", "", "RGB8", "nv12", "\u00e9", "x" * 300)
@@ -222,8 +223,7 @@ def _until(condition: Callable[[], Any], ears: Any) -> None:
 
 def _tiny(folder: Path) -> Path:
     """A small network with random weights, as it is exported."""
-    from engine import CLASSES, export
-
+    from benchmarks.models.engine import CLASSES, export
     from cups_train.config import ExportConfig, NetworkConfig
     from cups_train.network import build_network, make_spec
 

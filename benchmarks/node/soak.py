@@ -1,7 +1,9 @@
-"""The node for half an hour with a real engine that fails a hundred times: nothing may grow, nothing may slow down.
+"""Prints memory, threads, descriptors and latency of the node, minute by minute, while its engine fails a hundred times in half an hour.
 
-    .venv/bin/python benchmarks/soak.py                    # 30 minutes, the tiny network with random weights
-    .venv/bin/python benchmarks/soak.py --minutes 3 --model runs/demo/model
+Nothing may grow, nothing may slow down.
+
+    .venv/bin/python benchmarks/node/soak.py                    # 30 minutes, the tiny network with random weights
+    .venv/bin/python benchmarks/node/soak.py --minutes 3 --model runs/demo/model
 
 Every line of the table is a minute. The last line says what was asked for, in the last part against the first (5 minutes each, or a third of a
 shorter run): growth of mean memory (it swings by some 40 MB, for every failure opens an engine anew; the first part starts after a tenth of the
@@ -17,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from camera import Camera, node, own_graph, picture
+
+from benchmarks.node.camera import Camera, node, own_graph, picture
 
 RATE_HZ = 5.0  # the tiny network takes twice that on two free cores
 PART_S = 300.0
@@ -76,8 +79,7 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
 
 def _tiny(folder: Path) -> Path:
     """The tiny network with random weights."""
-    from engine import export, spec_of
-
+    from benchmarks.models.engine import export, spec_of
     from cups_train.config import ExportConfig
     from cups_train.network import build_network
 

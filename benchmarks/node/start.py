@@ -1,7 +1,9 @@
-"""How long until the node answers: configure, start, and start anew after kill -9 under the launch file. Two minutes.
+"""Prints the seconds until the node answers: configure, start, and start anew after kill -9 under the launch file.
 
-    .venv/bin/python benchmarks/start.py                       with runs/demo/model
-    .venv/bin/python benchmarks/start.py --model runs/street/model --engines onnxruntime-cpu --kills 10
+Two minutes.
+
+    .venv/bin/python benchmarks/node/start.py                       with runs/demo/model
+    .venv/bin/python benchmarks/node/start.py --model runs/street/model --engines onnxruntime-cpu --kills 10
 
 configure: the call of the transition in a fresh process, and again in the same one; a plan of TensorRT is cached after the first start.
 start: from `ros2 launch` to the first answer to an image. respawn: from kill -9 to the first answer to an image sent since.
@@ -21,9 +23,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from camera import ROOT, START_S, Camera, own_graph, picture
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+
+from benchmarks.node.camera import ROOT, START_S, Camera, own_graph, picture
 
 ROS2 = shutil.which("ros2", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 RATE_HZ = 10.0

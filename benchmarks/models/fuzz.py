@@ -1,6 +1,6 @@
-"""Damaged model folders: each is refused with one sentence, or it still answers; nothing else may happen.
+"""Prints by kind of damage how many damaged model folders are refused with one sentence or still answer; nothing else may happen.
 
-    python benchmarks/fuzz_models.py [--count 1000] [--seed 0]
+    python benchmarks/models/fuzz.py [--count 1000] [--seed 0]
 
 A small model is damaged in many ways: cut and bit-flipped files, values of the card replaced or taken away, missing files and folders in their
 place, wrong sums, graphs with other outputs, shapes, types and classes. A damage that cannot be told

@@ -1,0 +1,1 @@
+"""Programs that measure; each is started by its path. README.md says what each prints."""
