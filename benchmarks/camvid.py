@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -27,8 +27,9 @@ from cups_train import semantics
 from cups_train.config import load_config
 from cups_train.errors import CupsError
 from cups_train.evaluation import baseline
-from cups_train.evaluation.assignment import Matching, match
-from cups_train.evaluation.semantic import accuracy_and_miou
+from cups_train.evaluation.metrics.assignment import match
+from cups_train.evaluation.metrics.semantic import accuracy_and_miou
+from cups_train.evaluation.protocols import MATCHINGS, TITLES, Matching
 from cups_train.files import read_image, write_image, write_json
 from cups_train.progress import progress
 from cups_train.recording import open_recordings
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def score(classify: Classify, photographs: list[tuple[np.ndarray, np.ndarray]], pictures: Path) -> dict[str, Any]:
-    """Accuracy and mIoU by both matchings, fitted on one half and scored on the other, mean of both ways; seconds an image."""
+    """Accuracy and mIoU by every matching, fitted on one half and scored on the other, mean of both ways; seconds an image."""
     start = time.perf_counter()
     maps = [classify(image) for image, _ in progress(photographs, "classes")]
     seconds = (time.perf_counter() - start) / len(photographs)
@@ -77,8 +78,8 @@ def score(classify: Classify, photographs: list[tuple[np.ndarray, np.ndarray]], 
         write_image(pictures / f"{number:02d}.jpg", tint(image, ids, table))
     halves = [sum_counts([(ids, label) for ids, (_, label) in list(zip(maps, photographs, strict=True))[part::2]]) for part in (0, 1)]
     row: dict[str, Any] = {"seconds_an_image": seconds}
-    for matching in ("hungarian", "majority"):
-        both = [accuracy_and_miou(scored, assignment(fitted, matching)) for fitted, scored in (halves, halves[::-1])]  # type: ignore[arg-type]
+    for matching in MATCHINGS:
+        both = [accuracy_and_miou(scored, assignment(fitted, matching)) for fitted, scored in (halves, halves[::-1])]
         row[matching] = {"acc": float(np.mean([acc for acc, _ in both])), "miou": float(np.mean([miou for _, miou in both]))}
     return row
 
@@ -94,7 +95,7 @@ def sum_counts(maps: list[tuple[np.ndarray, np.ndarray]]) -> Counts:
     return dict(counts)
 
 
-def assignment(counts: Counts, matching: Matching | Literal["hungarian", "majority"]) -> dict[int, int | None]:
+def assignment(counts: Counts, matching: Matching) -> dict[int, int | None]:
     """Pseudo class -> true class."""
     rows, columns = sorted({row for row, _ in counts if row is not None}), sorted({column for _, column in counts})
     table = np.array([[counts.get((row, column), 0) for column in columns] for row in rows], np.int64)
@@ -102,10 +103,9 @@ def assignment(counts: Counts, matching: Matching | Literal["hungarian", "majori
 
 
 def print_rows(rows: dict[str, Any]) -> None:
-    print(f"{'percent':<44}{'Hungarian acc':>14}{'mIoU':>7}{'majority acc':>14}{'mIoU':>7}{'s/image':>9}")
+    print(f"{'percent: acc, mIoU':<44}" + "".join(f"{TITLES[m]:>20}" for m in MATCHINGS) + f"{'s/image':>9}")
     for name, row in rows.items():
-        h, m = row["hungarian"], row["majority"]
-        figures = f"{100 * h['acc']:>14.1f}{100 * h['miou']:>7.1f}{100 * m['acc']:>14.1f}{100 * m['miou']:>7.1f}"
+        figures = "".join(f"{100 * row[m]['acc']:>13.1f}{100 * row[m]['miou']:>7.1f}" for m in MATCHINGS)
         print(f"{name:<44}{figures}{row['seconds_an_image']:>9.2f}")
 
 

@@ -23,8 +23,8 @@ from cups_train.config import Config, SemanticsConfig, load_config
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
 from cups_train.evaluation import baseline
-from cups_train.evaluation.assignment import CATEGORIES7, match
-from cups_train.evaluation.semantic import accuracy_and_miou
+from cups_train.evaluation.metrics.assignment import CATEGORIES7, match
+from cups_train.evaluation.metrics.semantic import accuracy_and_miou
 from cups_train.files import read_image, read_json, write_json
 from cups_train.flow.sgm import disparity
 from cups_train.folders.layout import PANOPTIC

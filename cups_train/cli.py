@@ -161,7 +161,8 @@ def _training(args: argparse.Namespace) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from cups_train.evaluation.predict import load_predictor, open_sources, predict
+    from cups_train.evaluation.predict import open_sources, predict
+    from cups_train.evaluation.predictors import load_predictor
 
     config = _config(args)
     predictor = load_predictor(args.model, args.stage, args.override, args.config)
@@ -169,18 +170,23 @@ def _predict(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from cups_train.evaluation import EvaluationOptions, evaluate, render_table, save_assignment
+    from cups_train.evaluation.metrics.assignment import save_assignment
+    from cups_train.evaluation.score import EvaluationOptions, evaluate_by_matching
+    from cups_train.evaluation.table import render_matchings, render_table
     from cups_train.files import check_file, write_json
 
     for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
         check_file(file, option)
     options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void)
-    evaluation = evaluate(args.result, args.truth, options)
+    by_matching = evaluate_by_matching(args.result, args.truth, options)
+    evaluation = by_matching[options.matching]
     if args.save_assignment and evaluation.assignment is not None:
         save_assignment(args.save_assignment, evaluation.assignment)
     if args.json:
         write_json(args.json, evaluation.to_json())
     print(render_table(evaluation))
+    if options.fitted:
+        print(render_matchings(by_matching))
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -194,24 +200,25 @@ def _export(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
+    from cups_train.evaluation.consistency import render
     from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
-    from cups_train.report import render_consistency
 
     run_folder = RunFolder.open(args.run)
     run_folder.fingerprint("labels")
     config = run_folder.config(args.override, args.config)
     print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
-    print(render_consistency(pipeline.consistency(recordings_of(run_folder, config), run_folder, config)))
+    print(render(pipeline.consistency(recordings_of(run_folder, config), run_folder, config)))
 
 
 def _name(args: argparse.Namespace) -> None:
     from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
-    from cups_train.report import write_naming_sheet
+    from cups_train.report.naming import write_naming_sheet
 
     run_folder = RunFolder.open(args.run)
-    print(write_naming_sheet(run_folder.root, recordings_of(run_folder, run_folder.config(args.override, args.config)), run_folder.classes()))
+    recordings = recordings_of(run_folder, run_folder.config(args.override, args.config))
+    print(write_naming_sheet(run_folder.root, recordings, run_folder.classes()))
 
 
 def _render(args: argparse.Namespace) -> None:

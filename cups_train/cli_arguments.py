@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cups_train.evaluation.protocols import MATCHINGS, MEANINGS
 from cups_train.folders.stages import ANSWERING
 
 
@@ -51,7 +52,7 @@ def evaluate(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--assignment", type=Path, metavar="FILE", help="use this saved assignment")
     verb.add_argument("--save-assignment", type=Path, metavar="FILE", help="save the assignment that was fitted")
     verb.add_argument("--no-assignment", action="store_true", help="compare class ids as they are")
-    verb.add_argument("--matching", choices=("hungarian", "majority"), default="hungarian", help="one to one first, or most frequent class")
+    verb.add_argument("--matching", choices=MATCHINGS, default="hungarian", help="; ".join(f"{matching} = {meaning}" for matching, meaning in MEANINGS.items()))
     verb.add_argument("--void", choices=("official", "published"), default="official", help="panopticapi's rule, or the published code's")
     verb.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
 

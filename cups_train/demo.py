@@ -11,6 +11,7 @@ from pathlib import Path
 from cups_train import pipeline
 from cups_train.config import Config, load_config
 from cups_train.errors import CupsError
+from cups_train.evaluation.table import render_stages
 from cups_train.files import read_json
 from cups_train.folders import layout
 from cups_train.folders.run import RunFolder
@@ -71,11 +72,7 @@ def _street(folder: Path, frames: int, seed: int, config: Config, kind: str) -> 
 
 
 def _print_scores(run_folder: RunFolder) -> None:
-    print(f"{'percent, unseen streets':<26}{'PQ':>7}{'SQ':>7}{'RQ':>7}{'things':>8}{'stuff':>7}{'mIoU':>7}{'PQ by majority':>16}")
-    for stage, both in read_json(run_folder.root / layout.SCORES).items():
-        m = both["official"]
-        row = (m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["miou"], both["majority"]["pq"])
-        print(f"{stage:<26}" + "".join(f"{100 * v:>{w}.1f}" for v, w in zip(row, (7, 7, 7, 8, 7, 7, 16), strict=True)))
+    print(render_stages(read_json(run_folder.root / layout.SCORES), "percent, unseen streets"))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 from cups_ros.colors import overlay
 from cups_ros.types import Panoptic
 from cups_train.errors import CupsError
-from cups_train.evaluation import EvaluationOptions, evaluate
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 from cups_train.files import write_image, write_json
 from cups_train.folders.layout import ANSWERS, NODE_FIGURES, overlay_path
 from cups_train.folders.results import ResultWriter

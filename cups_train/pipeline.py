@@ -36,7 +36,7 @@ class Validation:
     def check(self, trained_on: list[Recording]) -> None:
         """Raises CupsError where a recording is trained on too, a truth cannot be read or has images that its recording lacks:
         before the work of hours, not after."""
-        from cups_train.evaluation.result_index import read_index
+        from cups_train.folders.result_index import read_index
 
         both = {r.path.resolve() for r in trained_on} & {r.path.resolve() for r in self.recordings}
         if both:
@@ -158,34 +158,39 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
 
     The k-means baseline stands beside them; the assignment of pseudo classes is fitted on the truth that is scored.
     """
-    from cups_train.evaluation import EvaluationOptions, evaluate, render_table
-    from cups_train.evaluation.predict import baseline, predict, predictor_of_stage
+    from cups_train.evaluation import baseline
+    from cups_train.evaluation.predict import predict
+    from cups_train.evaluation.predictors import predictor_of_stage
+    from cups_train.evaluation.protocols import PROTOCOLS
+    from cups_train.evaluation.score import EvaluationOptions, read_tables, score
+    from cups_train.evaluation.table import render_table
+    from cups_train.folders.recordings import recordings_of
 
     root = run_folder.root / layout.EVALUATION
     figures: dict[str, Any] = {}
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
-            folders = baseline(run_folder, list(validation.recordings), root / stage, config)
+            folders = baseline.run(recordings_of(run_folder, config), validation.recordings, root / stage, config.semantics.classes,
+                                   config.seed, run_folder.stage("motion"))
         else:
             folders = predict(predictor_of_stage(run_folder, stage, config), list(validation.recordings), root / stage)
-        official = evaluate(folders, list(validation.truths), EvaluationOptions())
-        published = evaluate(folders, list(validation.truths), EvaluationOptions(void="published"))
-        majority = evaluate(folders, list(validation.truths), EvaluationOptions(matching="majority"))
-        figures[stage] = {"official": official.to_json(), "published": published.to_json(), "majority": majority.to_json()}
-        logger.info("%s\n%s", stage, render_table(official))
+        tables = read_tables(folders, validation.truths)
+        found = {name: score(tables, EvaluationOptions(matching=p.matching, void=p.void)) for name, p in PROTOCOLS.items()}
+        figures[stage] = {name: evaluation.to_json() for name, evaluation in found.items()}
+        logger.info("%s\n%s", stage, render_table(found["strict"]))
     write_json(run_folder.root / layout.SCORES, figures)
     return figures
 
 
 def consistency(recordings: list[Recording], run_folder: RunFolder, config: Config) -> dict[str, Any]:
     """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for these labels."""
-    from cups_train.report import measure_consistency
+    from cups_train.evaluation.consistency import measure
 
     path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
     if path.is_file() and (found := read_json(path)).get("labels") == labels:
         return dict(found)
     load = partial(_classifier, run_folder.stage("semantics"), config.device) if run_folder.is_finished("semantics") else None
-    figures = measure_consistency(recordings, run_folder.root, run_folder.classes().unmerged(), load, worker_count(config.workers))
+    figures = measure(recordings, run_folder.root, run_folder.classes().unmerged(), load, worker_count(config.workers))
     write_json(path, {"labels": labels, **figures})
     return figures
 
@@ -200,7 +205,7 @@ def _classifier(folder: Path, device: str) -> Callable[[np.ndarray, np.ndarray, 
 
 def write_report(run_folder: RunFolder) -> Path:
     """RUN/report/index.html."""
-    from cups_train.report import write_report as write
+    from cups_train.report.page import write_report as write
 
     return write(run_folder.root)
 

@@ -14,15 +14,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from cups_ros.types import Classes
 from cups_train import bootstrap, pipeline, pseudo_label
 from cups_train.config import Config, load_config
-from cups_train.evaluation import EvaluationOptions, evaluate
-from cups_train.evaluation.predict import Predictor, baseline, load_predictor, predict, predictor_of_stage
+from cups_train.evaluation import baseline
+from cups_train.evaluation.predict import Predictor, predict
+from cups_train.evaluation.predictors import load_predictor, predictor_of_stage
+from cups_train.evaluation.protocols import MATCHINGS, VoidRule
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 from cups_train.files import read_image, read_json, write_json
 from cups_train.folders.labels import LabelInstance, LabelledFrame, write_labels, write_maps
 from cups_train.folders.layout import PANOPTIC
@@ -77,11 +80,16 @@ def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val:
     """Result folders of a stage on train and val."""
     root = run_folder.root / "study" / stage
     if stage == "kmeans":
-        return baseline(run_folder, train.recordings, root / "train", config), baseline(run_folder, val.recordings, root / "val", config)
+        return kmeans(run_folder, config, train, train, root / "train"), kmeans(run_folder, config, train, val, root / "val")
     if stage == "labels":
         exported = pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), train.recordings, root / "train")
         return exported, predict(predictor_of_stage(run_folder, stage, config), list(val.recordings), root / "val")
     return two_folders(predictor_of_stage(run_folder, stage, config), root, train, val)
+
+
+def kmeans(run_folder: RunFolder, config: Config, train: Part, scored: Part, out: Path) -> list[Path]:
+    """The baseline, learned on train."""
+    return baseline.run(train.recordings, scored.recordings, out, config.semantics.classes, config.seed, run_folder.stage("motion"))
 
 
 def two_folders(predictor: Predictor, root: Path, train: Part, val: Part) -> tuple[list[Path], list[Path]]:
@@ -89,11 +97,11 @@ def two_folders(predictor: Predictor, root: Path, train: Part, val: Part) -> tup
 
 
 def study(out: Path, stage: str, folders: tuple[list[Path], list[Path]], train: Part, val: Part) -> dict[str, Any]:
-    """Figures of one stage by both void rules and both matchings."""
+    """Figures of one stage by every matching and both void rules."""
     rows: dict[str, Any] = {}
-    for matching in ("hungarian", "majority"):
-        for void in ("official", "published"):
-            options = EvaluationOptions(fit_result=folders[0], fit_truth=train.truths, matching=matching, void=void)  # type: ignore[arg-type]
+    for matching in MATCHINGS:
+        for void in get_args(VoidRule):
+            options = EvaluationOptions(fit_result=folders[0], fit_truth=train.truths, matching=matching, void=void)
             rows[f"{matching}_{void}"] = evaluate(folders[1], val.truths, options).to_json()
     write_json(out / "study" / f"{stage}.json", rows)
     return rows
@@ -135,12 +143,12 @@ def truth_maps(truth: Path, classes: Classes) -> Iterator[tuple[np.ndarray, np.n
 
 def print_rows(rows: dict[str, Any]) -> None:
     names = ("pq", "sq", "rq", "things", "stuff", "acc", "miou", "miou7")
-    print(f"{'percent, val':<24}" + "".join(f"{n:>8}" for n in names) + f"{'maj. pq':>9}{'publ. pq':>9}")
+    print(f"{'percent, val, strict':<24}" + "".join(f"{n:>8}" for n in names) + f"{'pq, published':>15}{'pq, majority':>15}")
     for stage, row in rows.items():
-        m = row["hungarian_official"]
+        m = row["strict_official"]
         values = [m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["acc"], m["miou"], m["miou7"] or 0.0]
-        more = [row["majority_official"]["pq"], row["hungarian_published"]["pq"]]
-        print(f"{stage:<24}" + "".join(f"{100 * v:>8.1f}" for v in values) + "".join(f"{100 * v:>9.1f}" for v in more))
+        more = [row["hungarian_official"]["pq"], row["majority_official"]["pq"]]
+        print(f"{stage:<24}" + "".join(f"{100 * v:>8.1f}" for v in values) + "".join(f"{100 * v:>15.1f}" for v in more))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from cups_ros.merged import unpack
 from cups_ros.model import load_model
 from cups_ros.types import Panoptic, RawOutput
 from cups_train.config import RecordingConfig
-from cups_train.evaluation import EvaluationOptions, evaluate
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 from cups_train.export.merge import Merge
 from cups_train.folders.results import ResultWriter
 from cups_train.recording.recording import open_recordings

@@ -15,13 +15,13 @@ import numpy as np
 
 from cups_ros.fusion import panoptic_from_maps
 from cups_ros.types import Classes
-from cups_train.evaluation.cooccurrence import ImageTable, count_pairs
-from cups_train.evaluation.panoptic_quality import ClassQuality, panoptic_quality
-from cups_train.evaluation.result_index import SegmentEntry
+from cups_train.evaluation.metrics.cooccurrence import ImageTable, count_pairs
+from cups_train.evaluation.metrics.panoptic_quality import ClassQuality, panoptic_quality
 from cups_train.files import read_image
 from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
 from cups_train.folders.labels import read_maps
+from cups_train.folders.result_index import SegmentEntry
 from cups_train.geometry.warp import warp
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced

@@ -1,7 +1,33 @@
-"""An evaluation as text for the terminal."""
+"""Figures as text and as rows of tables: strict first, the published protocol second, majority third."""
 from __future__ import annotations
 
-from cups_train.evaluation.evaluation import Evaluation, Quality
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cups_train.evaluation.figures import Evaluation, Quality
+from cups_train.evaluation.protocols import MEANINGS, PROTOCOLS, TITLES, Matching
+
+COLUMNS = ("PQ", "SQ", "RQ", "things", "stuff", "acc", "mIoU")
+MORE_COLUMNS = ("AP50", "PQ, published void rule")  # of the published protocol
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The figures of one stage."""
+
+    name: str
+    values: tuple[float | None, ...]  # of the table's columns, in per cent
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """All stages of a run by one matching."""
+
+    title: str
+    meaning: str
+    columns: tuple[str, ...]
+    rows: tuple[ScoreRow, ...]
 
 
 def render_table(evaluation: Evaluation) -> str:
@@ -21,6 +47,53 @@ def render_table(evaluation: Evaluation) -> str:
     how = "ids compared as they are" if evaluation.assignment is None else fitted
     lines.append(f"{evaluation.images} images, {how}, void rule {evaluation.void_rule}; all figures in %")
     return "\n".join(lines)
+
+
+def render_matchings(evaluations: Mapping[Matching, Evaluation]) -> str:
+    """One line a matching, with what it means."""
+    lines = [_line("by matching", COLUMNS)]
+    for matching, evaluation in evaluations.items():
+        lines.append(f"{_line(TITLES[matching], _values(evaluation.to_json()))}   {MEANINGS[matching]}")
+    return "\n".join(lines)
+
+
+def score_tables(metrics: Mapping[str, Any]) -> tuple[ScoreTable, ...]:
+    """What metrics.json of a run holds, one table a matching by the official void rule; those that it lacks are left out."""
+    tables = []
+    for key, protocol in PROTOCOLS.items():
+        if protocol.void != "official":
+            continue
+        more = key == "official"
+        rows = tuple(ScoreRow(stage, _values(figures[key]) + (_more_values(figures) if more else ()))
+                     for stage, figures in metrics.items() if key in figures)
+        if rows:
+            tables.append(ScoreTable(TITLES[protocol.matching], MEANINGS[protocol.matching], COLUMNS + (MORE_COLUMNS if more else ()), rows))
+    return tuple(tables)
+
+
+def render_stages(metrics: Mapping[str, Any], title: str) -> str:
+    """The same as text."""
+    lines = []
+    for table in score_tables(metrics):
+        lines += [f"{table.title}: {table.meaning}", _line(title, table.columns), *(_line(row.name, row.values) for row in table.rows), ""]
+    return "\n".join(lines)
+
+
+def _values(figures: Mapping[str, Any]) -> tuple[float | None, ...]:
+    shares = (figures["pq"], figures["sq"], figures["rq"], figures["things"]["pq"], figures["stuff"]["pq"], figures["acc"], figures["miou"])
+    return tuple(100 * share for share in shares)
+
+
+def _more_values(protocols: Mapping[str, Any]) -> tuple[float | None, ...]:
+    shares = (protocols["official"]["ap50"], protocols["published"]["pq"])
+    return tuple(None if share is None else 100 * share for share in shares)
+
+
+def _line(name: str, values: tuple[float | None, ...] | tuple[str, ...]) -> str:
+    """Figures, or the names of their columns, under each other."""
+    widths = [max(8, len(column) + 2) for column in COLUMNS + MORE_COLUMNS]
+    texts = ("-" if value is None else value if isinstance(value, str) else f"{value:.1f}" for value in values)
+    return f"{name:<26}" + "".join(f"{text:>{width}}" for text, width in zip(texts, widths, strict=False))
 
 
 def _quality(quality: Quality) -> str:

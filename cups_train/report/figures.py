@@ -24,17 +24,6 @@ def stage_times(run: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def score_rows(metrics: dict[str, Any], titles: dict[str, str]) -> list[dict[str, Any]]:
-    """One row a stage, all in percent: PQ, SQ, RQ, PQ of things and stuff, PQ by the published void rule and by majority, Acc, mIoU, AP50."""
-    rows = []
-    for stage, both in metrics.items():
-        official, published, majority = both["official"], both["published"], both.get("majority")
-        values = [official["pq"], official["sq"], official["rq"], official["things"]["pq"], official["stuff"]["pq"], published["pq"],
-                  majority["pq"] if majority else None, official["acc"], official["miou"], official["ap50"]]
-        rows.append({"title": titles.get(stage, stage), "values": ["" if v is None else f"{100 * v:.1f}" for v in values]})
-    return rows
-
-
 def motion_summary(folder: Path) -> list[dict[str, Any]]:
     """One row a recording: frames, frames with an object, objects, the commonest reasons of the others with their counts."""
     rows = []

@@ -8,12 +8,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cups_ros.types import Classes
+from cups_train.evaluation.table import score_tables
 from cups_train.files import read_json, write_text
 from cups_train.folders import layout
 from cups_train.folders.recordings import index_paths
 from cups_train.folders.run import RunFolder
 from cups_train.folders.stages import STAGES
-from cups_train.report.figures import curve, loss_curves, motion_summary, score_rows, stage_times
+from cups_train.report.figures import curve, loss_curves, motion_summary, stage_times
 from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
 
@@ -37,7 +38,8 @@ def _content(run: Path) -> dict[str, Any]:
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "recordings": [read_json(p) for p in index_paths(run)],
         "times": stage_times(run),
-        "scores": score_rows(_json(run / layout.SCORES) or {}, STAGE_TITLES),
+        "scores": score_tables(_json(run / layout.SCORES) or {}),
+        "titles": STAGE_TITLES,
         "node": _json(run / layout.NODE / layout.NODE_FIGURES),
         "node_pictures": _pictures(run / layout.NODE / layout.ANSWERS / layout.OVERLAYS),
         "motion": motion_summary(run / "motion"),

@@ -18,7 +18,7 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError, ResultError
-from cups_train.evaluation import EvaluationOptions, evaluate
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 from cups_train.files import read_image, read_json
 from cups_train.folders.labels import read_labels
 from cups_train.pseudo_label import check, export_results, gate, label_picture, label_recording, read_rules, run

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cups_train.files import write_image, write_json
-from cups_train.report import write_report
 from cups_train.report.gate import HEIGHT, bars, instances_of_frames, split_line
+from cups_train.report.page import write_report
 
 TABLE = [{"class_id": 2, "n_in": 50, "n_all": 100, "n_mask": 9, "n_found": 9, "ratio": 0.5, "lift": 5.0, "supported": True, "isthing": True},
          {"class_id": 1, "n_in": 10, "n_all": 100, "n_mask": 9, "n_found": 9, "ratio": 0.1, "lift": 1.0, "supported": True, "isthing": False}]

@@ -5,17 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from cups_train.errors import ResultError
-from cups_train.evaluation.cooccurrence import VOID_SEGMENT, ImageTable
-from cups_train.evaluation.result_index import Category, ResultIndex
+from cups_train.evaluation.metrics.cooccurrence import VOID_SEGMENT, ImageTable
+from cups_train.evaluation.protocols import Matching
 from cups_train.files import read_json, write_json
+from cups_train.folders.result_index import Category, ResultIndex
 
-Matching = Literal["hungarian", "majority"]
 Target = int | None  # a true class (or category of Cityscapes), None = void
 ClassCounts = Mapping[tuple[int | None, int], int]  # (pseudo class or None where void, true class) -> pixels; true void and crowd left out
 
@@ -31,7 +31,7 @@ class Assignment:
     """Pseudo class -> true class, for each of the three protocols."""
 
     panoptic: Mapping[int, Target]  # things to things, stuff to stuff
-    semantic: Mapping[int, Target]  # without regard to kind
+    semantic: Mapping[int, Target]  # things and stuff alike
     categories7: Mapping[int, Target]  # to the position in CATEGORIES7
     matching: str
 
@@ -67,19 +67,23 @@ def category7(category: Category) -> int | None:
 
 
 def match(table: np.ndarray, matching: Matching) -> list[int | None]:
-    """(P, T) pixel counts of pseudo and true classes that occur -> a column for each row, None for a row without pixels.
+    """(P, T) pixel counts of pseudo and true classes that occur -> a column for each row, None for a row without one.
 
     `hungarian`: the one-to-one matching of largest total (CUPS's protocol); rows left over, and rows matched to a
-    column they share nothing with, go to their largest column. `majority`: every row goes to its largest column.
+    column they share nothing with, go to their largest column. `strict`: these have no column. `majority`: every row
+    goes to its largest column. A row without pixels has none.
     """
     if not table.size:
         return [None] * len(table)
-    columns = table.argmax(axis=1)
-    if matching == "hungarian":
+    columns: np.ndarray = table.argmax(axis=1)
+    has_column: np.ndarray = np.asarray(table.any(axis=1))
+    if matching != "majority":
         rows, matched = linear_sum_assignment(table, maximize=True)
         shared = table[rows, matched] > 0
         columns[rows[shared]] = matched[shared]
-    return [int(c) if pixels.any() else None for c, pixels in zip(columns, table, strict=True)]
+        if matching == "strict":
+            has_column = np.isin(np.arange(len(table)), rows[shared])
+    return [int(c) if has else None for c, has in zip(columns, has_column, strict=True)]
 
 
 def fit_assignment(counts: ClassCounts, result: ResultIndex, truth: ResultIndex, matching: Matching) -> Assignment:
@@ -87,9 +91,9 @@ def fit_assignment(counts: ClassCounts, result: ResultIndex, truth: ResultIndex,
     pseudo = sorted(result.categories)
     present = sorted({column for _, column in counts})
     panoptic: dict[int, Target] = dict.fromkeys(pseudo)
-    for kind in (True, False):
-        rows = [c for c in pseudo if result.is_thing(c) == kind]
-        panoptic |= _match_classes(counts, rows, [c for c in present if truth.is_thing(c) == kind], matching)
+    for isthing in (True, False):
+        rows = [c for c in pseudo if result.is_thing(c) == isthing]
+        panoptic |= _match_classes(counts, rows, [c for c in present if truth.is_thing(c) == isthing], matching)
     merged = counts_in_categories7(counts, truth.categories)
     seven = sorted({column for _, column in merged}, reverse=True)  # the order decides between equal totals only
     return Assignment(panoptic, _match_classes(counts, pseudo, present, matching), _match_classes(merged, pseudo, seven, matching), matching)

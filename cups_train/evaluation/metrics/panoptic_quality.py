@@ -4,11 +4,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from cups_train.evaluation.cooccurrence import VOID_SEGMENT, ImageTable
-
-VoidRule = Literal["official", "published"]
+from cups_train.evaluation.metrics.cooccurrence import VOID_SEGMENT, ImageTable
+from cups_train.evaluation.protocols import VoidRule
 
 
 @dataclass

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cups_train.evaluation import EvaluationOptions, evaluate
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 
 CATEGORIES = [(1, "road", 0), (3, "car", 1), (4, "bus", 1)]
 Folder = Callable[..., Path]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cups_train.evaluation import Evaluation, EvaluationOptions, evaluate
-from cups_train.evaluation.cooccurrence import count_pairs
+from cups_train.evaluation.figures import Evaluation
+from cups_train.evaluation.metrics.cooccurrence import count_pairs
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 
 CATEGORIES = [(1, "road", 0), (2, "sky", 0), (3, "car", 1)]
 Folder = Callable[..., Path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from cups_train.evaluation.assignment import ClassCounts
+from cups_train.evaluation.metrics.assignment import ClassCounts
 
 
 def accuracy_and_miou(counts: ClassCounts, assignment: Mapping[int, int | None]) -> tuple[float, float]:

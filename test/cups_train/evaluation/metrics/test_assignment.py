@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cups_train.evaluation import EvaluationOptions, evaluate
-from cups_train.evaluation.assignment import match
+from cups_train.evaluation.metrics.assignment import match
+from cups_train.evaluation.score import EvaluationOptions, evaluate
 
 CONTRACT = np.array([[50, 5, 0], [40, 6, 0], [3, 30, 0], [2, 9, 0], [10, 1, 0]])  # 5 pseudo, 3 true classes, the last one absent
 
@@ -24,6 +24,12 @@ def test_majority_and_hungarian_differ_where_one_class_is_split() -> None:
     table = np.array([[90, 10], [80, 15]])
     assert match(table, "majority") == [0, 0]
     assert match(table, "hungarian") == [0, 1]
+
+
+def test_strict_names_a_true_class_once_and_leaves_the_rest_void() -> None:
+    assert match(CONTRACT, "strict") == [0, None, 1, None, None]  # pseudo class 2 and the absent column share nothing
+    assert match(np.array([[90, 10], [80, 15]]), "strict") == [0, 1]
+    assert match(np.zeros((2, 0), int), "strict") == [None, None]
 
 
 def test_never_seen_row_is_void() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cups_train.errors import ResultError
-from cups_train.evaluation.result_index import FrameEntry, FrameKey, ResultIndex, SegmentEntry
 from cups_train.files import read_image
+from cups_train.folders.result_index import FrameEntry, FrameKey, ResultIndex, SegmentEntry
 from cups_train.folders.results import rgb_to_ids
 from cups_train.parallel import map_frames
 from cups_train.progress import progress

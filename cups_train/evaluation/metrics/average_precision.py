@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cups_train.evaluation.cooccurrence import ImageTable
+from cups_train.evaluation.metrics.cooccurrence import ImageTable
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
