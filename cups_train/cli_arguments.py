@@ -52,7 +52,8 @@ def evaluate(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--assignment", type=Path, metavar="FILE", help="use this saved assignment")
     verb.add_argument("--save-assignment", type=Path, metavar="FILE", help="save the assignment that was fitted")
     verb.add_argument("--no-assignment", action="store_true", help="compare class ids as they are")
-    verb.add_argument("--matching", choices=MATCHINGS, default="hungarian", help="; ".join(f"{matching} = {meaning}" for matching, meaning in MEANINGS.items()))
+    meanings = "; ".join(f"{matching} = {meaning}" for matching, meaning in MEANINGS.items())
+    verb.add_argument("--matching", choices=MATCHINGS, default="hungarian", help=meanings)
     verb.add_argument("--void", choices=("official", "published"), default="official", help="panopticapi's rule, or the published code's")
     verb.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
 
