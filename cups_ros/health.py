@@ -5,6 +5,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from cups_ros.rectification import Lens
+
 WINDOW_S = 10.0  # rate and latency are of this long
 OK, WARN, ERROR = "ok", "warn", "error"
 
@@ -40,6 +42,18 @@ class Report:
     age_s: float | None  # since the last answer
     counts: Counts
     last_error: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the node is doing at one time, for those who look on from within its process."""
+
+    state: str
+    counts: Counts
+    last_error: str
+    wanted: tuple[str, ...]  # names of the outputs that someone subscribes to
+    idle: bool  # no image waits or is in work
+    lens: Lens | None  # of the newest camera_info since the node was activated
 
 
 @dataclass

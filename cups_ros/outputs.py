@@ -63,6 +63,10 @@ class Outputs:
         """Does someone subscribe to this output?"""
         return name in self._publishers and self._publishers[name].get_subscription_count() > 0
 
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the outputs that someone subscribes to."""
+        return tuple(name for name in self._publishers if self.wants(name))
+
     def asked(self, measured: bool) -> bool:
         """Does someone subscribe to any answer? Markers are one where segments are measured."""
         return any(self.wants(name) for name in ANSWERS) or (measured and self.wants("markers"))

@@ -27,7 +27,7 @@ from cups_ros.declaring import RosLog, check_parameters, descriptor
 from cups_ros.diagnostics import diagnostics_message
 from cups_ros.engines import ENGINES
 from cups_ros.guarding import Spinning, refuse_wrong_transitions
-from cups_ros.health import Health
+from cups_ros.health import Health, Snapshot
 from cups_ros.inputs import Inputs, Receivers, lens_from
 from cups_ros.model import load_model
 from cups_ros.outputs import Outputs
@@ -46,8 +46,8 @@ STOP_TIMEOUT_S = 10.0
 class PanopticNode(LifecycleNodeMixin, Node):
     """Answers images on `image` with cups/panoptic, newest first, from the exported model named by the parameter `model`."""
 
-    def __init__(self, load: Callable[..., Infers] = load_model, **options: Any) -> None:
-        """`load(folder, engines=, threads=)` gives a model; options are those of rclpy's Node."""
+    def __init__(self, load: Callable[..., Infers] = load_model, health: Callable[[float], Health] = Health, **options: Any) -> None:
+        """`load(folder, engines=, threads=)` gives a model, `health(stale_after_s)` counters; options are those of rclpy's Node."""
         Node.__init__(self, "panoptic_node", **options)
         # Loading may take minutes; diagnostics and parameters are served meanwhile.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
@@ -55,8 +55,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         for parameter in PARAMETERS:
             self.declare_parameter(parameter.name, parameter.default, descriptor(parameter))
         self.inputs_group = MutuallyExclusiveCallbackGroup()
-        self._load = load
-        self._health = Health(float(self._value("stale_after_s")))
+        self._load, self._new_health = load, lambda: health(float(self._value("stale_after_s")))
+        self._health = self._new_health()
         self._state, self._since = "unconfigured", time.monotonic()
         self._model: LastingModel | None = None
         self._outputs: Outputs | None = None
@@ -83,7 +83,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and announce its classes."""
         self._enter("configuring")
-        self._health = Health(float(self._value("stale_after_s")))
+        self._health = self._new_health()
         try:
             self._model = LastingModel(self._load_model)
             self._outputs = Outputs(self, self._value, self._model.model.classes, self._on_trouble)
@@ -131,7 +131,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
 
     # Messages
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def on_image(self, message: Image | CompressedImage) -> None:
+        """An image came: it is offered to the worker."""
         now = time.monotonic()
         self._health.image(now)
         worker = self._worker
@@ -140,7 +141,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         elif worker is None or worker.offer(Frame(message, now)):
             self._health.count("dropped")
 
-    def _on_camera_info(self, message: CameraInfo) -> None:
+    def on_camera_info(self, message: CameraInfo) -> None:
+        """A camera_info came: it is kept, and told where images are not rectified though they should be."""
         try:
             lens = lens_from(message)
         except CalibrationError as error:
@@ -154,7 +156,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
             self._tell(f"images on {topic} are not rectified by their camera_info, and the model was trained on rectified ones: "
                        "set rectify to true, or subscribe to a rectified topic")
 
-    def _on_depth(self, message: Image | DisparityImage) -> None:
+    def on_depth(self, message: Image | DisparityImage) -> None:
+        """A depth or disparity image came: it is paired with the answer of its time."""
         if self._placing is not None and self._outputs is not None and self._outputs.wants("markers"):
             self._placing.depth(message)
 
@@ -195,15 +198,22 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._worker = NewestWorker(self._answering, threads=2)
         self._lens, self._told = None, ""
         spare_collector()
-        self._inputs = Inputs(self, self._value, Receivers(self._on_image, self._on_camera_info, self._on_depth,
+        self._inputs = Inputs(self, self._value, Receivers(self.on_image, self.on_camera_info, self.on_depth,
                                                           lambda number: self._health.count("lost", number), self._on_trouble),
                               self.inputs_group)
         self._enter("active")
         self.get_logger().info(f"listening to {self._inputs.image_topic}")
 
+    def snapshot(self) -> Snapshot:
+        """What the node is doing now; from any thread."""
+        health, outputs, worker = self._health, self._outputs, self._worker
+        return Snapshot(self._state, health.counts, health.last_error, outputs.wanted() if outputs is not None else (),
+                        worker is None or worker.idle(), self._lens)
+
     def close(self) -> None:
         """Stop the worker and destroy the node; after a signal, when the context may be gone already."""
         self._stop()
+        self._outputs = None
         logging.getLogger("cups_ros").removeHandler(self._log)
         self.destroy_node()
 

@@ -42,6 +42,11 @@ class NewestWorker(Generic[Item]):
         begun = min(tuple(self._begun.values()), default=None)
         return 0.0 if begun is None else time.monotonic() - begun
 
+    def idle(self) -> bool:
+        """Is no item waiting or in work?"""
+        with self._changed:
+            return not self._waiting and not self._begun
+
     def stop(self, timeout_s: float) -> int:
         """End after the items in work; the number of items (0 or 1) that were still waiting."""
         with self._changed:

@@ -116,6 +116,7 @@ def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.logging import LoggingSeverity
     from rclpy.parameter import Parameter
+    from visualization_msgs.msg import MarkerArray
 
     from cups_ros.guarding import Spinning
     from cups_ros.msg import PanopticImage
@@ -144,25 +145,26 @@ def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     ears.add_node(peer)
     answers: list[int] = []
     peer.create_subscription(PanopticImage, "/cups/panoptic", lambda a: answers.append(a.header.stamp.sec), 100)
-    _until(lambda: node._state == "active" and node._outputs.wants("panoptic"), ears)
+    peer.create_subscription(MarkerArray, "/cups/markers", lambda _: None, 1)  # else no depth is taken
+    _until(lambda: node.snapshot().state == "active" and {"panoptic", "markers"} <= {*node.snapshot().wanted}, ears)
     begun = time.monotonic()
     try:
         sounds = way(node, peer, ears, count, seed)
-        _until(lambda: not node._worker.busy_s(), ears)
+        _until(lambda: node.snapshot().idle, ears)
         _until(lambda: any(stamp >= 1000 for stamp in answers), ears)
         died = bool(ended)
     finally:
-        counts = vars(node._health.counts)
         spinning.shutdown()
         node.close()
         peer.destroy_node()
         rclpy.try_shutdown()
         thread.join()
-    counts = vars(node._health.counts)
+    end = node.snapshot()
+    counts = vars(end.counts)
     exact = counts["received"] == sum(counts[name] for name in IMAGES)
     print(f"{way.__name__.strip('_')}: {count} messages in {time.monotonic() - begun:.0f} s, {sounds} sound ones; "
           + ", ".join(f"{name} {number}" for name, number in counts.items() if number)
-          + f"; exact={'yes' if exact else 'no'} died={'yes' if died else 'no'}; last sentence: {node._health.last_error}", flush=True)
+          + f"; exact={'yes' if exact else 'no'} died={'yes' if died else 'no'}; last sentence: {end.last_error}", flush=True)
     return exact and not died and not any(ended)
 
 
@@ -171,20 +173,20 @@ def _direct(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:
     malformed, sounds = Malformed(seed), 0
     for number in range(count):
         if number % SOUND_EVERY == 0:
-            node._on_image(sound(sounds))
+            node.on_image(sound(sounds))
             sounds += 1
         else:
-            node._on_image(malformed.raw() if number % 2 else malformed.compressed())
+            node.on_image(malformed.raw() if number % 2 else malformed.compressed())
         if number % CALIBRATION_EVERY == 0:
-            node._on_camera_info(malformed.camera_info())
-        if number % DEPTH_EVERY == 0 and node._placing is not None:
-            node._placing.depth(malformed.disparity())
-        while node._worker.busy_s() or node._worker._waiting:
+            node.on_camera_info(malformed.camera_info())
+        if number % DEPTH_EVERY == 0:
+            node.on_depth(malformed.disparity())
+        while not node.snapshot().idle:
             time.sleep(1e-4)
         if number % 1000 == 0:
             ears.spin_once(timeout_sec=0)
             if number % 20000 == 0:
-                print(f"  {number} of {count}, {vars(node._health.counts)['malformed']} malformed", flush=True)
+                print(f"  {number} of {count}, {node.snapshot().counts.malformed} malformed", flush=True)
     return sounds
 
 
@@ -207,9 +209,9 @@ def _over_dds(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:
             infos.publish(malformed.camera_info())
         if number % DEPTH_EVERY == 0:
             depths.publish(malformed.disparity())
-        before = vars(node._health.counts)["received"]
+        before = node.snapshot().counts.received
         end = time.monotonic() + 0.05
-        while vars(node._health.counts)["received"] == before and time.monotonic() < end:
+        while node.snapshot().counts.received == before and time.monotonic() < end:
             ears.spin_once(timeout_sec=0.001)
     images.publish(sound(sounds))
     return sounds + 1

@@ -18,13 +18,13 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
-from cups_ros import panoptic_node
 from cups_ros.engines import EngineError
 from cups_ros.fusion import letterbox
 from cups_ros.guarding import Spinning
 from cups_ros.health import Health
 from cups_ros.merged import unpack
 from cups_ros.model import load_model
+from cups_ros.panoptic_node import PanopticNode
 from cups_ros.stamps import stamp_ns
 from cups_ros.types import Classes, Panoptic, PseudoClass, Thresholds
 
@@ -125,16 +125,15 @@ class Diary(Health):
         Diary.rows.append((Diary.stamps.pop(round(arrival * 1e6), 0), arrival, latency_s, spent_s))
 
 
-class TimedNode(panoptic_node.PanopticNode):
-    def _on_image(self, message: Any) -> None:
+class TimedNode(PanopticNode):
+    def on_image(self, message: Any) -> None:
         Diary.arriving = stamp_ns(message.header)
-        super()._on_image(message)
+        super().on_image(message)
 
 
 def main() -> int:
     """Run the node until SIGINT, then write the diary."""
     args = _arguments()
-    panoptic_node.Health = Diary  # type: ignore[misc]
     rclpy.init(args=["--ros-args", "-p", "autostart:=true", "-p", f"model:={args.model or '.'}", *args.ros])
 
     def load(folder: Path, **kinds: Any) -> Any:
@@ -144,7 +143,7 @@ def main() -> int:
             Diary.model = FailingModel(load_model(folder, **kinds), args.fail_every)
         return Diary.model
 
-    node = TimedNode(load)
+    node = TimedNode(load, Diary)
     if args.watch:
         threading.Thread(target=_watch, args=(Path(args.watch),), daemon=True).start()
     try:
@@ -152,8 +151,8 @@ def main() -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     node.close()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    args.out.write_text(json.dumps({"counts": vars(node._health.counts), "rows": Diary.rows, "last_error": node._health.last_error,
+    used, end = resource.getrusage(resource.RUSAGE_SELF), node.snapshot()
+    args.out.write_text(json.dumps({"counts": vars(end.counts), "rows": Diary.rows, "last_error": end.last_error,
                                     "processor_s": used.ru_utime + used.ru_stime - Diary.processor_s}))
     rclpy.try_shutdown()
     return 0

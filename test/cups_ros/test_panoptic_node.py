@@ -60,14 +60,14 @@ def test_engine_failures_are_survived_counted_and_told(running: Running, model_f
 
     def load(folder: Path, **kinds: Any) -> Any:
         model = load_model(folder, **kinds)
-        run = model._session.run
+        start = model.start
 
         def fail(*arguments: Any) -> Any:
             if failing:
                 raise EngineError(failing.pop())
-            return run(*arguments)
+            return start(*arguments)
 
-        model._session.run = fail
+        model.start = fail
         return model
 
     with running(model_folder, load) as graph:
@@ -83,7 +83,8 @@ def test_engine_failures_are_survived_counted_and_told(running: Running, model_f
         assert (values["engine_failures"], values["failed"]) == ("3", "3") and values["engine"] == "onnxruntime-cpu"
         assert "engine onnxruntime-cpu failed (cable 2 is loose); it was opened again after" in values["last_error"]
         kinds = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
-        graph.until(lambda: vars(graph.node._health.counts)["received"] == sum(vars(graph.node._health.counts)[kind] for kind in kinds))
+        counts = lambda: vars(graph.node.snapshot().counts)  # noqa: E731
+        graph.until(lambda: counts()["received"] == sum(counts()[kind] for kind in kinds))
 
 
 def test_parameters_hold_from_the_next_image_on(running: Running, model_folder: Path) -> None:
@@ -155,20 +156,20 @@ def test_unrectified_camera_is_rectified_or_told_once(running: Running, model_fo
     bent = camera_info((-0.4, 0.1, 0.0, 0.0, 0.0))
     with running(model_folder) as graph:
         graph.listen()
-        graph.until(lambda: graph.node._told, lambda: graph.infos.publish(bent))
-        assert "images on /image are not rectified by their camera_info" in graph.node._told
+        graph.until(lambda: graph.node.snapshot().last_error, lambda: graph.infos.publish(bent))
+        assert "images on /image are not rectified by their camera_info" in graph.node.snapshot().last_error
         plain = graph.ask(image(1))
         graph.node.trigger_deactivate()
         assert graph.set(rectify=True)
         graph.node.trigger_activate()
         graph.until(lambda: int(graph.values()["malformed"]) > 0, lambda: graph.images.publish(image(2)))
         assert "expected a camera_info to rectify with" in graph.values()["last_error"]
-        graph.until(lambda: graph.node._lens is not None, lambda: graph.infos.publish(bent))
+        graph.until(lambda: graph.node.snapshot().lens is not None, lambda: graph.infos.publish(bent))
         straight = graph.ask(image(3))
-        expected = load_model(model_folder).infer(rectify(picture(), graph.node._lens))
+        expected = load_model(model_folder).infer(rectify(picture(), graph.node.snapshot().lens))
         assert (np.frombuffer(straight.class_map.data, np.uint8).reshape(HEIGHT, WIDTH) == expected.class_id).all()
         assert plain.class_map.data != straight.class_map.data
-        graph.until(lambda: not any(graph.node._lens.d), lambda: graph.infos.publish(camera_info()))  # now rectified: taken as it is
+        graph.until(lambda: not any(graph.node.snapshot().lens.d), lambda: graph.infos.publish(camera_info()))  # now rectified: taken as it is
         assert graph.ask(image(4)).class_map.data == plain.class_map.data
 
 
@@ -188,7 +189,7 @@ def test_segments_are_placed_in_metres(running: Running, model_folder: Path, sou
         markers = graph.listen(MarkerArray, "/cups/markers")
         kind = DisparityImage if source == "disparity" else Image
         depths = graph.peer.create_publisher(kind, "/depth", 5)
-        graph.until(lambda: graph.node._lens is not None, lambda: graph.infos.publish(camera_info()))
+        graph.until(lambda: graph.node.snapshot().lens is not None, lambda: graph.infos.publish(camera_info()))
         header = image(5_000_000_000).header
         if source == "disparity":  # 5 px at f = 100 px and b = 0.5 m: 10 m
             flat = Image(encoding="32FC1", height=HEIGHT, width=WIDTH, step=4 * WIDTH,
@@ -220,7 +221,7 @@ from cups_ros.panoptic_node import main
 
 def load(folder, **kinds):
     model = load_model(folder, **kinds)
-    model._session.run = lambda *_: time.sleep(1000)
+    model.start = lambda *_: time.sleep(1000)
     return model
 
 sys.exit(main(["--ros-args", "-p", "model:={model_folder}", "-p", "autostart:=true", "-p", "engine_timeout_s:=0.5"], load))

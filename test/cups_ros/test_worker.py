@@ -53,14 +53,14 @@ def test_time_in_work_is_told() -> None:
         go.wait(5)
 
     worker = NewestWorker(slow)
-    assert worker.busy_s() == 0
+    assert worker.busy_s() == 0 and worker.idle()
     worker.offer(1)
     assert started.wait(5)
     threading.Event().wait(0.05)
-    assert 0.05 <= worker.busy_s() < 5
+    assert 0.05 <= worker.busy_s() < 5 and not worker.idle()
     go.set()
     worker.stop(5)
-    assert worker.busy_s() == 0
+    assert worker.busy_s() == 0 and worker.idle()
 
 
 def test_the_next_item_begins_while_the_rest_of_the_last_one_is_done_in_order() -> None:
