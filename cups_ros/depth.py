@@ -18,17 +18,17 @@ REACH = (5.0, 95.0)  # percentiles between which a segment reaches: a few wrong 
 class Pinhole:
     """A rectified camera, for an image of its own size [px]."""
 
-    width: int
     height: int
+    width: int
     fx: float
     fy: float
     cx: float
     cy: float
 
-    def scaled(self, width: int, height: int) -> Pinhole:
-        """The same camera with another number of pixels."""
+    def scaled(self, height: int, width: int) -> Pinhole:
+        """The same camera at another image size (half-pixel rule)."""
         x, y = width / self.width, height / self.height
-        return Pinhole(width, height, self.fx * x, self.fy * y, (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5)
+        return Pinhole(height, width, self.fx * x, self.fy * y, (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
     depth: (h, w) float [m] of the same view, of any size; 0, negative or not finite = unknown. camera: of any size too.
     """
     height, width = depth.shape
-    camera = camera.scaled(width, height)
+    camera = camera.scaled(height, width)
     valid = np.isfinite(depth) & (depth >= NEAREST_M) & (depth <= farthest_m)
     kinds, instances = (_at_size(map_, (height, width)) for map_ in (panoptic.class_id, panoptic.instance_id))
     found = []

@@ -60,7 +60,7 @@ class Lens:
 
     def pinhole(self) -> Pinhole:
         """The rectified camera."""
-        return Pinhole(self.width, self.height, self.p[0], self.p[5], self.p[2], self.p[6])
+        return Pinhole(self.height, self.width, self.p[0], self.p[5], self.p[2], self.p[6])
 
 
 def rectify(image: np.ndarray, lens: Lens, target: Numbers | None = None) -> np.ndarray:

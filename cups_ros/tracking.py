@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from cups_ros.types import Panoptic, Segment
 
@@ -93,44 +94,9 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def assign(overlaps: np.ndarray, least: float) -> dict[int, int]:
-    """(N, M) overlaps -> row: column of the one-to-one pairs with the largest sum, those below `least` left out.
-
-    Hungarian method with potentials (Kuhn 1955, Munkres 1957; shortest augmenting paths), O(N^2 M).
-    """
-    rows, columns = overlaps.shape
-    if rows > columns:
-        return {row: column for column, row in assign(overlaps.T, least).items()}
-    cost = np.where(overlaps >= least, -overlaps, 0.0)  # an impossible pair is worth as much as none
-    of_column = np.full(columns + 1, -1)
-    by_row, by_column = np.zeros(rows + 1), np.zeros(columns + 1)
-    for row in range(rows):
-        _augment(row, cost, of_column, by_row, by_column)
-    return {int(row): column for column, row in enumerate(of_column[:columns]) if row >= 0 and overlaps[row, column] >= least}
-
-
-def _augment(row: int, cost: np.ndarray, of_column: np.ndarray, by_row: np.ndarray, by_column: np.ndarray) -> None:
-    """Give one more row a column by the cheapest alternating path; the last column stands for the start of the path."""
-    columns = cost.shape[1]
-    start = columns
-    of_column[start] = row
-    shortest, before, done = np.full(columns + 1, np.inf), np.full(columns + 1, start), np.zeros(columns + 1, bool)
-    at = start
-    while of_column[at] >= 0:
-        done[at] = True
-        free = np.flatnonzero(~done[:columns])
-        reduced = cost[of_column[at], free] - by_row[of_column[at]] - by_column[free]
-        closer = reduced < shortest[free]
-        shortest[free[closer]], before[free[closer]] = reduced[closer], at
-        following = int(free[shortest[free].argmin()])
-        step = shortest[following]
-        by_row[of_column[done]] += step
-        by_column[done] -= step
-        shortest[free] -= step
-        at = following
-    while at != start:
-        of_column[at] = of_column[before[at]]
-        at = int(before[at])
-    of_column[start] = -1
+    """(N, M) overlaps -> row: column of the one-to-one pairs with the largest sum (Hungarian method), those below `least` left out."""
+    rows, columns = linear_sum_assignment(np.where(overlaps >= least, -overlaps, 0.0))  # an impossible pair is worth as much as none
+    return {row: column for row, column in zip(rows.tolist(), columns.tolist(), strict=True) if overlaps[row, column] >= least}
 
 
 def _seen(track: Track, box: np.ndarray, stamp_ns: int) -> Track:

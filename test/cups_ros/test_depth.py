@@ -6,7 +6,7 @@ import pytest
 from cups_ros.depth import Pinhole, depth_from_disparity, places
 from cups_ros.types import Panoptic, Segment
 
-CAMERA = Pinhole(40, 20, fx=50.0, fy=50.0, cx=19.5, cy=9.5)
+CAMERA = Pinhole(20, 40, fx=50.0, fy=50.0, cx=19.5, cy=9.5)
 
 
 def scene() -> tuple[Panoptic, np.ndarray]:
@@ -52,3 +52,8 @@ def test_without_depth_there_is_no_place() -> None:
     depth[:] = np.nan
     depth[6, 21:25] = 3.0  # four pixels are too few
     assert places(panoptic, depth, CAMERA, 80.0) == ()
+
+
+def test_a_camera_at_another_size() -> None:
+    """Height first; the middle of the image stays in the middle."""
+    assert CAMERA.scaled(40, 20) == Pinhole(40, 20, fx=25.0, fy=100.0, cx=9.5, cy=19.5)
