@@ -23,7 +23,7 @@ FACTS = ("state", "model", "engine", "rate_hz", "latency_p50_ms", "latency_p99_m
 MARKER_SPACES = {"things", "things_text", "stuff", "stuff_text"}
 OURS = {"cups_ros", "cups_train"}
 PIP = {"onnxruntime", "tensorrt", "tensorrt_rtx", "torch"}  # not in rosdep; the manual names them
-SYSTEM = {"cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml"}
+SYSTEM = {"cv2": "python3-opencv", "numpy": "python3-numpy", "scipy": "python3-scipy", "yaml": "python3-yaml"}
 
 
 def sections() -> dict[str, str]:
