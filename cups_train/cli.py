@@ -113,13 +113,11 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _motion(args: argparse.Namespace) -> None:
-    from cups_train import motion
+    from cups_train import pipeline
     from cups_train.recording import open_recording
-    from cups_train.work import work_of
 
     config = _config(args)
-    recording, work = open_recording(args.recording, config.recording), work_of(config)
-    motion.run(recording, args.out, config.motion, work.seed, work.workers, args.given, work.device)
+    pipeline.find_motion(open_recording(args.recording, config.recording), args.out, config, args.given)
 
 
 def _pseudo_label(args: argparse.Namespace) -> None:

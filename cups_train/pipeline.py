@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cups_train.config import Config, Section
+from cups_train.config import Config, MotionConfig, Section
 from cups_train.errors import CupsError, ResultError
 from cups_train.files import read_json, sha256, write_json
 from cups_train.folders import layout
@@ -21,7 +21,8 @@ from cups_train.folders.stages import ANSWERING
 from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import Recording
-from cups_train.types import StereoCamera
+from cups_train.types import StereoCamera, Work
+from cups_train.work import work_of
 
 logger = logging.getLogger(__name__)
 
@@ -64,28 +65,49 @@ def run(recordings: list[Recording], run_folder: RunFolder, config: Config, vali
 def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
     """Stage 1: objects from motion, classes without labels, and the labels that both give."""
     from cups_train import motion, pseudo_label, semantics
-    from cups_train.flow.learned.weights import with_weights
 
-    workers = worker_count(config.workers)
+    work = work_of(config)
     write_indices(recordings, run_folder)
     inputs = _inputs(recordings, config, config.motion)
     with run_folder.making("motion", inputs, config.seed) as folder:
         if folder is not None:
-            settings = with_weights(config.motion, recordings, folder, config.seed, config.device)
+            settings = _with_flow(recordings, folder, config.motion, work)
             for recording in recordings:
-                motion.run(recording, folder / recording.name, settings, config.seed, workers, device=config.device)
+                motion.find_motion(recording, folder / recording.name, settings, work)
     inputs = {"motion": run_folder.fingerprint("motion"), **_inputs(recordings, config, config.semantics)}
     with run_folder.making("semantics", inputs, config.seed) as folder:
         if folder is not None:
             semantics.train(recordings, folder, config.semantics, config.seed, config.device, run_folder.stage("motion"))
             for recording in recordings:
-                semantics.run(recording, folder, folder / recording.name, config.semantics, workers, config.device)
+                semantics.run(recording, folder, folder / recording.name, config.semantics, work.workers, config.device)
     inputs = {stage: run_folder.fingerprint(stage) for stage in ("motion", "semantics")} | _inputs(recordings, config, config.labels)
     with run_folder.making("labels", inputs, config.seed) as folder:
         if folder is not None:
             classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels,
-                                       config.semantics.classes, workers, config.seed)
+                                       config.semantics.classes, work.workers, config.seed)
             run_folder.write_classes(classes)
+
+
+def find_motion(recording: Recording, out: Path, config: Config, given: Path | None = None) -> None:
+    """Stage 1a alone, outside of a run folder. `given`: truth folder whose flow and disparity replace the estimates."""
+    from cups_train import motion
+    from cups_train.folders.motion import check_motion_out
+
+    check_motion_out(out)
+    work = work_of(config)
+    settings = config.motion if given is not None else _with_flow([recording], out, config.motion, work)
+    motion.find_motion(recording, out, settings, work, given)
+
+
+def _with_flow(recordings: list[Recording], folder: Path, config: MotionConfig, work: Work) -> MotionConfig:
+    """The settings with weights; with `flow: self` and none named they are trained on these recordings first and kept in `folder`."""
+    from cups_train.flow.learned.weights import with_weights
+
+    if config.flow == "self" and config.flow_weights is None:
+        from cups_train.flow.learned.training import train_flow
+
+        train_flow(recordings, folder, config, work)
+    return with_weights(config, folder)
 
 
 def published_labels(recordings: list[Recording], run_folder: RunFolder, config: Config, published: Path) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 
@@ -86,6 +87,33 @@ class MovingObject:
     source: str  # "residual" | "rigid" | ...
 
 
+class Reason(Enum):
+    """Why a frame has no object. The values are the codes in motion.json."""
+
+    NO_NEIGHBOUR = "no_neighbour"  # no frame before or after it within the time step
+    NOT_GIVEN = "not_given"  # flow comes from files, and there is none for it
+    NO_CAMERA_MOTION = "no_camera_motion"  # no rigid motion explains enough of the picture
+    TOO_LITTLE_DEPTH = "too_little_depth"  # hardly a pixel has valid flow and depth
+    NOTHING_MOVES = "nothing_moves"
+    REJECTED = "rejected"  # candidates are too small, too far or too doubtful
+    HIDDEN = "hidden"  # candidates lie behind others
+    TOO_SMALL = "too_small"  # what is visible of the candidates
+    NOT_FOUND_AGAIN = "not_found_again"  # by enough random runs of the clustering
+    REFUTED = "refuted"  # by the frame before
+    UNCONFIRMED = "unconfirmed"  # by the frames before and after
+    AT_BORDER = "at_border"  # all objects lie where labels have none
+    NOT_LABELLED = "not_labelled"  # labels of other programs have no object there
+    UNKNOWN = "unknown"  # another program wrote the motion folder and gives no code
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Why a frame has no object: for programs, and as a sentence."""
+
+    reason: Reason
+    detail: str
+
+
 @dataclass(frozen=True, eq=False)
 class MotionResult:
     """Stage 1a's answer for one frame."""
@@ -95,4 +123,4 @@ class MotionResult:
     instances: np.ndarray  # (H, W) uint16, 0 = none, else the object's id
     ego: np.ndarray | None  # (4, 4) metres: pose of the left camera at t+1 in its frame at t
     objects: tuple[MovingObject, ...]
-    reason: str | None  # why there is no object
+    absence: Absence | None  # why there is no object

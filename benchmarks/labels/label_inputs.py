@@ -29,6 +29,7 @@ from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.progress import progress
 from cups_train.pseudo_label.label import Rules, label_frame
 from cups_train.pseudo_label.run import FrameInput, frame_inputs
+from cups_train.types import Work
 
 STUFF = ("road", "building", "vegetation", "sky")  # of which no class may be a thing
 Label = Callable[[FrameInput, np.ndarray, np.ndarray], Panoptic]
@@ -74,7 +75,7 @@ def main() -> None:
 def prepare(place: Place, encoder: Path, config: Config) -> None:
     """Motion and class maps of recordings that the run has not seen."""
     for recording in place.part.recordings:
-        motion.run(recording, place.motion / recording.name, config.motion, config.seed, 1, device=config.device)
+        motion.find_motion(recording, place.motion / recording.name, config.motion, Work(config.seed, 1, config.device))
         semantics.run(recording, encoder, place.semantics / recording.name, config.semantics, 1, config.device)
 
 

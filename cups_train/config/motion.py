@@ -20,11 +20,10 @@ class MotionConfig(Section):
     flow_licence: str = Field("", description="licence of those weights, written into motion.json")
     flow_steps: int = Field(3000, ge=0, description="training steps of `flow: self`")
     flow_iterations: int = Field(16, ge=1, description="updates of `flow: raft`")
-    residual: bool = Field(True, description="propose objects from residual motion against the ego-motion, pixel by pixel")
-    rigid: bool = Field(True, description="propose objects by rigid-motion clustering (SF2SE3)")
+    method: Literal["residual_and_rigid", "residual", "rigid", "published"] = Field(
+        "residual_and_rigid", description="what proposes objects: residual motion against the ego-motion, pixel by pixel; rigid-motion clustering "
+        "(after SF2SE3); or both. `published`: SF2SE3 as in CUPS, with its faults and the other constants of 640x1280")
     runs: int = Field(4, ge=1, description="independent random runs of the rigid clustering in the ensemble")
     vote: float = Field(0.8, gt=0, le=1, description="share of the runs in which a cluster must be found again")
     max_depth: float = Field(70.0, gt=0, description="points further away are not used [m]")
     min_area: float = Field(0.2, ge=0, description="smallest visible surface of an object [m2]")
-    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference` is the published clustering with its constants (those of "
-                                                     "640x1280) and faults; of these settings it reads `flow`, `runs` and `vote` only")

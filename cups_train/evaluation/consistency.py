@@ -97,7 +97,7 @@ def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None
     """One frame against its right image (classes alone), and against the next left one (label with instances)."""
     recording, key, next_key = item
     frame, labels = recording.stereo(key), run / "labels" / recording.name
-    flow, flow_ok, _ = optical_flow(frame.left, recording.left(next_key))
+    flow, flow_ok = optical_flow(frame.left, recording.left(next_key))
     now, then = (panoptic_from_maps(*read_maps(labels, k), classes) for k in (key, next_key))
     kinds, inside = warp(then.class_id, flow, nearest=True)
     instances, _ = warp(then.instance_id, flow, nearest=True)

@@ -13,8 +13,8 @@ from cups_train.errors import CupsError, ModelError
 from cups_train.evaluation.predict import Prediction, Predictor, Source, images
 from cups_train.folders.names import under_names
 from cups_train.folders.run import RunFolder, is_run
-from cups_train.parallel import worker_count
 from cups_train.recording.recording import Recording
+from cups_train.work import work_of
 
 if TYPE_CHECKING:
     from cups_ros.model import Model
@@ -110,14 +110,14 @@ class LabelPredictor:
 
     def _of_recording(self, recording: Recording, work: Path) -> Iterator[Prediction]:
         from cups_train import motion, semantics
-        from cups_train.flow.learned.weights import trained_before
+        from cups_train.flow.learned.weights import with_weights
         from cups_train.pseudo_label import label_recording
 
-        run_folder, config, workers = self.run_folder, self.config, worker_count(self.config.workers)
+        run_folder, config, how = self.run_folder, self.config, work_of(self.config)
         work = work / f"{recording.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"  # a stopped call may have been of another encoder
-        settings = trained_before(config.motion, run_folder.stage("motion"))
-        motion.run(recording, work / "motion", settings, config.seed, workers, device=config.device)
-        semantics.run(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, workers, config.device)
+        settings = with_weights(config.motion, run_folder.stage("motion"))
+        motion.find_motion(recording, work / "motion", settings, how)
+        semantics.run(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, how.workers, how.device)
         for key, stamp_ns, panoptic in label_recording(recording, work / "motion", work / "semantics", self.rules):
             yield Prediction(key, stamp_ns, recording.left(key), panoptic)
 

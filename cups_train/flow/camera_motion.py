@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 
 from cups_train.geometry import se3
-from cups_train.geometry.camera import pixel_grid
+from cups_train.geometry.camera import pixel_grid, points_of, rays
 from cups_train.types import StereoCamera
 
 GRID = 5 / 640  # of the image width: distance of the points that the motion is found from
@@ -25,7 +25,7 @@ def camera_motion(camera: StereoCamera, flow: np.ndarray, disparity: np.ndarray,
     v, u = (step * at for at in np.nonzero(usable))
     if len(u) < FEWEST:
         return None
-    points = _rays(camera, u, v) * (camera.depth_scale / disparity[v, u])[:, None]
+    points = points_of(camera, u, v, disparity[v, u])
     ends = np.stack([u, v], -1) + flow[v, u].astype(np.float64)
     matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
     found, turn, shift, inliers = cv2.solvePnPRansac(points, ends, matrix, None, iterationsCount=TRIALS, reprojectionError=TOLERANCE * camera.width,
@@ -40,12 +40,6 @@ def camera_motion(camera: StereoCamera, flow: np.ndarray, disparity: np.ndarray,
 def rigid_flow(camera: StereoCamera, motion: np.ndarray, disparity: np.ndarray) -> np.ndarray:
     """(H, W, 2) float32 px. motion: (4, 4), as above; disparity: (H, W) px, 0 = infinitely far."""
     u, v = pixel_grid(*disparity.shape)
-    ends = _rays(camera, u, v) @ motion[:3, :3].T + motion[:3, 3] * (disparity / camera.depth_scale)[..., None]
+    ends = rays(camera, u, v).astype(np.float64) @ motion[:3, :3].T + motion[:3, 3] * (disparity / camera.depth_scale)[..., None]
     depth = np.maximum(ends[..., 2], 1e-3)  # what passes the camera has no flow; the images refute it
     return np.stack([ends[..., 0] / depth * camera.fx + camera.cx - u, ends[..., 1] / depth * camera.fy + camera.cy - v], -1).astype(np.float32)
-
-
-def _rays(camera: StereoCamera, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """(..., 3) float64, depth 1."""
-    x, y = np.broadcast_arrays((u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy)
-    return np.stack([x, y, np.ones_like(x)], -1).astype(np.float64)

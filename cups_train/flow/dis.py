@@ -14,17 +14,16 @@ SETTINGS = ((1, 8, 3), (0, 8, 3), (1, 12, 4))
 REFINEMENTS = 5  # of a predicted flow
 
 
-def optical_flow(now: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def optical_flow(now: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Flow from one left image to the next.
 
-    now, after: (H, W, 3) uint8 RGB -> flow (H, W, 2) float32 px, ok (H, W) bool (both directions agree), error (H, W) float32 px,
-    the length of the round trip forward and back.
+    now, after: (H, W, 3) uint8 RGB -> flow (H, W, 2) float32 px, ok (H, W) bool (both directions agree).
     """
     grey = grey_of(now), grey_of(after)
     onward, backward = candidates(*grey), candidates(*grey[::-1])
     forward, _ = fuse(onward, backward, look_at(grey[0]), look_at(grey[1]))
     back, inside = nearest_back(forward, backward)
-    return forward, consistent(forward, back, inside), np.linalg.norm(forward + back, axis=-1).astype(np.float32)
+    return forward, consistent(forward, back, inside)
 
 
 def candidates(here: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
@@ -64,6 +63,7 @@ def grey_of(image: np.ndarray) -> np.ndarray:
 
 
 def _dis(here: np.ndarray, there: np.ndarray, finest: int, patch: int, stride: int) -> np.ndarray:
+    """(H, W) uint8 grey each -> (H, W, 2) float32 px."""
     matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     matcher.setFinestScale(finest)
     matcher.setPatchSize(patch)

@@ -1,4 +1,4 @@
-"""One warp, exact in pixel coordinates."""
+"""Images fetched from elsewhere, exact in pixel coordinates."""
 from __future__ import annotations
 
 import cv2
@@ -20,15 +20,18 @@ def warp(image: np.ndarray, flow: np.ndarray, nearest: bool = False) -> tuple[np
     x, y = np.clip(np.nan_to_num(x), 0, image.shape[1] - 1), np.clip(np.nan_to_num(y), 0, image.shape[0] - 1)
     if nearest:
         return image[np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)], inside
-    return _bilinear(image, x, y), inside
-
-
-def _bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """cv2.remap rounds positions to 1/32 px for integers and for floats alike; where that matters (coordinates), the sum is formed here."""
     if image.dtype == np.uint8:
-        return cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), inside
+    return bilinear(image, x, y), inside
+
+
+def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Values of `image` (H, W) or (H, W, C) float at positions x, y (...) px inside it, in the precision of the positions: (...) or (..., C).
+
+    cv2.remap rounds positions to 1/32 px for integers and for floats alike; where that matters (coordinates), the sum is formed here.
+    """
     x0, y0 = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
     x1, y1 = np.minimum(x0 + 1, image.shape[1] - 1), np.minimum(y0 + 1, image.shape[0] - 1)
     shape = x.shape + (1,) * (image.ndim - 2)
-    a, b = (x - x0).astype(np.float32).reshape(shape), (y - y0).astype(np.float32).reshape(shape)
+    a, b = (x - x0).astype(x.dtype).reshape(shape), (y - y0).astype(y.dtype).reshape(shape)
     return (1 - b) * ((1 - a) * image[y0, x0] + a * image[y0, x1]) + b * ((1 - a) * image[y1, x0] + a * image[y1, x1])

@@ -1,5 +1,4 @@
 """Stage 1a: objects that move by themselves."""
-from cups_train.motion.find import find_moving_objects
-from cups_train.motion.run import run
+from cups_train.motion.find_motion import find_motion
 
-__all__ = ["find_moving_objects", "run"]
+__all__ = ["find_motion"]

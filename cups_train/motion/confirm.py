@@ -1,28 +1,19 @@
 """What the frame before says of an object: did its points come from where its motion, run backwards, takes them?"""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.ego import estimate_ego
 from cups_train.motion.evidence import Evidence, gather, scales_of
-from cups_train.types import SceneFlow, StereoCamera
+from cups_train.motion.time_step import Before
+from cups_train.types import StereoCamera
 
 MOVED = 8.0  # chi-square from which a pixel contradicts the static scene
 BETTER = 0.5  # the object's motion must bring it below this share
 MEASURED = 0.3  # least share of the pixels with valid flow to t-1; what was hidden there says nothing
 FEWEST = 12  # pixels
 FOLLOWS = 0.4  # least share of them that must follow the object
-
-
-@dataclass(frozen=True, eq=False)
-class Before:
-    """Scene flow from t to t-1, measured by itself: its errors are not those of the flow to t+1."""
-
-    flow: SceneFlow
-    step_s: float  # s from t-1 to t
 
 
 def evidence_before(before: Before, camera: StereoCamera, limits: tuple[float, float], rng: np.random.Generator) -> Evidence | None:

@@ -12,10 +12,10 @@ from cups_train.motion.cluster import INLIER, candidates, cluster
 from cups_train.motion.evidence import Evidence
 from cups_train.motion.links import box_of, components, fill_holes
 from cups_train.motion.propose import Proposal, fit_region
+from cups_train.published.matrix_nms import matrix_nms
 
 MATCH = 0.5  # IoU from which masks of two runs are one object
 REACH = 4.0  # standard deviations of the spatial term
-NMS_SIGMA, NMS_CUT = 2.0, 0.6  # matrix NMS
 CONTAINED = 0.8  # share of the smaller mask inside the other from which only the better one stays
 
 
@@ -41,8 +41,8 @@ def patch(mask: np.ndarray, corner: tuple[int, int] = (0, 0)) -> Patch:
     """A mask (H, W) bool that is not empty, whose pixel (0, 0) lies at `corner` (row, column) of the picture."""
     rows, columns = box_of(mask)
     inner = mask[rows, columns]
-    place = tuple(slice(s.start + at, s.stop + at) for s, at in zip((rows, columns), corner, strict=True))
-    return Patch((place[0], place[1]), inner, int(np.count_nonzero(inner)))
+    down, right = (slice(s.start + at, s.stop + at) for s, at in zip((rows, columns), corner, strict=True))
+    return Patch((down, right), inner, int(np.count_nonzero(inner)))
 
 
 def rigid_proposals(evidence: Evidence, runs: int, vote: float, rng: np.random.Generator) -> list[Proposal]:
@@ -50,7 +50,7 @@ def rigid_proposals(evidence: Evidence, runs: int, vote: float, rng: np.random.G
     moving = candidates(make_cells(evidence), evidence.scales.low)
     found = [_masks(evidence, moving.cells, cluster(evidence, moving, rng)) for _ in range(runs)]
     masks, scores = vote_masks(found, vote, evidence.chi.shape)
-    kept = matrix_nms(masks, scores)
+    kept = matrix_nms(masks, scores, CONTAINED)
     return [p for i in kept if (p := fit_region(evidence, masks[i], rng, "rigid")) is not None]
 
 
@@ -86,10 +86,10 @@ def _parts(evidence: Evidence, label: np.ndarray) -> list[Patch]:
     size = np.bincount(parts.ravel(), minlength=count + 1)
     kernel = np.ones((3, 3), np.uint8)
     out = []
-    for k, place in enumerate(find_objects(parts), 1):
-        if place is not None and size[k] >= evidence.scales.min_pixels:
-            core = np.pad((parts[place] == k).astype(np.uint8), 2)
-            corner = rows.start + place[0].start - 2, columns.start + place[1].start - 2
+    for k, box in enumerate(find_objects(parts), 1):
+        if box is not None and size[k] >= evidence.scales.min_pixels:
+            core = np.pad((parts[box] == k).astype(np.uint8), 2)
+            corner = rows.start + box[0].start - 2, columns.start + box[1].start - 2
             out.append(patch(fill_holes(cv2.morphologyEx(core, cv2.MORPH_CLOSE, kernel) > 0), corner))
     return out
 
@@ -115,26 +115,3 @@ def vote_masks(runs: list[list[Patch]], share: float, shape: tuple[int, int]) ->
             count[one.box] += one.mask
         mask[:] = 2 * count >= len(group)
     return masks, np.array([len(g) / len(runs) for g in kept])
-
-
-def matrix_nms(masks: np.ndarray, scores: np.ndarray, contained: float | None = CONTAINED) -> list[int]:
-    """Indices of the masks that survive gaussian matrix NMS and, unless `contained` is None, the containment rule, best first.
-
-    masks: (M, H, W) bool; scores: (M,).
-    """
-    if not len(masks):
-        return []
-    area = masks.reshape(len(masks), -1).sum(1)
-    order = np.lexsort((-area, -scores))
-    flat = masks.reshape(len(masks), -1)[order].astype(np.float32)
-    inter = flat @ flat.T
-    size = inter.diagonal()
-    iou = np.triu(inter / np.maximum(size[:, None] + size[None] - inter, 1), 1)
-    compensate = iou.max(0)
-    decay = np.exp(-NMS_SIGMA * (iou**2 - compensate[:, None] ** 2))
-    decay = np.where(np.triu(np.ones_like(iou), 1) > 0, decay, 1).min(0)
-    kept: list[int] = []
-    for j in np.flatnonzero(scores[order] * decay >= NMS_CUT):
-        if contained is None or all(inter[i, j] <= contained * min(size[i], size[j]) for i in kept):
-            kept.append(int(j))
-    return [int(order[j]) for j in kept]

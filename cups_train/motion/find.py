@@ -10,20 +10,21 @@ from cups_train.config import MotionConfig
 from cups_train.geometry.ground import find_ground
 from cups_train.geometry.se3 import inverse
 from cups_train.motion.bodies import split
-from cups_train.motion.confirm import Before, evidence_before, refutes
+from cups_train.motion.confirm import evidence_before, refutes
 from cups_train.motion.ego import estimate_ego
 from cups_train.motion.ensemble import rigid_proposals
 from cups_train.motion.evidence import Evidence, gather, scales_of
 from cups_train.motion.grow import grow
-from cups_train.motion.merge import merge
 from cups_train.motion.picture import grey_test, snap
 from cups_train.motion.propose import Proposal, propose
 from cups_train.motion.reject import plausible, score, why_not
 from cups_train.motion.select import select
-from cups_train.published.motion import reference_objects
-from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoFrame
+from cups_train.motion.time_step import TimeStep
+from cups_train.motion.unite import unite
+from cups_train.types import Absence, MotionResult, MovingObject, Reason, StereoFrame
 
-Images = tuple[np.ndarray, np.ndarray]
+Images = tuple[np.ndarray, np.ndarray]  # (H, W, 3) uint8 RGB, left, at t and t+1
+Shown = tuple[Proposal, np.ndarray]  # a proposal and the mask (H, W) bool of what is visible of it
 
 
 def generator(seed: int, key: str, stream: int = 0) -> np.random.Generator:
@@ -31,53 +32,53 @@ def generator(seed: int, key: str, stream: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(key.encode()), stream])
 
 
-def find_moving_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seed: int, step_s: float,
-                        images: Images | None = None, prior: np.ndarray | None = None, before: Before | None = None) -> MotionResult:  # noqa: PLR0913
-    """Instances of everything that moves against the static scene.
-
-    `images`: left images (RGB uint8) at t and t+1; they sharpen outlines and refute false motion. None where flow and disparity are exact.
-    `prior`: pose (4, 4) m of the left camera at t+1 in its frame at t as odometry tells it. `before`: the flow to t-1, which may refute objects.
-    """
+def find_moving_objects(step: TimeStep, config: MotionConfig, seed: int) -> MotionResult:
+    """Instances of everything that moves against the static scene."""
+    now, flow = step.now, step.flow
     rng = generator(seed, now.key)
-    if config.compat == "reference":
-        return reference_objects(flow, now, config, rng)
-    camera = now.camera
-    ego = estimate_ego(flow, camera, rng, None if prior is None else inverse(prior))
+    ego = estimate_ego(flow, now.camera, rng, None if step.prior is None else inverse(step.prior))
     if ego is None:
-        return _nothing(now, flow, None, "no rigid motion explains enough of the picture")
-    ground = find_ground(camera, flow.disparity, flow.disparity_ok, rng)
-    evidence = gather(flow, camera, ego, ground, scales_of(flow, camera, step_s, config.max_depth, config.min_area))
+        return _nothing(step, None, Absence(Reason.NO_CAMERA_MOTION, "no rigid motion explains enough of the picture"))
+    ground = find_ground(now.camera, flow.disparity, flow.disparity_ok, rng)
+    evidence = gather(flow, now.camera, ego, ground, scales_of(flow, now.camera, step.step_s, config.max_depth, config.min_area))
+    shown = _visible(evidence, step, config, rng)
+    if not isinstance(shown, Absence) and step.before is not None:
+        past = evidence_before(step.before, now.camera, (config.max_depth, config.min_area), generator(seed, now.key, 1))
+        shown = _confirmed(past, shown)
+    return _nothing(step, inverse(ego.motion), shown) if isinstance(shown, Absence) else _result(now, evidence, shown)
+
+
+def _visible(evidence: Evidence, step: TimeStep, config: MotionConfig, rng: np.random.Generator) -> list[Shown] | Absence:
+    """What moves, as far as it can be seen, or why nothing does."""
+    images = None if step.next_left is None else (step.now.left, step.next_left)
     proposals = _proposals(evidence, config, rng)
-    camera_pose = inverse(ego.motion)
     if not proposals:
-        return _nothing(now, flow, camera_pose, "nothing moves against the static scene")
-    reasons = [_why_not(evidence, proposal, images) for proposal in proposals]
-    kept = [proposal for proposal, reason in zip(proposals, reasons, strict=True) if reason is None]
+        return Absence(Reason.NOTHING_MOVES, "nothing moves against the static scene")
+    rules = [_why_not(evidence, proposal, images) for proposal in proposals]
+    kept = [proposal for proposal, rule in zip(proposals, rules, strict=True) if rule is None]
     if not kept:
-        return _nothing(now, flow, camera_pose, f"all {len(reasons)} candidates rejected: {', '.join(sorted({r for r in reasons if r}))}")
-    kept = select(evidence, kept)
-    shown = _drawn(evidence, kept, images)
-    if before is None or not shown:
-        return _result(now, evidence, shown)
-    past = evidence_before(before, camera, (config.max_depth, config.min_area), generator(seed, now.key, 1))
+        return Absence(Reason.REJECTED, f"all {len(rules)} candidates rejected: {', '.join(sorted({r for r in rules if r}))}")
+    return _drawn(evidence, select(evidence, kept), images) or Absence(Reason.HIDDEN, "all candidates lie hidden behind others")
+
+
+def _confirmed(past: Evidence | None, shown: list[Shown]) -> list[Shown] | Absence:
+    """What the frame before does not refute; all where it says nothing."""
     confirmed = shown if past is None else [(p, mask) for p, mask in shown if not refutes(past, p.own, mask)]
-    if not confirmed:
-        return _nothing(now, flow, camera_pose, f"the frame before refutes all {len(shown)} candidates")
-    return _result(now, evidence, confirmed)
+    return confirmed or Absence(Reason.REFUTED, f"the frame before refutes all {len(shown)} candidates")
 
 
 def _why_not(evidence: Evidence, proposal: Proposal, images: Images | None) -> str | None:
     """What speaks against a proposal, or None."""
-    reason = why_not(evidence, proposal, proposal.mask)
-    if reason is None and images is not None and not grey_test(evidence, proposal, proposal.mask, images):
+    rule = why_not(evidence, proposal, proposal.mask)
+    if rule is None and images is not None and not grey_test(evidence, proposal, proposal.mask, images):
         return "the grey values do not move"
-    return reason
+    return rule
 
 
 def _proposals(evidence: Evidence, config: MotionConfig, rng: np.random.Generator) -> list[Proposal]:
     """Whole objects from residual motion and from rigid clustering; they may overlap."""
-    residual = _grown(evidence, merge(evidence, propose(evidence, rng), rng), rng) if config.residual else []
-    rigid = rigid_proposals(evidence, config.runs, config.vote, rng) if config.rigid else []
+    residual = _grown(evidence, unite(evidence, propose(evidence, rng), rng), rng) if config.method != "rigid" else []
+    rigid = rigid_proposals(evidence, config.runs, config.vote, rng) if config.method != "residual" else []
     return residual + _grown(evidence, rigid, rng)
 
 
@@ -85,10 +86,10 @@ def _grown(evidence: Evidence, cores: list[Proposal], rng: np.random.Generator) 
     """Whole objects from moving cores; cores of one object often touch only when they have grown."""
     cores = [core for core in cores if plausible(evidence, core)]
     grown = [replace(core, mask=mask) for core, mask in zip(cores, grow(evidence, cores), strict=True)]
-    return split(evidence, merge(evidence, grown, rng), rng)
+    return split(evidence, unite(evidence, grown, rng), rng)
 
 
-def _drawn(evidence: Evidence, kept: list[Proposal], images: Images | None) -> list[tuple[Proposal, np.ndarray]]:
+def _drawn(evidence: Evidence, kept: list[Proposal], images: Images | None) -> list[Shown]:
     """Proposals with the masks (H, W) bool that are visible of them, the nearest drawn over the others; those that are too small are left out."""
     kept = sorted(kept, key=lambda p: float(p.centre[2]), reverse=True)
     taken = np.zeros(evidence.chi.shape, np.uint16)
@@ -103,7 +104,7 @@ def _drawn(evidence: Evidence, kept: list[Proposal], images: Images | None) -> l
     return [(proposal, mask) for proposal, mask in shown if mask.sum() >= evidence.scales.min_pixels]
 
 
-def _result(now: StereoFrame, evidence: Evidence, shown: list[tuple[Proposal, np.ndarray]]) -> MotionResult:
+def _result(now: StereoFrame, evidence: Evidence, shown: list[Shown]) -> MotionResult:
     """The objects, numbered from the furthest."""
     instances = np.zeros(evidence.chi.shape, np.uint16)
     objects = []
@@ -112,9 +113,9 @@ def _result(now: StereoFrame, evidence: Evidence, shown: list[tuple[Proposal, np
         x, y, z = (float(c) for c in proposal.centre)
         certainty = score(evidence, proposal, proposal.mask)
         objects.append(MovingObject(number, None, certainty, int(mask.sum()), proposal.own, (x, y, z), proposal.source))
-    reason = None if objects else "all candidates lie hidden behind others"
-    return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), reason)
+    return MotionResult(now.key, now.stamp_ns, instances, inverse(evidence.ego.motion), tuple(objects), None)
 
 
-def _nothing(now: StereoFrame, flow: SceneFlow, ego: np.ndarray | None, reason: str) -> MotionResult:
-    return MotionResult(now.key, now.stamp_ns, np.zeros(flow.disparity.shape, np.uint16), ego, (), reason)
+def _nothing(step: TimeStep, ego: np.ndarray | None, absence: Absence) -> MotionResult:
+    """ego: (4, 4) m, pose of the camera at t+1."""
+    return MotionResult(step.now.key, step.now.stamp_ns, np.zeros(step.flow.disparity.shape, np.uint16), ego, (), absence)

@@ -13,7 +13,7 @@ import numpy as np
 from cups_train.errors import ResultError
 from cups_train.files import write_atomically, write_image
 from cups_train.folders.layout import MOTION, overlay_path
-from cups_train.folders.motion import frame_json, read_frame
+from cups_train.folders.motion import frame_json, has_frame, read_frame
 from cups_train.motion.tracks import keep_supported, track
 from cups_train.picks import evenly_spaced
 from cups_train.recording import Recording
@@ -28,7 +28,7 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     `supported`: leave out what no neighbouring frame confirms. Raises ResultError where frames are missing.
     """
     keys = [stamp.key for stamp in recording.stamps]
-    done = sum((out / "frames" / f"{key}.json").exists() for key in keys)
+    done = sum(has_frame(out, key) for key in keys)
     if done < len(keys):
         raise ResultError(f"expected {len(keys)} finished frames in {out / 'frames'}, found {done}; "
                           "the same command makes the rest (on a network file system another machine's files may be seen late: docs/scaling.md)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_train.geometry.warp import bilinear
 from cups_train.motion.evidence import Evidence
 from cups_train.motion.propose import Proposal
 from cups_train.motion.rigid_fit import predict
@@ -42,13 +43,9 @@ def grey_errors(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images
 
 
 def _fetch(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bilinear values of (H, W) float32 at (N, 2) positions [px], and which lie inside."""
+    """Values (N,) of an image (H, W) float32 at (N, 2) positions [px], and (N,) bool, which lie inside."""
     inside: np.ndarray = np.all((at >= 0) & (at <= np.array(image.shape[::-1]) - 1), axis=-1)
-    at = np.where(inside[:, None], at, 0)
-    x0, y0 = np.floor(at).astype(np.intp).T
-    x1, y1 = np.minimum(x0 + 1, image.shape[1] - 1), np.minimum(y0 + 1, image.shape[0] - 1)
-    a, b = (at - np.floor(at)).T
-    return (1 - b) * ((1 - a) * image[y0, x0] + a * image[y0, x1]) + b * ((1 - a) * image[y1, x0] + a * image[y1, x1]), inside
+    return bilinear(image, *np.where(inside[:, None], at, 0).T), inside
 
 
 def snap(mask: np.ndarray, image: np.ndarray, free: np.ndarray, unit: float) -> np.ndarray:

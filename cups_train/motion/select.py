@@ -6,8 +6,8 @@ import numpy as np
 
 from cups_train.motion.evidence import Evidence
 from cups_train.motion.links import box_of
-from cups_train.motion.merge import alike
 from cups_train.motion.propose import EXPLAINED, Proposal
+from cups_train.motion.unite import alike
 
 FLAKE = 0.15  # share of its neighbour's pixels up to which a part is a sliver
 SHARED = 0.3  # share of the smaller of two proposals that they may have in common

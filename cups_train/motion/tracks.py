@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from cups_train.geometry.se3 import apply, inverse
-from cups_train.types import MotionResult, MovingObject
+from cups_train.types import Absence, MotionResult, MovingObject, Reason
 
 MAX_DISTANCE = 1.5  # m, between the carried and the found centroid
 MAX_DEPTH_SHARE = 0.06  # more at depth: share of the distance
@@ -119,8 +119,9 @@ def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResu
     table = np.zeros(int(result.instances.max()) + 1, np.uint16)
     for number, item in enumerate(kept, 1):
         table[item.id] = number
-    reason = None if kept else f"no neighbouring frame confirms any of its {len(result.objects)} objects"
-    return replace(result, instances=table[result.instances], objects=tuple(replace(o, id=n) for n, o in enumerate(kept, 1)), reason=reason)
+    detail = f"no neighbouring frame confirms any of its {len(result.objects)} objects"
+    absence = None if kept else Absence(Reason.UNCONFIRMED, detail)
+    return replace(result, instances=table[result.instances], objects=tuple(replace(o, id=n) for n, o in enumerate(kept, 1)), absence=absence)
 
 
 def _carry(item: _Track, ego: np.ndarray | None) -> _Track:

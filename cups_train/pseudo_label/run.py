@@ -29,11 +29,12 @@ from cups_train.pseudo_label.neighbours import read_centres
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
-from cups_train.types import MotionResult
+from cups_train.types import Absence, MotionResult, Reason
 
 logger = logging.getLogger(__name__)
 OVERLAYS = 4  # pictures of a recording
 FRAMES_A_WORKER = 32  # fewer are done before a process has started
+AT_BORDER = Absence(Reason.AT_BORDER, "all objects lie at the border of the picture")
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, La
     aligned, cleared, rows = label_maps(class_map, instances, frame.objects, rules, item.lens)
     if not holds(folder, frame.key, aligned, cleared):
         write_maps(folder, frame.key, aligned, cleared)
-    reason = None if rows else frame.reason or "all objects lie at the border of the picture"
-    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, rows, reason, checksum(folder, frame.key))
-    return labelled, measure_frame(len(rules.classes), labelled)
+    absence = None if rows else frame.absence or AT_BORDER
+    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, rows, absence.detail if absence else None, checksum(folder, frame.key))
+    return labelled, measure_frame(len(rules.classes), labelled, absence)
 
 
 def finish(out: Path, frames: list[LabelledFrame], found: tuple[LabelArea, Counts, Split], rules: Rules) -> None:

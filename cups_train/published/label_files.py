@@ -30,11 +30,13 @@ from cups_train.pseudo_label.run import finish, write_pictures
 from cups_train.pseudo_label.split import find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame
 from cups_train.recording import Recording
+from cups_train.types import Absence, Reason
 
 logger = logging.getLogger(__name__)
 IGNORE = 255
 SEMANTIC, INSTANCE = "_semantic.png", "_instance.png"
 ALL = "distribution all pixels"
+NOT_LABELLED = Absence(Reason.NOT_LABELLED, "no object in the published label")
 ASPECT = 0.01  # largest relative difference of the aspect ratios of map and image
 
 
@@ -103,7 +105,7 @@ def run_published(recordings: Sequence[Recording], published: Path, out: Path, c
     area, labelled = LabelArea.nothing(k), []
     for recording, folder in zip(recordings, folders, strict=True):
         frames = [_label(recording, folder, out / recording.name, number, rules) for number in range(len(folder.stems))]
-        area = sum((measure_frame(k, frame) for frame in frames), area)
+        area = sum((measure_frame(k, frame, None if frame.instances else NOT_LABELLED) for frame in frames), area)
         write_pictures(recording, out / recording.name, frames, rules.classes)
         write_labels(out / recording.name, recording.name, frames)
         labelled += frames
@@ -126,7 +128,7 @@ def _label(recording: Recording, folder: PublishedFolder, out: Path, number: int
     lens = Lens(recording.camera.fx, recording.step_ns / 1e9)
     aligned, cleared, rows = label_maps(kinds, instances, (), rules, lens)
     write_maps(out, stamp.key, aligned, cleared)
-    return LabelledFrame(out, stamp.key, stamp.stamp_ns, rows, None if rows else "no object in the published label", checksum(out, stamp.key))
+    return LabelledFrame(out, stamp.key, stamp.stamp_ns, rows, None if rows else NOT_LABELLED.detail, checksum(out, stamp.key))
 
 
 def _size(recording: Recording) -> tuple[int, int]:

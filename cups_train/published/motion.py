@@ -1,8 +1,8 @@
-"""`motion.compat: reference`: objects as the published clustering (SF2SE3 as in CUPS) finds them, with its constants, which are those of 640x1280,
+"""`motion.method: published`: objects as the published clustering (SF2SE3 as in CUPS) finds them, with its constants, which are those of 640x1280,
 its test that compares rotations alone, its painting order and its hole filling. Faults that only stop a program are left out."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,17 +13,16 @@ from scipy.special import erf
 from cups_train.config import MotionConfig
 from cups_train.geometry.camera import pixel_grid
 from cups_train.geometry.se3 import inverse
-from cups_train.motion.ensemble import matrix_nms
-from cups_train.published.motion_run import NOWHERE, OUTLIER, Grid, Models, Places, make_grid, run_once
-from cups_train.types import MotionResult, MovingObject, SceneFlow, StereoCamera, StereoFrame
+from cups_train.published.matrix_nms import matrix_nms
+from cups_train.published.motion_clusters import NOWHERE, OUTLIER, Grid, Measured, Models, cluster_once, make_grid
+from cups_train.types import Absence, MotionResult, MovingObject, Reason, SceneFlow, StereoCamera, StereoFrame
 
-DEPTH = (5.5, 70.0)  # m
+NEAREST = 5.5  # m
 EDGE, EDGE_SIZE = 0.2, 5  # gradient of log disparity (Sobel sum), px of dilation
 SIGMA = (2.0, 10.0)  # px
 TRUSTED = 0.1  # least share of valid pixels of the noise estimate
 MIN_VALID, MIN_PART, MIN_OBJECT = 512, 128, 64  # px
 ROTATION = 0.04  # rad: what turns more than this against the background is deleted
-MIN_SURFACE = 0.65  # m2
 EIGHT = np.ones((3, 3), int)
 
 
@@ -37,43 +36,39 @@ class Mask:
     static: np.ndarray  # (4, 4) m, of what its run calls the background
 
 
-def reference_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seeds: np.random.Generator) -> MotionResult:
-    """What `find_moving_objects` gives in this mode; `seeds` is the frame's generator."""
+def published_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seeds: np.random.Generator) -> MotionResult:
+    """Objects of one frame; of the settings `runs`, `vote`, `max_depth` and `min_area` count here. `seeds` is the frame's generator."""
     shape = flow.disparity.shape
-    pixels = _pixels(flow, now.camera)
+    pixels = _pixels(flow, now.camera, config.max_depth)
     nothing = MotionResult(now.key, now.stamp_ns, np.zeros(shape, np.uint16), None, (), None)
     if pixels.valid.sum() < MIN_VALID:
-        return _because(nothing, "too few valid pixels")
+        return replace(nothing, absence=Absence(Reason.TOO_LITTLE_DEPTH, "too few valid pixels"))
     grid = make_grid(pixels, *shape)
-    runs = [run_once(grid, seeds) for _ in range(config.runs)]
+    runs = [cluster_once(grid, seeds) for _ in range(config.runs)]
     pool = [mask for models in runs if len(models.motion) for mask in _masks(grid, pixels, models, shape)]
     static = next((models.motion[0] for models in runs if len(models.motion)), None)
-    nothing = MotionResult(now.key, now.stamp_ns, nothing.instances, None if static is None else inverse(static), (), None)
+    nothing = replace(nothing, ego=None if static is None else inverse(static))
     if not pool:
-        return _because(nothing, "one rigid motion explains everything")
+        return replace(nothing, absence=Absence(Reason.NOTHING_MOVES, "one rigid motion explains everything"))
     kept = _voted(pool, config.vote * config.runs)
     if not kept:
-        return _because(nothing, "no mask is found again by enough runs")
+        return replace(nothing, absence=Absence(Reason.NOT_FOUND_AGAIN, "no mask is found again by enough runs"))
     kept = [kept[i] for i in matrix_nms(np.stack([m.mask for m in kept]), np.array([m.score for m in kept]), contained=None)]
-    return _painted(nothing, kept, pixels)
+    return _painted(nothing, kept, pixels, config.min_area)
 
 
-def _because(result: MotionResult, reason: str) -> MotionResult:
-    return MotionResult(result.key, result.stamp_ns, result.instances, result.ego, (), reason)
-
-
-def _pixels(flow: SceneFlow, camera: StereoCamera) -> Places:
+def _pixels(flow: SceneFlow, camera: StereoCamera, max_depth: float) -> Measured:
     """All pixels, row by row, with the published validity test. The end of a flow is rounded to a whole pixel, as its nearest look-up does."""
     u, v = pixel_grid(*flow.disparity.shape)
     x, y = np.rint(u + flow.flow[..., 0]), np.rint(v + flow.flow[..., 1])
     inside = (x >= 0) & (x <= camera.width - 1) & (y >= 0) & (y <= camera.height - 1)
     z, z_next = (np.where(d > 0, camera.depth_scale / np.maximum(d, 1e-6), 0) for d in (flow.disparity, flow.disparity_next))
     valid = flow.flow_ok & flow.disparity_ok & flow.disparity_next_ok & inside & ~depth_edges(flow.disparity) & ~depth_edges(flow.disparity_next)
-    valid &= (z >= DEPTH[0]) & (z <= DEPTH[1]) & (z_next >= DEPTH[0]) & (z_next <= DEPTH[1])
+    valid &= (z >= NEAREST) & (z <= max_depth) & (z_next >= NEAREST) & (z_next <= max_depth)
     points, ends = (np.stack([(a - camera.cx) / camera.fx * d, (b - camera.cy) / camera.fy * d, d], -1).reshape(-1, 3).astype(np.float64)
                     for a, b, d in ((u, v, z), (x, y, z_next)))
     sigma = np.array([noise(flow.flow_sigma, flow.flow_ok)] * 2 + [noise(flow.disparity_sigma, flow.disparity_ok)])
-    return Places(camera, np.stack([u, v], -1).reshape(-1, 2).astype(np.float64), valid.ravel(), points, ends,
+    return Measured(camera, np.stack([u, v], -1).reshape(-1, 2).astype(np.float64), valid.ravel(), points, ends,
                   flow.flow.reshape(-1, 2).astype(np.float64), sigma)
 
 
@@ -110,7 +105,7 @@ def untruncated(spread: float, limit: float) -> float:
     return spread / float(fits.max() if len(fits) else 0.1)
 
 
-def _masks(grid: Grid, pixels: Places, models: Models, shape: tuple[int, ...]) -> list[Mask]:
+def _masks(grid: Grid, pixels: Measured, models: Models, shape: tuple[int, ...]) -> list[Mask]:
     """Full-resolution labels of one run, without what turns against the background, in connected parts."""
     rows, columns = np.arange(shape[0]), np.arange(shape[1])
     likely, seen = np.empty((len(models.motion), *shape)), np.zeros(shape, bool)
@@ -118,8 +113,8 @@ def _masks(grid: Grid, pixels: Places, models: Models, shape: tuple[int, ...]) -
         best, far = grid.spatial(assigned, rows, columns)
         error = pixels.residuals(motion[None])[0].reshape(*shape, 3)
         known = np.isfinite(error).all(-1)
-        place = np.where(best > 0, -0.5 * far, NOWHERE)
-        likely[k] = np.where(known, -0.5 * (np.where(known[..., None], error, 0) ** 2).sum(-1) + place, -np.inf)
+        near = np.where(best > 0, -0.5 * far, NOWHERE)
+        likely[k] = np.where(known, -0.5 * (np.where(known[..., None], error, 0) ** 2).sum(-1) + near, -np.inf)
         seen |= (best > 0) & (error < OUTLIER).all(-1)
     owner = np.where(seen, likely.argmax(0), 0)
     best_of = likely.max(0)
@@ -143,39 +138,39 @@ def _voted(pool: list[Mask], votes: float) -> list[Mask]:
     return [m for m in pool if count[m.mask].mean() >= votes - 1e-9]
 
 
-def _painted(nothing: MotionResult, kept: list[Mask], pixels: Places) -> MotionResult:
+def _painted(nothing: MotionResult, kept: list[Mask], pixels: Measured, min_area: float) -> MotionResult:
     """Small masks first, so that large ones lie over them; then what is too small is taken out."""
     canvas = np.zeros(nothing.instances.shape, np.int32)
     order = sorted(kept, key=lambda m: int(m.mask.sum()))
     for number, item in enumerate(order, 1):
-        canvas[_filled(item.mask)] = number
+        canvas[filled(item.mask)] = number
     instances = np.zeros_like(nothing.instances)
     objects: list[MovingObject] = []
     for number, item in enumerate(order, 1):
         mask = canvas == number
-        if mask.sum() < MIN_OBJECT or surface(mask, pixels) < MIN_SURFACE:
+        if mask.sum() < MIN_OBJECT or surface(mask, pixels, min_area) < min_area:
             continue
         instances[mask] = len(objects) + 1
         x, y, z = (float(c) for c in np.median(pixels.points.reshape(*mask.shape, 3)[item.mask], 0))
         own = inverse(item.static) @ item.motion
         objects.append(MovingObject(len(objects) + 1, None, min(item.score, 1.0), int(mask.sum()), own, (x, y, z), "rigid"))
-    reason = None if objects else "all masks are too small"
-    return MotionResult(nothing.key, nothing.stamp_ns, instances, nothing.ego, tuple(objects), reason)
+    absence = None if objects else Absence(Reason.TOO_SMALL, "all masks are too small")
+    return replace(nothing, instances=instances, objects=tuple(objects), absence=absence)
 
 
-def _filled(mask: np.ndarray) -> np.ndarray:
+def filled(mask: np.ndarray) -> np.ndarray:
     """Everything but the largest of the object itself and the parts of its complement."""
     parts, count = label(~mask, EIGHT)
     size = np.bincount(parts.ravel(), minlength=count + 1)
     return np.asarray(parts != int(size.argmax()))
 
 
-def surface(mask: np.ndarray, pixels: Places) -> float:
-    """[m2] of the triangles over all pixels of the mask, its convex hull included. A flat sum that suffices spares the triangles."""
+def surface(mask: np.ndarray, pixels: Measured, enough: float) -> float:
+    """[m2] of the triangles over all pixels of the mask (H, W) bool, its convex hull included. A flat sum that is `enough` spares the triangles."""
     points = pixels.points.reshape(*mask.shape, 3)
     camera = pixels.camera
     flat = float((points[mask & pixels.valid.reshape(mask.shape)][:, 2] ** 2).sum()) / (camera.fx * camera.fy)
-    if flat >= MIN_SURFACE:
+    if flat >= enough:
         return flat
     at = np.argwhere(mask)
     try:

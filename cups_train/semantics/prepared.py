@@ -77,7 +77,7 @@ def prepare(now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | Non
     if after is None:
         flow, flow_ok = np.zeros((h, w, 2), np.float32), np.zeros((h, w), bool)
     else:
-        flow, flow_ok, _ = optical_flow(left, following)
+        flow, flow_ok = optical_flow(left, following)
     centre = slice(CELL // 2, None, CELL)
     shifts = np.stack([np.moveaxis(field[centre, centre], -1, 0) for field in (stereo, flow)])
     return Prepared(np.stack([left, right, following]), image_channels(left).astype(np.float16), shape.astype(np.float16),

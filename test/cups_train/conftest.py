@@ -111,7 +111,8 @@ def write_inputs(tmp_path: Path) -> Callable[..., FakeRecording]:
             cv2.imwrite(str(tmp_path / "motion" / name / "instances" / f"{key}.png"), instances)
             objects = [{"id": i, "track_id": 40 + i, "score": 0.75, "pixels": int((instances == i).sum()), "transform": np.eye(4).tolist(),
                         "centroid_m": [0, 1, 10], "source": "residual"} for i in np.unique(instances[instances > 0]).tolist()]
-            rows.append({"key": key, "stamp_ns": 1000 + n, "ego": None, "objects": objects, "reason": None if objects else "nothing moves"})
+            rows.append({"key": key, "stamp_ns": 1000 + n, "ego": None, "objects": objects, "reason": None if objects else "nothing moves",
+                         "reason_code": None if objects else "nothing_moves"})
             stamps.append(FakeStamp(key, 1000 + n, n + 1 < frames))
         (tmp_path / "motion" / name / "motion.json").write_text(json.dumps({"frames": rows}))
         return FakeRecording(name, tuple(stamps))

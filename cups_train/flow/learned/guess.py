@@ -10,7 +10,7 @@ FAR = 30.0  # px, the round trip of what was not matched at all
 
 
 def guess(matcher: ClassicalMatcher, now: StereoFrame, after: StereoFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W, 2) float32 px, and (H, W) float32 px, the round trip."""
-    forward, back, sure = matcher.flow(now, after)
-    trip = np.where(sure, np.linalg.norm(forward + back, axis=-1), FAR)
-    return forward.astype(np.float32), np.minimum(trip, FAR).astype(np.float32)
+    """(H, W, 2) float32 px, and (H, W) float32 px, the round trip. The matcher must hold both frames."""
+    flow = matcher.flow(now, after)
+    trip = np.where(flow.sure, np.linalg.norm(flow.forward + flow.back, axis=-1), FAR)
+    return flow.forward.astype(np.float32), np.minimum(trip, FAR).astype(np.float32)

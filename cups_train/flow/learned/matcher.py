@@ -1,4 +1,4 @@
-"""A network as a source of flow and disparity: four passes for a new pair, two flows and two disparities, the rest is kept from the pair before."""
+"""Flow and disparity by a network: four passes for a new pair, two flows and two disparities, the rest is kept from the pair before."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from torch import Tensor
 from cups_train.config import MotionConfig
 from cups_train.device import torch_device
 from cups_train.errors import ModelError
-from cups_train.flow.classical import ClassicalMatcher, Disparity, Fields, Memory
+from cups_train.flow.classical import ClassicalMatcher
 from cups_train.flow.dis import grey_of
+from cups_train.flow.fields import Disparity, Fields, Memory, TwoWayFlow
 from cups_train.flow.learned.checkpoint import load_refiner
 from cups_train.flow.learned.guess import guess
 from cups_train.flow.learned.raft import load_raft
@@ -21,8 +22,8 @@ from cups_train.flow.select import fuse, look_at
 from cups_train.geometry.warp import warp
 from cups_train.types import StereoFrame
 
-Kind = Literal["flow", "left", "right"]  # from one left image to another; from the left image to the right one; from the right to the left
-SIDES: tuple[Kind, Kind] = ("left", "right")
+Direction = Literal["flow", "left", "right"]  # from one left image to another; from the left image to the right one; from the right to the left
+SIDES: tuple[Direction, Direction] = ("left", "right")
 MAX_SLOPE = 1.5 / 1280  # of the image width: rows further apart than this are no stereo match
 VOLUME_BYTES = 4e9  # of correlation volumes computed at once on a GPU
 
@@ -31,14 +32,14 @@ VOLUME_BYTES = 4e9  # of correlation volumes computed at once on a GPU
 class Pass:
     """One field that is wanted."""
 
-    kind: Kind
+    direction: Direction
     frames: tuple[StereoFrame, ...]  # two for flow, one for stereo
 
     @property
     def images(self) -> tuple[np.ndarray, np.ndarray]:
         """(H, W, 3) uint8 RGB, from and to."""
         frame = self.frames[0]
-        return {"flow": (frame.left, self.frames[-1].left), "left": (frame.left, frame.right), "right": (frame.right, frame.left)}[self.kind]
+        return {"flow": (frame.left, self.frames[-1].left), "left": (frame.left, frame.right), "right": (frame.right, frame.left)}[self.direction]
 
 
 class Network(Protocol):
@@ -59,28 +60,25 @@ class NetworkMatcher:
         memory = self._memory
         memory.hold(now, after)
         wanted = [Pass("flow", (now, after)), Pass("flow", (after, now))]
-        wanted += [Pass(kind, (frame,)) for frame in (now, after) for kind in SIDES]
-        missing = [one for one in wanted if memory.missing(one.kind, *one.frames)]
+        wanted += [Pass(side, (frame,)) for frame in (now, after) for side in SIDES]
+        missing = [one for one in wanted if memory.missing(one.direction, *one.frames)]
         for one, field in zip(missing, self.network.fields(missing), strict=True):
-            memory.put(field, one.kind, *one.frames)
+            memory.put(field, one.direction, *one.frames)
         near, then = (memory.once(partial(disparity_of, memory.get("left", frame), memory.get("right", frame)), "disparity", frame)
                       for frame in (now, after))
         forward = memory.get("flow", now, after)
-        return Fields(forward, *warp(memory.get("flow", after, now), forward), near, then)
+        return Fields(TwoWayFlow(forward, *warp(memory.get("flow", after, now), forward)), near, then)
 
 
 def disparity_of(to_right: np.ndarray, to_left: np.ndarray) -> Disparity:
-    """Disparity of the left image, and its disagreement with the right image's, from the flows (H, W, 2) px between both: (H, W) float32 px each.
-
-    The disagreement is infinite where a flow leaves its row, or the image.
-    """
+    """Of the left image, from the flows (H, W, 2) px between both images. Its error is infinite where a flow leaves its row, or the image."""
     limit = max(MAX_SLOPE * to_right.shape[1], 0.5)
     left, right = np.maximum(-to_right[..., 0], 0), np.maximum(to_left[..., 0], 0)
     shift = np.stack([-left, np.zeros_like(left)], -1)
     other, inside = warp(right, shift)
     slope, _ = warp(np.abs(to_left[..., 1]), shift)
     known = inside & (np.abs(to_right[..., 1]) <= limit) & (slope <= limit)
-    return left.astype(np.float32), np.where(known, np.abs(left - other), np.inf).astype(np.float32)
+    return Disparity(left.astype(np.float32), np.where(known, np.abs(left - other), np.inf).astype(np.float32))
 
 
 class RaftNetwork:
@@ -122,10 +120,10 @@ class RefinedMatcher:
         look, look_after = (self._memory.once(partial(look_at, grey_of(frame.left)), "look", frame) for frame in (now, after))
         forward, _ = fuse(onward[1:], backward, look, look_after, prior=onward[0])
         back, _ = fuse(backward[1:], onward, look_after, look, prior=backward[0])
-        return Fields(forward, *warp(back, forward), self.classical.disparity(now), self.classical.disparity(after))
+        return Fields(TwoWayFlow(forward, *warp(back, forward)), self.classical.disparity(now), self.classical.disparity(after))
 
     def _flows(self, now: StereoFrame, after: StereoFrame) -> list[np.ndarray]:
-        """The classical flow, and the refined one."""
+        """The classical flow, and the refined one: (H, W, 2) float32 px each."""
         return self._memory.once(partial(self._refine, now, after), "flows", now, after)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
@@ -142,14 +140,14 @@ def planes(images: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
 
 
-def open_network(config: MotionConfig, device: str, alone: bool) -> NetworkMatcher | RefinedMatcher:
-    """The network that `config.flow` names. Raises ModelError."""
+def open_network(config: MotionConfig, device: str, one_thread: bool) -> NetworkMatcher | RefinedMatcher:
+    """The network that `config.flow` names; on a CPU it computes with one thread where `one_thread` is set. Raises ModelError."""
     if config.flow_weights is None:
         raise ModelError(f"expected motion.flow_weights with motion.flow = {config.flow}, found none; name the file of weights, "
                          "or take `-o motion.flow=classical`")
-    place = torch_device(device)
-    if alone and place.type == "cpu":
+    chip = torch_device(device)
+    if one_thread and chip.type == "cpu":
         torch.set_num_threads(1)
     if config.flow == "raft":
-        return NetworkMatcher(RaftNetwork(load_raft(config.flow_weights, config.flow_iterations), place))
-    return RefinedMatcher(load_refiner(config.flow_weights), place, config.max_disparity)
+        return NetworkMatcher(RaftNetwork(load_raft(config.flow_weights, config.flow_iterations), chip))
+    return RefinedMatcher(load_refiner(config.flow_weights), chip, config.max_disparity)

@@ -85,8 +85,8 @@ def match_costs(here: Tensor, warped: Tensor) -> list[Tensor]:
 def best_displacements(costs: list[Tensor]) -> list[Tensor]:
     """Soft minimum of each scale's costs: (B, 2, h, w) px each, (x, y)."""
     steps = torch.arange(-REACH, REACH + 1, device=costs[0].device, dtype=costs[0].dtype)
-    places = torch.stack([steps.repeat(len(steps)), steps.repeat_interleave(len(steps))], 1)  # (25, 2)
-    return [scale * torch.einsum("bkhw,kc->bchw", torch.softmax(-SHARP * cost, 1), places) for scale, cost in zip(SCALES, costs, strict=True)]
+    offsets = torch.stack([steps.repeat(len(steps)), steps.repeat_interleave(len(steps))], 1)  # (25, 2)
+    return [scale * torch.einsum("bkhw,kc->bchw", torch.softmax(-SHARP * cost, 1), offsets) for scale, cost in zip(SCALES, costs, strict=True)]
 
 
 def trusted_means(flow: Tensor, trust: Tensor) -> list[Tensor]:

@@ -16,13 +16,13 @@ from cups_train.files import read_json, write_json
 from cups_train.flow.learned.checkpoint import read_identity, save
 from cups_train.flow.learned.losses import census_loss, imitation, seen_in_both, smoothness
 from cups_train.flow.learned.refiner import Refiner, fetch
-from cups_train.flow.learned.samples import Batch, Sample, choose, load, make_batch, prepare
 from cups_train.flow.learned.weights import FILE
-from cups_train.parallel import worker_count
+from cups_train.flow.learned.windows import Batch, Window, choose, load, make_batch, prepare
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.training.randomness import generator, torch_generator
 from cups_train.training.small import cosine, keep, note, resume
+from cups_train.types import Work
 
 logger = logging.getLogger(__name__)
 STATE_EVERY = 100  # steps
@@ -34,24 +34,25 @@ INNER = 0.6  # size of the imitating crop against the whole one
 SPOILED, SPOIL_PX = 6, 8.0  # blobs in which the student's guess is spoiled, and by how much
 
 
-def train(recordings: Sequence[Recording], folder: Path, config: MotionConfig, seed: int, device: str) -> Path:
+def train_flow(recordings: Sequence[Recording], folder: Path, config: MotionConfig, work: Work) -> Path:
     """Write FOLDER/flow.safetensors; a stopped training goes on from FOLDER/flow, which is removed at the end. The same settings keep the file.
 
     Raises CupsError where no recording has two frames in a row.
     """
     path, state = folder / FILE, folder / "flow"
-    identity = {"seed": seed, "steps": config.flow_steps, "max_disparity": config.max_disparity, "recordings": [r.fingerprint for r in recordings]}
+    identity = {"seed": work.seed, "steps": config.flow_steps, "max_disparity": config.max_disparity,
+                "recordings": [r.fingerprint for r in recordings]}
     if path.is_file() and read_identity(path) == identity:
         return path
     if not (state / "key.json").is_file() or read_json(state / "key.json") != identity:
         shutil.rmtree(state, ignore_errors=True)
         write_json(state / "key.json", identity)
-    sources = choose(recordings, state)
-    if not sources:
+    pairs = choose(recordings, state)
+    if not pairs:
         raise CupsError("expected two frames in a row to train motion.flow = self on, found none; record more, or take `-o motion.flow=classical`")
-    files = list(progress(prepare(sources, config.max_disparity, seed, worker_count(0)), "guesses of flow", len(sources)))
-    network = new_refiner(seed).to(torch_device(device))
-    learn(network, files, config.flow_steps, seed, state)
+    files = list(progress(prepare(pairs, config.max_disparity, work), "guesses of flow", len(pairs)))
+    network = new_refiner(work.seed).to(torch_device(work.device))
+    learn(network, files, config.flow_steps, work.seed, state)
     save(network, path, identity, [r.name for r in recordings])
     shutil.rmtree(state)
     return path
@@ -88,8 +89,8 @@ def learn(network: Refiner, files: Sequence[Path], steps: int, seed: int, state:
 def draw(files: Sequence[Path], seed: int, step: int) -> Batch:
     """The batch of one step; it depends on seed and step alone."""
     rng = generator(seed, "flow", step)
-    samples: list[Sample] = [load(files[int(i)]) for i in rng.integers(0, len(files), PAIRS)]
-    return make_batch(samples, CROP, rng)
+    windows: list[Window] = [load(files[int(i)]) for i in rng.integers(0, len(files), PAIRS)]
+    return make_batch(windows, CROP, rng)
 
 
 def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:

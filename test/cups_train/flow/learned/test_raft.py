@@ -8,10 +8,10 @@ from torchvision.models.optical_flow.raft import CorrBlock, FeatureEncoder, Resi
 
 from cups_train.config import MotionConfig
 from cups_train.errors import ModelError
-from cups_train.flow.classical import open_matcher, scene_flow
-from cups_train.flow.learned.matcher import NetworkMatcher, Pass, RaftNetwork, disparity_of
+from cups_train.flow.learned.matcher import Pass, RaftNetwork
 from cups_train.flow.learned.raft import load_raft
-from cups_train.flow.learned.weights import source_facts, with_weights
+from cups_train.flow.learned.weights import with_weights
+from cups_train.flow.open import matcher_facts, open_matcher, scene_flow
 from cups_train.types import StereoCamera, StereoFrame
 
 CAMERA = StereoCamera(128, 128, 100, 100, 63.5, 63.5, 0.2)
@@ -82,26 +82,6 @@ def test_any_size_is_padded_and_cut(weights):
         assert load_raft(weights, iterations=1)(torch.rand(1, 3, 90, 141), torch.rand(1, 3, 90, 141)).shape == (1, 2, 90, 141)
 
 
-class Counting:
-    def __init__(self):
-        self.seen = []
-
-    def fields(self, passes):
-        self.seen.append([(p.kind, *[f.key for f in p.frames]) for p in passes])
-        return [np.full((*p.frames[0].left.shape[:2], 2), len(p.kind), np.float32) for p in passes]
-
-
-def test_second_pair_needs_four_passes_and_the_way_back_none():
-    network = Counting()
-    matcher = NetworkMatcher(network)
-    a, b, c = frame(0), frame(1), frame(2)
-    matcher.match(a, b)
-    matcher.match(b, c)
-    matcher.match(c, b)
-    assert [len(seen) for seen in network.seen] == [6, 4, 0]
-    assert set(network.seen[1]) == {("flow", "000001", "000002"), ("flow", "000002", "000001"), ("left", "000002"), ("right", "000002")}
-
-
 def test_passes_see_the_right_images_and_a_batch_gives_what_single_ones_give(weights, published):
     now, after = frame(0), frame(1)
     assert Pass("right", (now,)).images[0] is now.right and Pass("flow", (now, after)).images[1] is after.left
@@ -113,23 +93,11 @@ def test_passes_see_the_right_images_and_a_batch_gives_what_single_ones_give(wei
     assert np.abs(np.stack(found) - want).max() < 1e-4
 
 
-def test_disparity_from_flow_by_hand():
-    """5 px to the left in the right image; in one column the other direction disagrees, in one row the flow climbs."""
-    to_right, to_left = np.zeros((8, 40, 2), np.float32), np.zeros((8, 40, 2), np.float32)
-    to_right[..., 0], to_left[..., 0] = -5, 5
-    to_left[:, 20] = 3, 0
-    to_right[6, :, 1] = 2
-    disparity, error = disparity_of(to_right, to_left)
-    assert (disparity == 5).all()
-    assert error[0, 10] == 0 and error[0, 25] == pytest.approx(2)  # 25 - 5 = 20
-    assert np.isinf(error[:, :5]).all() and np.isinf(error[6]).all()
-
-
 def test_scene_flow_by_raft_through_the_settings(weights):
     config = MotionConfig(flow="raft", flow_weights=weights, flow_iterations=1, flow_licence="test")
     flow = scene_flow(frame(0), frame(1), config)
     assert flow.flow.shape == (128, 128, 2) and np.isfinite(flow.flow).all()
-    assert source_facts(config)["licence"] == "test" and len(source_facts(config)["sha256"]) == 64
+    assert matcher_facts(config)["licence"] == "test" and len(matcher_facts(config)["sha256"]) == 64
 
 
 def test_bad_weights_are_one_sentence(tmp_path):
@@ -144,6 +112,6 @@ def test_bad_weights_are_one_sentence(tmp_path):
             load_raft(path, 1)
         assert "\n" not in str(error.value)
     with pytest.raises(ModelError, match="motion.flow_weights"):
-        with_weights(MotionConfig(flow="raft"), [], tmp_path, 0, "cpu")
+        with_weights(MotionConfig(flow="raft"), tmp_path)
     with pytest.raises(ModelError, match="motion.flow=classical"):
         open_matcher(MotionConfig(flow="raft"))

@@ -18,8 +18,8 @@ BRIDGE_STEP = 0.1  # largest difference of depth of its two sides, share
 JOINT = 0.25  # one motion for both parts must bring the median chi-square of each below this share of the static one
 
 
-def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
-    """Join parts pair by pair, longest contact first, until no two fit together."""
+def unite(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
+    """Unite parts pair by pair, longest contact first, until no two fit together."""
     proposals = sorted(proposals, key=lambda p: -int(p.mask.sum()))
     boxes = {id(p): _box(p.mask, _margin(evidence, p)) for p in proposals}
     contacts: dict[tuple[int, int], int] = {}  # by identity; every proposal that ever was stays referenced in `held`
@@ -35,21 +35,21 @@ def merge(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
         if pair[0] == 0:
             return proposals
         a, b = proposals[-pair[1]], proposals[-pair[2]]
-        joined = _join(evidence, a, b, rng)
-        if joined is None:
+        united = _united(evidence, a, b, rng)
+        if united is None:
             contacts[id(a), id(b)] = 0
             continue
-        boxes[id(joined)] = _box(joined.mask, _margin(evidence, joined))
-        held.append(joined)
-        proposals = [p for p in proposals if p is not a and p is not b] + [joined]
+        boxes[id(united)] = _box(united.mask, _margin(evidence, united))
+        held.append(united)
+        proposals = [p for p in proposals if p is not a and p is not b] + [united]
 
 
-def _join(evidence: Evidence, a: Proposal, b: Proposal, rng: np.random.Generator) -> Proposal | None:
+def _united(evidence: Evidence, a: Proposal, b: Proposal, rng: np.random.Generator) -> Proposal | None:
     """Both parts as one proposal, or None where they do not move alike."""
-    joined = fit_region(evidence, a.mask | b.mask, rng, a.source)
-    if joined is None or not (_contact(evidence, a, b) > 0 and alike(evidence, a, b) or _explains(evidence, joined, (a, b))):
+    united = fit_region(evidence, a.mask | b.mask, rng, a.source)
+    if united is None or not (_contact(evidence, a, b) > 0 and alike(evidence, a, b) or _explains(evidence, united, (a, b))):
         return None
-    return joined
+    return united
 
 
 def _contact(evidence: Evidence, a: Proposal, b: Proposal) -> int:
@@ -87,10 +87,10 @@ def _bridge(evidence: Evidence, a: Proposal, b: Proposal) -> int:
     return int(between.sum() > 20 and (disparity[box][between] > 1.05 * max(da, db)).mean() > 0.5)
 
 
-def _explains(evidence: Evidence, joined: Proposal, parts: tuple[Proposal, Proposal]) -> bool:
+def _explains(evidence: Evidence, united: Proposal, parts: tuple[Proposal, Proposal]) -> bool:
     """Does one motion do for both? Estimated flow errs more than its noise says: there it is held against the static motion."""
     limits = [JOINT * np.nanmedian(evidence.chi[p.mask]) if evidence.scales.rough else EXPLAINED / 2 for p in parts]
-    return all(np.nanmedian(evidence.chi_at(joined.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True))
+    return all(np.nanmedian(evidence.chi_at(united.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True))
 
 
 def alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:

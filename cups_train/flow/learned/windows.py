@@ -16,13 +16,14 @@ from cups_train.flow.learned.guess import guess
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.recording import Recording
+from cups_train.types import Work
 
 FRAMES = 200  # most frames that are kept, about 5 MB each
-WINDOW = (320, 640)  # px, largest part of a frame that is kept
+LARGEST = (320, 640)  # px, of a window
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Window:
     """A part of one frame (h, w) with its guesses."""
 
     images: np.ndarray  # (2, h, w, 3) uint8 RGB: left, next left
@@ -31,8 +32,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A frame that has a next one, and where its sample is kept."""
+class Pair:
+    """A frame and its next one, and where its window is kept."""
 
     recording: Recording
     key: str
@@ -57,47 +58,47 @@ class Batch:
         return replace(self, first=self.first[cut], second=self.second[cut], guess=self.guess[cut], trip=self.trip[cut])
 
 
-def choose(recordings: Sequence[Recording], folder: Path) -> list[Source]:
+def choose(recordings: Sequence[Recording], folder: Path) -> list[Pair]:
     """At most FRAMES frames with a next one, evenly over all recordings."""
     every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
-    return [Source(r, key, after, folder / r.name / f"{key}.npz") for r, key, after in (every[i] for i in evenly_spaced(len(every), FRAMES))]
+    return [Pair(r, key, after, folder / r.name / f"{key}.npz") for r, key, after in (every[i] for i in evenly_spaced(len(every), FRAMES))]
 
 
-def prepare(sources: Sequence[Source], max_disparity: float, seed: int, workers: int) -> Iterator[Path]:
-    """Make the samples that are not on disk yet; gives every file in order."""
-    yield from map_frames(partial(_prepare, max_disparity=max_disparity, seed=seed), sources, workers)
+def prepare(pairs: Sequence[Pair], max_disparity: float, work: Work) -> Iterator[Path]:
+    """Make the windows that are not on disk yet; gives every file in order."""
+    yield from map_frames(partial(_prepare, max_disparity=max_disparity, seed=work.seed), pairs, work.workers)
 
 
-def _prepare(source: Source, max_disparity: float, seed: int) -> Path:
-    if not source.path.exists():
+def _prepare(pair: Pair, max_disparity: float, seed: int) -> Path:
+    if not pair.path.exists():
         matcher = ClassicalMatcher(max_disparity)
-        now, after = source.recording.stereo(source.key), source.recording.stereo(source.next_key)
+        now, after = pair.recording.stereo(pair.key), pair.recording.stereo(pair.next_key)
         matcher.hold(now, after)
-        found = [guess(matcher, now, after), guess(matcher, after, now)]
-        rng = np.random.default_rng([seed, 7, int(source.key)])
+        both_ways = [guess(matcher, now, after), guess(matcher, after, now)]
+        rng = np.random.default_rng([seed, 7, int(pair.key)])
         size = now.left.shape[:2]
-        top, left = (int(rng.integers(0, max(0, whole - part) + 1)) for whole, part in zip(size, WINDOW, strict=True))
-        cut = slice(top, top + WINDOW[0]), slice(left, left + WINDOW[1])
-        sample = Sample(np.stack([image[cut] for image in (now.left, after.left)]),
-                        *(np.stack([pair[i][cut] for pair in found]).astype(np.float16) for i in (0, 1)))
-        write_atomically(source.path, partial(_save, sample=sample))
-    return source.path
+        top, left = (int(rng.integers(0, max(0, whole - part) + 1)) for whole, part in zip(size, LARGEST, strict=True))
+        cut = slice(top, top + LARGEST[0]), slice(left, left + LARGEST[1])
+        window = Window(np.stack([image[cut] for image in (now.left, after.left)]),
+                        *(np.stack([way[i][cut] for way in both_ways]).astype(np.float16) for i in (0, 1)))
+        write_atomically(pair.path, partial(_save, window=window))
+    return pair.path
 
 
-def _save(path: Path, sample: Sample) -> None:
+def _save(path: Path, window: Window) -> None:
     with path.open("wb") as file:
-        np.savez(file, images=sample.images, guesses=sample.guesses, trips=sample.trips)
+        np.savez(file, images=window.images, guesses=window.guesses, trips=window.trips)
 
 
 @lru_cache(maxsize=256)
-def load(path: Path) -> Sample:
+def load(path: Path) -> Window:
     with np.load(path, allow_pickle=False) as arrays:
-        return Sample(arrays["images"], arrays["guesses"], arrays["trips"])
+        return Window(arrays["images"], arrays["guesses"], arrays["trips"])
 
 
-def make_batch(samples: Sequence[Sample], crop: tuple[int, int], rng: np.random.Generator) -> Batch:
+def make_batch(windows: Sequence[Window], crop: tuple[int, int], rng: np.random.Generator) -> Batch:
     """Random crops, mirrored half the time, both directions of each. Crops are cut from guesses and images alike: ends may lie outside."""
-    parts = [_crop(sample, crop, rng) for sample in samples]
+    parts = [_crop(window, crop, rng) for window in windows]
     first, second, field, trip = (np.concatenate([np.stack([part[way][i] for part in parts]) for way in (0, 1)]) for i in range(4))
     a, b = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 for images in (first, second))
     return Batch(a, b, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float())
@@ -106,15 +107,15 @@ def make_batch(samples: Sequence[Sample], crop: tuple[int, int], rng: np.random.
 Part = list[list[np.ndarray]]  # for both directions: images from and to, guess, round trip
 
 
-def _crop(sample: Sample, crop: tuple[int, int], rng: np.random.Generator) -> Part:
-    size = sample.images.shape[1:3]
+def _crop(window: Window, crop: tuple[int, int], rng: np.random.Generator) -> Part:
+    size = window.images.shape[1:3]
     height, width = (min(part, whole) for part, whole in zip(crop, size, strict=True))
     top, left = int(rng.integers(0, size[0] - height + 1)), int(rng.integers(0, size[1] - width + 1))
     cut = slice(top, top + height), slice(left, left + width)
     mirror, ways = rng.random() < 0.5, Part()
     for way in (0, 1):
-        a, b = sample.images[way][cut], sample.images[1 - way][cut]
-        field, trip = sample.guesses[way][cut], sample.trips[way][cut]
+        a, b = window.images[way][cut], window.images[1 - way][cut]
+        field, trip = window.guesses[way][cut], window.trips[way][cut]
         if mirror:
             a, b, field, trip = (x[:, ::-1] for x in (a, b, field * np.array([-1, 1], np.float16), trip))
         ways.append([a, b, field, trip])

@@ -13,9 +13,10 @@ from cups_train.config import MotionConfig
 from cups_train.errors import ResultError
 from cups_train.files import read_image, write_image
 from cups_train.folders.motion import read_motion
-from cups_train.types import StereoCamera, StereoFrame
+from cups_train.motion import find_motion
+from cups_train.types import StereoCamera, StereoFrame, Work
 
-stage = importlib.import_module("cups_train.motion.run")  # the package's name `run` is the function
+stage = importlib.import_module("cups_train.motion.find_motion")  # the package's name `find_motion` is the function
 CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
 
 
@@ -63,7 +64,7 @@ def _give(folder: Path, key: str, column: int) -> None:
 
 
 def _run(tmp_path: Path, recording: Recording, seed: int = 1) -> dict:
-    stage.run(recording, tmp_path / "out", MotionConfig(), seed, 1, tmp_path / "truth")
+    find_motion(recording, tmp_path / "out", MotionConfig(), Work(seed, 1, "cpu"), tmp_path / "truth")
     return json.loads((tmp_path / "out" / "motion.json").read_text())
 
 
@@ -80,7 +81,7 @@ def test_a_folder_with_every_frame(given):
     assert [len(f["objects"]) for f in frames] == [1, 1, 0]
     assert frames[0]["objects"][0]["track_id"] == frames[1]["objects"][0]["track_id"] == 1
     assert np.array(frames[0]["objects"][0]["transform"])[:3, 3] == pytest.approx([0.5, 0, 0], abs=0.03)
-    assert frames[2]["ego"] is None and "no flow" in frames[2]["reason"]
+    assert frames[2]["ego"] is None and "no flow" in frames[2]["reason"] and frames[2]["reason_code"] == "not_given"
     instances = read_image(given / "out" / "instances" / "000001.png")
     assert instances.dtype == np.uint16 and instances[80, 130] == 1 and instances[80, 110] == 0
     assert (given / "out" / "overlays" / "000000.jpg").is_file() and not (given / "out" / "frames").exists()
@@ -112,8 +113,3 @@ def test_a_foreign_truth_folder_is_refused(tmp_path):
     (tmp_path / "truth").mkdir()
     with pytest.raises(ResultError, match="--given"):
         _run(tmp_path, Recording())
-
-
-def test_the_last_frame_is_compared_with_the_one_before():
-    tasks = stage._tasks(Recording(), None)
-    assert [(t.partner, t.backwards) for t in tasks] == [("000001", False), ("000002", False), ("000001", True)]

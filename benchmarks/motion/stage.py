@@ -1,7 +1,7 @@
 """Stage 1a measured: time and memory of the clustering, time of the whole stage, error of the ego-motion.
 
-    python benchmarks/motion.py                              # renders its own stereo streets; last line clustering_s_per_pair=X peak_rss_mb=Y
-    python benchmarks/motion.py --ego MOTION poses.txt       # a motion folder against poses (12 numbers a line, a 3x4 matrix, left camera to world)
+    python benchmarks/motion/stage.py                              # renders its own stereo streets; last line clustering_s_per_pair=X peak_rss_mb=Y
+    python benchmarks/motion/stage.py --ego MOTION poses.txt        # a motion folder against poses (12 numbers a line: 3x4, left camera to world)
 
 Clustering is everything after scene flow: ego-motion, evidence, residual proposals, 8 random runs of the rigid clustering, votes, growth, outlines.
 As in the stage itself, each core has a process of its own that takes pair after pair; the time is that of all pairs together, the memory the sum of
@@ -19,6 +19,7 @@ import resource
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -51,9 +52,9 @@ def main() -> None:
             start = time.perf_counter()
             results = list(pool.map(clustered, [root / "large"] * len(keys), keys))
             seconds = time.perf_counter() - start
-        peaks = {number: max(peak for n, _, _, peak in results if n == number) for number, *_ in results}
-        print(f"clustering at 640x1280, {RUNS} runs: {np.mean([cpu for _, cpu, _, _ in results]):.2f} s of processor time a pair, "
-              f"{sum(objects for _, _, objects, _ in results)} objects in {len(keys)} pairs", flush=True)
+        peaks = {process: max(r.peak_mb for r in results if r.process == process) for process in {r.process for r in results}}
+        print(f"clustering at 640x1280, {RUNS} runs: {np.mean([r.seconds for r in results]):.2f} s of processor time a pair, "
+              f"{sum(r.objects for r in results)} objects in {len(keys)} pairs", flush=True)
         print(f"clustering_s_per_pair={seconds / len(keys):.2f} peak_rss_mb={sum(peaks.values()):.0f}")
 
 
@@ -73,19 +74,20 @@ def rendered(root: Path, height: int, frames: int) -> None:
 def whole_stage(root: Path) -> float:
     """Seconds a pair of decoding, matching, clustering, tracking and writing, with one process a core."""
     from cups_train.config import MotionConfig, RecordingConfig
-    from cups_train.motion import run
+    from cups_train.motion import find_motion
     from cups_train.recording import open_recording
+    from cups_train.types import Work
 
     recording = open_recording(root / "recording", RecordingConfig())
     start = time.perf_counter()
-    run(recording, root / "motion", MotionConfig(), 1996, CORES)
+    find_motion(recording, root / "motion", MotionConfig(), Work(1996, CORES, "auto"))
     return (time.perf_counter() - start) / (len(recording) - 1)
 
 
 def matched(root: Path) -> list[str]:
     """Scene flow of every pair, kept in files; their keys."""
     from cups_train.config import MotionConfig, RecordingConfig
-    from cups_train.flow.classical import scene_flow
+    from cups_train.flow.open import scene_flow
     from cups_train.recording import open_recording
 
     keys = []
@@ -104,10 +106,21 @@ def ready(_: int) -> None:
     time.sleep(1)
 
 
-def clustered(root: Path, key: str) -> tuple[int, float, int, float]:
-    """One pair: number of the process, its processor time [s], objects found, its largest memory so far [MB]."""
+@dataclass(frozen=True)
+class Clustered:
+    """What one pair took."""
+
+    process: int  # its number
+    seconds: float  # of processor time
+    objects: int
+    peak_mb: float  # largest memory of the process so far
+
+
+def clustered(root: Path, key: str) -> Clustered:
+    """One pair."""
     from cups_train.config import MotionConfig, RecordingConfig
-    from cups_train.motion import find_moving_objects
+    from cups_train.motion.find import find_moving_objects
+    from cups_train.motion.time_step import TimeStep
     from cups_train.recording import open_recording
     from cups_train.types import SceneFlow, StereoFrame
 
@@ -116,10 +129,10 @@ def clustered(root: Path, key: str) -> tuple[int, float, int, float]:
         content = dict(saved)
     left, right, after = (content.pop(name) for name in ("left", "right", "after"))
     start = time.process_time()
-    result = find_moving_objects(SceneFlow(**content), StereoFrame(key, 0, left, right, recording.camera), MotionConfig(runs=RUNS), 1996,
-                                 recording.step_ns / 1e9, (left, after))
+    step = TimeStep(StereoFrame(key, 0, left, right, recording.camera), SceneFlow(**content), recording.step_ns / 1e9, after)
+    result = find_moving_objects(step, MotionConfig(runs=RUNS), 1996)
     spent = time.process_time() - start
-    return os.getpid(), spent, len(result.objects), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Clustered(os.getpid(), spent, len(result.objects), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def ego_errors(motion: Path, poses: Path) -> str:

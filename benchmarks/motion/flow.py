@@ -1,6 +1,6 @@
 """Error and coverage of flow and disparity: ours against plain DIS and SGBM as OpenCV gives them.
 
-    python benchmarks/flow.py --data DATA --kitti KITTI [--every 3] [--set NAME:key=value,key=value ...]
+    python benchmarks/motion/flow.py --data DATA --kitti KITTI [--every 3] [--set NAME:key=value,key=value ...]
 
 DATA holds val/SCENE/recording and val/SCENE/truth (a rendered street), KITTI the folders of stereo/flow scenes with left_t0.png ... flow_noc.png.
 Either may be left out. Each `--set` adds a row, e.g. `self:flow=self,flow_weights=M/flow.safetensors`. Errors are of the matcher's dense answer
@@ -22,14 +22,14 @@ import yaml
 
 from cups_train.config import MotionConfig, RecordingConfig
 from cups_train.files import read_image, read_json
-from cups_train.flow.classical import scene_flow
+from cups_train.flow.open import scene_flow
 from cups_train.flow.sgm import fill_disparity
 from cups_train.recording import open_recording
 from cups_train.types import StereoCamera, StereoFrame
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Dense:
     """Dense fields and the pixels that passed the checks."""
 
     flow: np.ndarray  # (H, W, 2) px
@@ -52,7 +52,7 @@ class Case:
     disparity_seen: np.ndarray
 
 
-Matcher = Callable[[StereoFrame, StereoFrame], Answer]
+Matcher = Callable[[StereoFrame, StereoFrame], Dense]
 
 
 def main() -> None:
@@ -92,7 +92,7 @@ def score(group: str, cases: list[Case], matchers: dict[str, Matcher]) -> None:
             print(f"{group:20} {name:10} {field:9} {text}  {seconds:5.2f} s", flush=True)
 
 
-def plain(now: StereoFrame, after: StereoFrame) -> Answer:
+def plain(now: StereoFrame, after: StereoFrame) -> Dense:
     """DIS (medium) one way; SGBM (3-way, block 5), holes filled from the left; nothing of ours."""
     grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (now.left, now.right, after.left)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[2], None)  # type: ignore[call-overload]
@@ -101,14 +101,14 @@ def plain(now: StereoFrame, after: StereoFrame) -> Answer:
     found = matcher.compute(*grey[:2]).astype(np.float32) / 16
     columns = np.maximum.accumulate(np.where(found > 0, np.arange(found.shape[1]), (found > 0).argmax(1)[:, None]), 1)
     filled = np.take_along_axis(np.maximum(found, 0), columns, 1)
-    return Answer(flow, np.ones(found.shape, bool), filled, found > 0)
+    return Dense(flow, np.ones(found.shape, bool), filled, found > 0)
 
 
 def ours(config: MotionConfig) -> Matcher:
     """The source of scene flow that `config` names."""
-    def match(now: StereoFrame, after: StereoFrame) -> Answer:
+    def match(now: StereoFrame, after: StereoFrame) -> Dense:
         found = scene_flow(now, after, config)
-        return Answer(found.flow, found.flow_ok, fill_disparity(found.disparity, found.disparity_ok), found.disparity_ok)
+        return Dense(found.flow, found.flow_ok, fill_disparity(found.disparity, found.disparity_ok), found.disparity_ok)
     return match
 
 

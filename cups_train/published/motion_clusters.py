@@ -25,7 +25,7 @@ NOWHERE = 2 * (-0.5 * (1e6 / SPATIAL) ** 2 - np.log(SPATIAL * np.sqrt(2 * np.pi)
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class Measured:
     """Cells or pixels with their measured motion, N of them."""
 
     camera: StereoCamera
@@ -36,8 +36,8 @@ class Places:
     flow: np.ndarray  # (N, 2) px
     sigma: np.ndarray  # (3,) px: flow x, flow y, disparity
 
-    def pick(self, index: np.ndarray) -> Places:
-        return Places(self.camera, self.pixel[index], self.valid[index], self.points[index], self.ends[index], self.flow[index], self.sigma)
+    def pick(self, index: np.ndarray) -> Measured:
+        return Measured(self.camera, self.pixel[index], self.valid[index], self.points[index], self.ends[index], self.flow[index], self.sigma)
 
     def residuals(self, motion: np.ndarray) -> np.ndarray:
         """(K, N, 3) absolute residuals in standard deviations under motions (K, 4, 4); infinite where invalid or behind the camera."""
@@ -58,7 +58,7 @@ class Grid:
     shape: tuple[int, int]
     rows: np.ndarray  # (h,) image rows of the cells
     columns: np.ndarray  # (w,) image columns
-    cells: Places  # (h * w, ...)
+    cells: Measured  # (h * w, ...)
     near: np.ndarray  # (N, N) bool
     rigid: np.ndarray  # (N, N) bool
     beside: np.ndarray  # (N, N) float32, spatial soft value of two cells, without the window
@@ -102,7 +102,7 @@ def tail(a: np.ndarray) -> np.ndarray:
     return np.where(a < OUTLIER, erfc(np.minimum(a, OUTLIER) / np.sqrt(2)), 0)
 
 
-def make_grid(pixels: Places, height: int, width: int) -> Grid:
+def make_grid(pixels: Measured, height: int, width: int) -> Grid:
     """Sample the pixels (row by row) on the working grid and compare all cells once."""
     shape = int(GRID * height), int(GRID * width)
     rows, columns = (((2 * np.arange(n) + 1) * size) // (2 * n) for n, size in zip(shape, (height, width), strict=True))
@@ -113,8 +113,8 @@ def make_grid(pixels: Places, height: int, width: int) -> Grid:
     return Grid(shape, rows, columns, cells, before <= NEAR, np.abs(before - after) <= RIGID, (across * down).astype(np.float32))
 
 
-def run_once(grid: Grid, rng: np.random.Generator) -> Models:
-    """The models of one run; entry 0 is called the background."""
+def cluster_once(grid: Grid, rng: np.random.Generator) -> Models:
+    """The models of one random run; entry 0 is called the background."""
     count = len(grid.cells.valid)
     models = Models(np.zeros((0, 4, 4)), np.zeros((0, count)), np.zeros((0, count), bool))
     warned = False
@@ -213,12 +213,12 @@ def _split(grid: Grid, soft: np.ndarray, explained: np.ndarray) -> np.ndarray:
 
 def _consensus(grid: Grid, motion: np.ndarray, assigned: np.ndarray) -> Models:
     """Soft values of motion and place together, and the support that follows from them."""
-    place = np.stack([grid.spatial(a, grid.rows, grid.columns)[0].ravel() for a in assigned])
-    soft = tail(grid.cells.residuals(motion)).prod(-1) * place
+    near = np.stack([grid.spatial(a, grid.rows, grid.columns)[0].ravel() for a in assigned])
+    soft = tail(grid.cells.residuals(motion)).prod(-1) * near
     return Models(motion, soft, (soft > TAU) & grid.cells.valid)
 
 
-def _refine(cells: Places, motion: np.ndarray, support: np.ndarray) -> np.ndarray:
+def _refine(cells: Measured, motion: np.ndarray, support: np.ndarray) -> np.ndarray:
     """Iterative PnP from the current motion; the identity with fewer than four cells."""
     support = support & cells.valid
     if support.sum() < 4:
