@@ -109,7 +109,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.val:
         validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
         validation.check(recordings)
-    pipeline.run(recordings, RunFolder.create(args.out, config), config, validation)
+    pipeline.run_all(pipeline.Run(RunFolder.create(args.out, config), recordings, config), validation)
 
 
 def _motion(args: argparse.Namespace) -> None:
@@ -117,7 +117,7 @@ def _motion(args: argparse.Namespace) -> None:
     from cups_train.recording import open_recording
 
     config = _config(args)
-    pipeline.find_motion(open_recording(args.recording, config.recording), args.out, config, args.given)
+    pipeline.find_motion_alone(open_recording(args.recording, config.recording), args.out, config, args.given)
 
 
 def _pseudo_label(args: argparse.Namespace) -> None:
@@ -133,10 +133,11 @@ def _pseudo_label(args: argparse.Namespace) -> None:
         check_recordings(run_folder, recordings)
     else:
         run_folder = RunFolder.create(args.out, config)
+        run = pipeline.Run(run_folder, recordings, config)
         if args.published is None:
-            pipeline.pseudo_label(recordings, run_folder, config)
+            pipeline.pseudo_label(run)
         else:
-            pipeline.published_labels(recordings, run_folder, config, args.published)
+            pipeline.take_published_labels(run, args.published)
     if args.export is not None:
         pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
 
@@ -149,11 +150,11 @@ def _training(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.run)
     config = run_folder.config(args.override, args.config)
-    recordings, stage = recordings_of(run_folder, config), {"train": pipeline.train, "self-train": pipeline.self_train}[args.command]
+    recordings, stage = recordings_of(run_folder, config), {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command]
     with take_place(config.device) as place:
         if place.first:
             RunFolder.create(args.run, config)
-        stage(recordings, run_folder, config)
+        stage(pipeline.Run(run_folder, recordings, config))
         if place.first:
             pipeline.write_report(run_folder)
 
@@ -206,7 +207,7 @@ def _check(args: argparse.Namespace) -> None:
     run_folder.fingerprint("labels")
     config = run_folder.config(args.override, args.config)
     print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
-    print(render(pipeline.consistency(recordings_of(run_folder, config), run_folder, config)))
+    print(render(pipeline.consistency(pipeline.Run(run_folder, recordings_of(run_folder, config), config))))
 
 
 def _name(args: argparse.Namespace) -> None:

@@ -53,7 +53,7 @@ def _demo(out: Path, overrides: list[str]) -> None:
     recordings = sorted(open_recordings([s / "recording" for s in training], config.recording), key=lambda r: r.name)
     validation = pipeline.Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
     run_folder = RunFolder.create(out, config)
-    pipeline.run(recordings, run_folder, config, validation)
+    pipeline.run_all(pipeline.Run(run_folder, recordings, config), validation)
     trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT)
     report = pipeline.write_report(run_folder)
     _print_scores(run_folder)

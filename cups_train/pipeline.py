@@ -15,16 +15,28 @@ from cups_train.config import Config, MotionConfig, Section
 from cups_train.errors import CupsError, ResultError
 from cups_train.files import read_json, sha256, write_json
 from cups_train.folders import layout
-from cups_train.folders.recordings import write_indices
+from cups_train.folders.recordings import recordings_of, write_indices
 from cups_train.folders.run import RunFolder
-from cups_train.folders.stages import ANSWERING
-from cups_train.parallel import worker_count
+from cups_train.folders.stages import ANSWERING, BY_NAME
 from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.types import StereoCamera, Work
 from cups_train.work import work_of
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every stage is given: where it reads and writes, the recordings to learn from, the settings."""
+
+    folder: RunFolder
+    recordings: list[Recording]
+    config: Config
+
+    @property
+    def work(self) -> Work:
+        return work_of(self.config)
 
 
 @dataclass(frozen=True)
@@ -50,46 +62,40 @@ class Validation:
                                   "--val and --truth are paired by position")
 
 
-def run(recordings: list[Recording], run_folder: RunFolder, config: Config, validation: Validation | None = None) -> None:
+def run_all(run: Run, validation: Validation | None = None) -> None:
     """The three stages, export and, where truth is given, evaluation; ends with the report page."""
-    pseudo_label(recordings, run_folder, config)
-    train(recordings, run_folder, config)
-    self_train(recordings, run_folder, config)
-    export(run_folder, config)
+    pseudo_label(run)
+    bootstrap(run)
+    self_train(run)
+    export(run.folder, run.config)
     if validation is not None:
-        evaluate_stages(run_folder, config, validation)
-    consistency(recordings, run_folder, config)
-    write_report(run_folder)
+        evaluate_stages(run, validation)
+    consistency(run)
+    write_report(run.folder)
 
 
-def pseudo_label(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
+def pseudo_label(run: Run) -> None:
     """Stage 1: objects from motion, classes without labels, and the labels that both give."""
-    from cups_train import motion, pseudo_label, semantics
+    write_indices(run.recordings, run.folder)
+    find_motion(run)
+    learn_classes(run)
+    make_labels(run)
 
-    work = work_of(config)
-    write_indices(recordings, run_folder)
-    inputs = _inputs(recordings, config, config.motion)
-    with run_folder.making("motion", inputs, config.seed) as folder:
+
+def find_motion(run: Run) -> None:
+    """Stage 1a: RUN/motion."""
+    from cups_train import motion
+
+    work, config = run.work, run.config.motion
+    with run.folder.making("motion", _inputs("motion", run, config), work.seed) as folder:
         if folder is not None:
-            settings = _with_flow(recordings, folder, config.motion, work)
-            for recording in recordings:
+            settings = _with_flow(run.recordings, folder, config, work)
+            for recording in run.recordings:
                 motion.find_motion(recording, folder / recording.name, settings, work)
-    inputs = {"motion": run_folder.fingerprint("motion"), **_inputs(recordings, config, config.semantics)}
-    with run_folder.making("semantics", inputs, config.seed) as folder:
-        if folder is not None:
-            semantics.train(recordings, folder, config.semantics, config.seed, config.device, run_folder.stage("motion"))
-            for recording in recordings:
-                semantics.run(recording, folder, folder / recording.name, config.semantics, work.workers, config.device)
-    inputs = {stage: run_folder.fingerprint(stage) for stage in ("motion", "semantics")} | _inputs(recordings, config, config.labels)
-    with run_folder.making("labels", inputs, config.seed) as folder:
-        if folder is not None:
-            classes = pseudo_label.run(recordings, run_folder.stage("motion"), run_folder.stage("semantics"), folder, config.labels,
-                                       config.semantics.classes, work.workers, config.seed)
-            run_folder.write_classes(classes)
 
 
-def find_motion(recording: Recording, out: Path, config: Config, given: Path | None = None) -> None:
-    """Stage 1a alone, outside of a run folder. `given`: truth folder whose flow and disparity replace the estimates."""
+def find_motion_alone(recording: Recording, out: Path, config: Config, given: Path | None = None) -> None:
+    """Stage 1a outside of a run folder. `given`: truth folder whose flow and disparity replace the estimates."""
     from cups_train import motion
     from cups_train.folders.motion import check_motion_out
 
@@ -110,53 +116,61 @@ def _with_flow(recordings: list[Recording], folder: Path, config: MotionConfig, 
     return with_weights(config, folder)
 
 
-def published_labels(recordings: list[Recording], run_folder: RunFolder, config: Config, published: Path) -> None:
+def learn_classes(run: Run) -> None:
+    """Stage 1b: RUN/semantics."""
+    from cups_train import semantics
+
+    work, config = run.work, run.config.semantics
+    with run.folder.making("semantics", _inputs("semantics", run, config), work.seed) as folder:
+        if folder is not None:
+            semantics.train(run.recordings, folder, config, work.seed, work.device, run.folder.stage("motion"))
+            for recording in run.recordings:
+                semantics.run(recording, folder, folder / recording.name, config, work.workers, work.device)
+
+
+def make_labels(run: Run) -> None:
+    """Stage 1c: RUN/labels, and which classes are things."""
+    from cups_train import pseudo_label
+
+    work = run.work
+    with run.folder.making("labels", _inputs("labels", run, run.config.labels), work.seed) as folder:
+        if folder is not None:
+            classes = pseudo_label.run(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"), folder, run.config.labels,
+                                       run.config.semantics.classes, work.workers, work.seed)
+            run.folder.write_classes(classes)
+
+
+def take_published_labels(run: Run, published: Path) -> None:
     """Stage 1 is taken from label files of the published code."""
     from cups_train.published.label_files import digest, folders_of, run_published
 
-    write_indices(recordings, run_folder)
-    files = {r.name: digest(folder) for r, folder in zip(recordings, folders_of(recordings, published), strict=True)}
-    with run_folder.making("labels", {"published": files, **_inputs(recordings, config, config.labels)}, config.seed) as folder:
+    write_indices(run.recordings, run.folder)
+    files = {r.name: digest(folder) for r, folder in zip(run.recordings, folders_of(run.recordings, published), strict=True)}
+    with run.folder.making("labels", {"published": files, **_told(run, run.config.labels)}, run.config.seed) as folder:
         if folder is not None:
-            classes = run_published(recordings, published, folder, config.labels)
-            run_folder.write_classes(classes)
+            run.folder.write_classes(run_published(run.recordings, published, folder, run.config.labels))
 
 
-def train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
+def bootstrap(run: Run) -> None:
     """Stage 2: panoptic bootstrapping on the pseudo labels."""
-    from cups_train import bootstrap
+    from cups_train import bootstrap as stage
 
-    inputs = {"labels": run_folder.fingerprint("labels"), "network": _settings(config.network),
-              **_inputs(recordings, config, config.bootstrap)}
-    with _training("bootstrap", run_folder, inputs, config) as folder:
+    work, config = run.work, run.config
+    inputs = _inputs("bootstrap", run, config.bootstrap, network=_settings(config.network))
+    with _training("bootstrap", run, inputs) as folder:
         if folder is not None:
-            bootstrap.run(recordings, run_folder.stage("labels"), run_folder.classes().unmerged(), folder, config.network, config.bootstrap,
-                          config.seed, config.device)
+            stage.run(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged(), folder, config.network, config.bootstrap,
+                      work.seed, work.device)
 
 
-def self_train(recordings: list[Recording], run_folder: RunFolder, config: Config) -> None:
+def self_train(run: Run) -> None:
     """Stage 3: self-training on all frames."""
     from cups_train import self_train as stage
 
-    inputs = {"bootstrap": run_folder.fingerprint("bootstrap"), **_inputs(recordings, config, config.self_train)}
-    with _training("self_train", run_folder, inputs, config) as folder:
+    work, config = run.work, run.config.self_train
+    with _training("self_train", run, _inputs("self_train", run, config)) as folder:
         if folder is not None:
-            stage.run(recordings, run_folder.checkpoint("bootstrap"), folder, config.self_train, config.seed, config.device)
-
-
-@contextmanager
-def _training(name: str, run_folder: RunFolder, inputs: dict[str, Any], config: Config) -> Iterator[Path | None]:
-    """`RunFolder.making` for all processes that torchrun started: the first alone keeps the journal, the others are told what it decided."""
-    from cups_train.training.distributed import take_place
-
-    with take_place(config.device) as place:
-        if place.first:
-            with run_folder.making(name, inputs, config.seed) as folder:
-                place.told(folder is not None)
-                yield folder
-        else:
-            yield run_folder.stage(name) if place.told(False) else None
-        place.wait()
+            stage.run(run.recordings, run.folder.checkpoint("bootstrap"), folder, config, work.seed, work.device)
 
 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
@@ -175,7 +189,7 @@ def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Pa
     return run_folder.stage("model")
 
 
-def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validation) -> dict[str, Any]:
+def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     """Predict the validation recordings with every stage and score them; RUN/metrics.json holds the figures.
 
     The k-means baseline stands beside them; the assignment of pseudo classes is fitted on the truth that is scored.
@@ -186,33 +200,33 @@ def evaluate_stages(run_folder: RunFolder, config: Config, validation: Validatio
     from cups_train.evaluation.protocols import PROTOCOLS
     from cups_train.evaluation.score import EvaluationOptions, read_tables, score
     from cups_train.evaluation.table import render_table
-    from cups_train.folders.recordings import recordings_of
 
-    root = run_folder.root / layout.EVALUATION
+    root = run.folder.root / layout.EVALUATION
     figures: dict[str, Any] = {}
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
-            folders = baseline.run(recordings_of(run_folder, config), validation.recordings, root / stage, config.semantics.classes,
-                                   config.seed, run_folder.stage("motion"))
+            folders = baseline.run(recordings_of(run.folder, run.config), validation.recordings, root / stage, run.config.semantics.classes,
+                                   run.work.seed, run.folder.stage("motion"))
         else:
-            folders = predict(predictor_of_stage(run_folder, stage, config), list(validation.recordings), root / stage)
+            folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
         tables = read_tables(folders, validation.truths)
         found = {name: score(tables, EvaluationOptions(matching=p.matching, void=p.void)) for name, p in PROTOCOLS.items()}
         figures[stage] = {name: evaluation.to_json() for name, evaluation in found.items()}
         logger.info("%s\n%s", stage, render_table(found["strict"]))
-    write_json(run_folder.root / layout.SCORES, figures)
+    write_json(run.folder.root / layout.SCORES, figures)
     return figures
 
 
-def consistency(recordings: list[Recording], run_folder: RunFolder, config: Config) -> dict[str, Any]:
+def consistency(run: Run) -> dict[str, Any]:
     """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for these labels."""
     from cups_train.evaluation.consistency import measure
 
+    run_folder, work = run.folder, run.work
     path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
     if path.is_file() and (found := read_json(path)).get("labels") == labels:
         return dict(found)
-    load = partial(_classifier, run_folder.stage("semantics"), config.device) if run_folder.is_finished("semantics") else None
-    figures = measure(recordings, run_folder.root, run_folder.classes().unmerged(), load, worker_count(config.workers))
+    load = partial(_classifier, run_folder.stage("semantics"), work.device) if run_folder.is_finished("semantics") else None
+    figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged(), load, work.workers)
     write_json(path, {"labels": labels, **figures})
     return figures
 
@@ -232,9 +246,29 @@ def write_report(run_folder: RunFolder) -> Path:
     return write(run_folder.root)
 
 
-def _inputs(recordings: list[Recording], config: Config, section: Section) -> dict[str, Any]:
-    return {"recordings": {r.name: r.fingerprint for r in recordings}, "settings": _settings(section),
-            "recording": config.recording.model_dump(mode="json"), "seed": config.seed}
+@contextmanager
+def _training(stage: str, run: Run, inputs: dict[str, Any]) -> Iterator[Path | None]:
+    """`RunFolder.making` for all processes that torchrun started: the first alone keeps the journal, the others are told what it decided."""
+    from cups_train.training.distributed import take_place
+
+    with take_place(run.work.device) as place:
+        if place.first:
+            with run.folder.making(stage, inputs, run.work.seed) as folder:
+                place.told(folder is not None)
+                yield folder
+        else:
+            yield run.folder.stage(stage) if place.told(False) else None
+        place.wait()
+
+
+def _inputs(stage: str, run: Run, section: Section, **more: Any) -> dict[str, Any]:
+    """What a stage is made from: the stages that the table names, and what else is known of its recordings and settings."""
+    return {**{read: run.folder.fingerprint(read) for read in BY_NAME[stage].reads}, **more, **_told(run, section)}
+
+
+def _told(run: Run, section: Section) -> dict[str, Any]:
+    return {"recordings": {r.name: r.fingerprint for r in run.recordings}, "settings": _settings(section),
+            "recording": run.config.recording.model_dump(mode="json"), "seed": run.config.seed}
 
 
 def _settings(section: Section) -> dict[str, Any]:
@@ -242,4 +276,3 @@ def _settings(section: Section) -> dict[str, Any]:
     values = section.model_dump(mode="json")
     return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and value and Path(value).is_file() else value
             for name, value in values.items()}
-

@@ -31,6 +31,7 @@ from cups_train.folders.labels import LabelInstance, LabelledFrame, write_labels
 from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import rgb_to_ids
 from cups_train.folders.run import RunFolder
+from cups_train.folders.stages import ANSWERING
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
 
@@ -57,9 +58,9 @@ def main() -> None:
     config = load_config(args.config, args.override)
     train, val = parts(args.data, config)
     run_folder = RunFolder.create(args.out, config)
-    pipeline.run(train.recordings, run_folder, config)
+    pipeline.run_all(pipeline.Run(run_folder, train.recordings, config))
     rows = {stage: study(args.out, stage, answers(run_folder, stage, config, train, val), train, val)
-            for stage in ("kmeans", "labels", "bootstrap", "self_train")}
+            for stage in ("kmeans", *ANSWERING)}
     if not args.skip_supervised:
         checkpoint = supervised(args.out, train, config)
         folders = two_folders(load_predictor(checkpoint, None, []), args.out / "study" / "supervised", train, val)
