@@ -1,0 +1,181 @@
+"""Many clusters become few classes: the two with the strongest evidence of being one are joined, again and again.
+
+Strength of a pair: T[a, b] / sqrt(T[a] T[b]) of the transitions between them, as in a normalised cut, plus how near their means are in what
+they look like. The second term joins what no camera saw turn into one another: roads of two streets, and everything where the camera stood.
+Level ground of two heights, or level ground and what stands on it, hardly joins, whatever the flow says.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
+
+COUNTED = 3  # of the gaps: few points live longer
+LEAST_HEIGHTS = 500  # pixels of known height that make a cluster's height known
+MIDDLES = np.concatenate([[BINS[0] - 0.2], (BINS[1:] + BINS[:-1]) / 2, [BINS[-1] + 1.0]])  # m, of the bins of height
+FEWEST, MOST = 8, 40  # classes that `auto` chooses from
+
+
+@dataclass(frozen=True)
+class JoinOptions:
+    """What the evidence weighs."""
+
+    likeness: float = 0.1  # strength of two clusters that look the same and were never seen to change into one another
+    step: float = 0.05  # m: levels further apart are two surfaces, half a kerb
+    level: float = 0.2  # m: width of the middle 70 % of heights up to which a cluster is level
+    two_levels: float = 0.02  # factor of the strength of two levels
+    upright: float = 0.3  # factor of the strength of a level cluster and one that is not
+    along_tracks: float = 0.1  # share of isotropic scatter beside the one along tracks: the smaller, the less counts what changes along them
+
+
+@dataclass(frozen=True)
+class Join:
+    """One step: `gone` and all that it held became a part of `kept`."""
+
+    kept: int
+    gone: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class Joining:
+    """Class 0.. of each cluster, the class of most pixels first, -1 of those that were left out, and how it came to be."""
+
+    table: tuple[int, ...]
+    history: tuple[Join, ...]
+
+    @property
+    def classes(self) -> int:
+        return max(self.table, default=-1) + 1
+
+    def to_json(self) -> dict[str, Any]:
+        return {"table": list(self.table), "history": [asdict(join) for join in self.history]}
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> Joining:
+        """Raises KeyError, TypeError or ValueError where it does not fit."""
+        return cls(tuple(int(i) for i in tree["table"]),
+                   tuple(Join(int(j["kept"]), int(j["gone"]), float(j["strength"])) for j in tree["history"]))
+
+
+def join_classes(evidence: Evidence, looks: np.ndarray | None, count: int | None, options: JoinOptions | None = None,
+                 among: np.ndarray | None = None) -> Joining:
+    """Join clusters into `count` classes.
+
+    evidence: of K clusters; looks: (K, C) their means in what is known of cells, scaled, or none; count: None: where the best remaining join
+    falls most sharply; among: (K,) bool, the clusters that are joined; none: all.
+    Clusters without pixels join the one that looks most like them.
+    """
+    options = options or JoinOptions()
+    chosen = np.ones(evidence.clusters, bool) if among is None else np.asarray(among, bool)
+    groups = _Groups.of(evidence, looks, options)
+    alive = chosen & (evidence.pixels > 0)
+    history: list[Join] = []
+    while np.count_nonzero(alive) > max(count if count is not None else 1, 1):
+        strength = groups.strengths(options)
+        strength[~alive] = strength[:, ~alive] = -1
+        np.fill_diagonal(strength, -1)
+        a, b = divmod(int(strength.argmax()), len(strength))
+        kept, gone = (a, b) if groups.pixels[a] >= groups.pixels[b] else (b, a)
+        history.append(Join(kept, gone, round(float(strength[a, b]), 9)))
+        groups.absorb(kept, gone)
+        alive[gone] = False
+    if count is None:
+        history = history[:joins_until_the_fall([join.strength for join in history])]
+    return Joining(_table(history, evidence.pixels, chosen, looks), tuple(history))
+
+
+def joins_until_the_fall(strengths: Sequence[float]) -> int:
+    """How many joins are made before the strength falls most sharply, between MOST and FEWEST classes."""
+    falling = np.minimum.accumulate(np.maximum(np.asarray(strengths, float), 1e-9))
+    most, least = len(falling) - FEWEST + 1, max(0, len(falling) - MOST + 1)
+    if most <= least or most < 1:
+        return max(0, min(len(falling), most))
+    places = np.arange(max(1, least), min(most, len(falling) - 1) + 1)
+    return int(places[np.argmax(np.log(falling[places - 1]) - np.log(falling[places]))]) if len(places) else len(falling)
+
+
+@dataclass(eq=False)
+class _Groups:
+    """Sums over the clusters of each class while they are joined."""
+
+    transitions: np.ndarray  # (K, K) symmetric, every gap weighs the same
+    heights: np.ndarray  # (K, bins)
+    means: np.ndarray  # (K, C) of their looks
+    pixels: np.ndarray  # (K,) float64
+    usual: float  # squared distance of a cluster to the one that looks most like it
+
+    @classmethod
+    def of(cls, evidence: Evidence, looks: np.ndarray | None, options: JoinOptions) -> _Groups:
+        counts = [(t + t.T).astype(np.float64) for t in evidence.sure[:min(COUNTED, len(GAPS))]]
+        transitions = sum((t / max(t.sum(), 1.0) for t in counts), np.zeros(counts[0].shape))
+        means = np.zeros((evidence.clusters, 0)) if looks is None else seen_along_tracks(looks.astype(np.float64), transitions, options.along_tracks)
+        used = means[evidence.pixels > 0]
+        nearest = _distances(used) + np.where(np.eye(len(used)), np.inf, 0)
+        usual = float(np.median(nearest.min(axis=1))) if len(used) > 1 and looks is not None else 0.0
+        return cls(transitions, evidence.heights.astype(np.float64), means, evidence.pixels.astype(np.float64), usual)
+
+    def strengths(self, options: JoinOptions) -> np.ndarray:
+        """(K, K)."""
+        rows = self.transitions.sum(axis=1)
+        strength = self.transitions / np.sqrt(np.maximum(np.outer(rows, rows), 1e-30))
+        if self.usual > 0:
+            strength = strength + options.likeness * np.exp(-_distances(self.means) / self.usual)
+        known, level, middle = levels(self.heights, options.level)
+        both = level[:, None] & level[None]
+        apart = both & (np.abs(middle[:, None] - middle[None]) > options.step)
+        one = known[:, None] & known[None] & (level[:, None] ^ level[None])
+        result: np.ndarray = strength * np.where(apart, options.two_levels, 1.0) * np.where(one, options.upright, 1.0)
+        return result
+
+    def absorb(self, kept: int, gone: int) -> None:
+        total = max(self.pixels[kept] + self.pixels[gone], 1.0)
+        self.means[kept] = (self.pixels[kept] * self.means[kept] + self.pixels[gone] * self.means[gone]) / total
+        for sums in (self.transitions, self.transitions.T, self.heights, self.pixels):
+            sums[kept] += sums[gone]
+            sums[gone] = 0
+
+
+def levels(heights: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(K, bins) counts -> three (K,): is the height known, is it about the same everywhere, and the middle height [m] (0 where unknown)."""
+    total = heights.sum(axis=1)
+    share = np.cumsum(heights, axis=1) / np.maximum(total, 1)[:, None]
+    low, middle, high = (MIDDLES[np.minimum((share < q).sum(axis=1), len(MIDDLES) - 1)] for q in (0.15, 0.5, 0.85))
+    known = total > LEAST_HEIGHTS
+    return known, known & (high - low < width), np.where(known, middle, 0.0)
+
+
+def seen_along_tracks(looks: np.ndarray, transitions: np.ndarray, isotropic: float) -> np.ndarray:
+    """(K, C) means in axes in which what changes along tracks of one point counts little; unchanged where no track changes its cluster."""
+    a, b = np.nonzero(np.triu(transitions, 1))
+    weight = transitions[a, b]
+    if not weight.sum():
+        return looks.copy()
+    difference = looks[a] - looks[b]
+    scatter = (difference * weight[:, None]).T @ difference / weight.sum()
+    scatter += isotropic * np.trace(scatter) / len(scatter) * np.eye(len(scatter))
+    variance, axes = np.linalg.eigh(scatter)
+    return np.asarray(looks @ axes / np.sqrt(np.maximum(variance, 1e-12)))
+
+
+def _distances(points: np.ndarray) -> np.ndarray:
+    square = (points**2).sum(axis=1)
+    return np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0)
+
+
+def _table(history: Sequence[Join], pixels: np.ndarray, chosen: np.ndarray, looks: np.ndarray | None) -> tuple[int, ...]:
+    root = np.arange(len(pixels))
+    for join in history:
+        root[root == join.gone] = join.kept
+    used = chosen & (pixels > 0) if (chosen & (pixels > 0)).any() else chosen
+    roots = np.unique(root[used])
+    for empty in np.flatnonzero(chosen & ~used):
+        root[empty] = roots[0] if looks is None else roots[((looks[roots] - looks[empty]) ** 2).sum(axis=1).argmin()]
+    sizes = np.bincount(root, weights=pixels, minlength=len(pixels))
+    rank = np.full(len(pixels), -1, np.int64)
+    rank[roots[np.argsort(-sizes[roots], kind="stable")]] = np.arange(len(roots))
+    return tuple(np.where(chosen, rank[root], -1).tolist())

@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+
+from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
+from cups_train.pseudo_label.sameness.join import Joining, JoinOptions, join_classes, joins_until_the_fall, levels
+
+
+def evidence(transitions: list[list[int]], heights: dict[int, float] | None = None, pixels: list[int] | None = None) -> Evidence:
+    counts = np.array(transitions)
+    k = len(counts)
+    known = np.zeros((k, len(BINS) + 1), np.int64)
+    for cluster, height in (heights or {}).items():
+        known[cluster, np.searchsorted(BINS, height, side="right")] = 1000
+    every = np.stack([counts] * len(GAPS))
+    return Evidence(every, every, known, np.array(pixels or [100] * k))
+
+
+ROAD_AND_FACADE = [[90, 10, 0, 0], [0, 90, 1, 0], [0, 0, 90, 8], [0, 0, 0, 90]]
+
+
+def test_what_a_point_turns_into_is_joined_first() -> None:
+    found = join_classes(evidence(ROAD_AND_FACADE), None, 2)
+    assert found.table == (0, 0, 1, 1)
+    assert [(j.kept, j.gone) for j in found.history] == [(0, 1), (2, 3)]
+    assert found.history[0].strength > found.history[1].strength
+    assert found.classes == 2
+
+
+def test_the_class_of_most_pixels_comes_first() -> None:
+    assert join_classes(evidence(ROAD_AND_FACADE, pixels=[10, 10, 50, 10]), None, 2).table == (1, 1, 0, 0)
+
+
+def test_what_was_never_seen_to_change_is_joined_by_its_looks() -> None:
+    looks = np.array([[0.0, 0], [5, 0], [0.1, 0.1], [5, 3]])
+    assert join_classes(evidence(np.eye(4, dtype=int).tolist()), looks, 3).table == (0, 1, 0, 2)
+
+
+def test_a_kerb_keeps_apart_what_flow_joins() -> None:
+    many = [[90, 10, 4], [0, 90, 0], [0, 0, 90]]
+    heights = {0: 0.0, 1: 0.12, 2: 0.01}
+    assert join_classes(evidence(many), None, 2).table == (0, 0, 1)
+    assert join_classes(evidence(many, heights), None, 2).table == (0, 1, 0)
+    assert join_classes(evidence(many, heights), None, 2, JoinOptions(step=0.2)).table == (0, 0, 1)
+
+
+def test_clusters_that_are_left_out_have_no_class_and_those_without_pixels_that_of_the_nearest() -> None:
+    looks = np.array([[0.0], [1], [4], [3.5]])
+    found = join_classes(evidence(ROAD_AND_FACADE, pixels=[10, 9, 8, 0]), looks, 3, among=np.array([True, False, True, True]))
+    assert found.table == (0, -1, 1, 1)
+    assert not found.history
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_the_number_asked_for_is_kept_where_there_are_so_many(count: int) -> None:
+    assert join_classes(evidence(ROAD_AND_FACADE), np.eye(4), count).classes == min(count, 4)
+
+
+def test_nothing_to_join_is_no_class() -> None:
+    assert join_classes(evidence(ROAD_AND_FACADE), None, 3, among=np.zeros(4, bool)).classes == 0
+
+
+def test_without_a_number_joining_ends_where_the_strength_falls_most() -> None:
+    strengths = [0.5] * 30 + [0.01] * 14
+    assert joins_until_the_fall(strengths) == 30
+    assert joins_until_the_fall([0.5]) == 0
+    assert joins_until_the_fall([]) == 0
+
+
+def test_a_level_is_told_from_a_wall() -> None:
+    heights = np.zeros((3, len(BINS) + 1))
+    heights[0, np.searchsorted(BINS, 0.05)] = 1000
+    heights[1, 2:-2] = 100
+    known, level, middle = levels(heights, 0.2)
+    assert known.tolist() == [True, True, False]
+    assert level.tolist() == [True, False, False]
+    assert abs(middle[0] - 0.05) < 0.02
+
+
+def test_a_joining_is_the_same_after_json_and_each_time() -> None:
+    looks = np.random.default_rng(3).normal(size=(4, 5))
+    found = join_classes(evidence(ROAD_AND_FACADE), looks, 2)
+    assert Joining.from_json(json.loads(json.dumps(found.to_json()))) == found == join_classes(evidence(ROAD_AND_FACADE), looks, 2)
