@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import cv2
 import numpy as np
 
+from cups_ros.boxes import Window, box_in_resized, box_of
 from cups_ros.pixels import new_map
 from cups_ros.types import Classes, Panoptic, RawOutput, Segment, Thresholds
 
@@ -30,7 +30,6 @@ class Letterbox:
 
 
 EXACT_COUNT = 1 << 24  # a float32 holds every integer up to here
-Box = tuple[int, int, int, int]  # x, y, width, height
 PADDING_RGB = (124, 116, 104)  # the mean colour: zero after normalisation
 
 
@@ -129,14 +128,14 @@ def _fill_stuff(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, t
         if pixels[kind] == 0 or pixels[kind] < thresholds.stuff_area * full.size:
             continue
         kept[kind] = kind
-        small = cv2.boundingRect((content == kind).view(np.uint8))
+        small = box_of(content == kind)
         segments.append(Segment(kind, 0, False, 1.0, int(pixels[kind]), box_in_resized(full, kind, small, content.shape)))
     class_map += cv2.LUT(full, kept)  # 0 where an instance is
     return segments
 
 
 def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
-           threshold: float) -> tuple[tuple[slice, slice], np.ndarray] | None:
+           threshold: float) -> tuple[Window, np.ndarray] | None:
     """(M, M) probabilities inside `box` -> window of the image and its bool mask, sampled at pixel centres; None outside of it."""
     x1, y1, x2, y2 = (float(v) for v in box)
     left, top = max(0, int(np.floor(x1))), max(0, int(np.floor(y1)))
@@ -166,43 +165,12 @@ def look_up(table: np.ndarray, map_: np.ndarray) -> np.ndarray:
     return found
 
 
-def enlarged(small: Box, size: tuple[int, ...], larger: tuple[int, ...]) -> Box:
-    """A box in a map of `size` (height, width) -> the one in the map resized to `larger`, which holds every pixel of the box once or more."""
-    x, y, width, height = small
-    down, right = (_sources(size[axis], larger[axis]) for axis in (0, 1))
-    (top, bottom), (left, end) = down.searchsorted((y, y + height)).tolist(), right.searchsorted((x, x + width)).tolist()
-    return left, top, end - left, bottom - top
-
-
-def box_in_resized(map_: np.ndarray, value: int, small: Box, size: tuple[int, ...]) -> Box:
-    """Box of a value in a resized map, from its box `small` in the map of `size` (height, width) before; some pixels may have gone since."""
-    left, top, width, height = box = enlarged(small, size, map_.shape)
-    part = map_[top: top + height, left: left + width]
-    if part.size and all((border == value).any() for border in (part[0], part[-1], part[:, 0], part[:, -1])):
-        return box
-    x, y, width, height = cv2.boundingRect((part == value).view(np.uint8))
-    return left + x, top + y, width, height
-
-
-@lru_cache(maxsize=16)
-def _sources(source: int, target: int) -> np.ndarray:
-    """(target,) the column that each column of a resized map is taken from, ascending; rows alike."""
-    columns = np.arange(source, dtype=np.uint16)[None]
-    return np.asarray(cv2.resize(columns, (target, 1), interpolation=cv2.INTER_NEAREST_EXACT))[0]
-
-
-def _whole(mask: np.ndarray) -> tuple[slice, slice]:
+def _whole(mask: np.ndarray) -> Window:
     return slice(0, mask.shape[0]), slice(0, mask.shape[1])
 
 
-def _segment(mask: np.ndarray, window: tuple[slice, slice], class_id: int, instance_id: int, score: float,
+def _segment(mask: np.ndarray, window: Window, class_id: int, instance_id: int, score: float,
              track_id: int = 0) -> Segment:
-    x, y, width, height = _bbox(mask)
+    x, y, width, height = box_of(mask)
     bbox = (window[1].start + x, window[0].start + y, width, height)
     return Segment(class_id, instance_id, instance_id > 0, score, int(np.count_nonzero(mask)), bbox, track_id)
-
-
-def _bbox(mask: np.ndarray) -> Box:
-    """x, y, width, height of the True pixels of a bool mask."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return x, y, width, height

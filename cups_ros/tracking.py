@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from cups_ros.boxes import iou
 from cups_ros.types import Panoptic, Segment
 
 LARGEST_ID = 2**32 - 1  # SegmentInfo.track_id is a uint32
@@ -82,15 +83,6 @@ def corners(segment: Segment) -> tuple[int, int, int, int]:
     """x1, y1, x2, y2 of a segment [px]."""
     x, y, width, height = segment.bbox
     return x, y, x + width, y + height
-
-
-def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, 4) and (M, 4) boxes x1, y1, x2, y2 -> (N, M) intersection over union."""
-    top_left = np.maximum(first[:, None, :2], second[None, :, :2])
-    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    overlap = np.prod(np.maximum(bottom_right - top_left, 0), axis=2)
-    areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (first, second)]
-    return overlap / np.maximum(areas[0][:, None] + areas[1][None] - overlap, 1e-9)
 
 
 def assign(overlaps: np.ndarray, least: float) -> dict[int, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cups_ros.boxes import box_of
 from cups_ros.colors import overlay, palette
 from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
 from cups_train.errors import ModelError
@@ -131,8 +132,7 @@ def panoptic(class_id: np.ndarray, classes: Classes) -> Panoptic:
 
 
 def _segment(class_id: int, instance_id: int, mask: np.ndarray) -> Segment:
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return Segment(class_id, instance_id, instance_id > 0, 1.0, int(mask.sum()), (x, y, width, height))
+    return Segment(class_id, instance_id, instance_id > 0, 1.0, int(mask.sum()), box_of(mask))
 
 
 def _instance_maps(recording: Recording, folder: Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.boxes import window_of
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import box_of, components
+from cups_train.motion.links import components
 from cups_train.motion.propose import Proposal, fit_region
 
 MIDDLES = 3.5  # m, least distance in depth of the middles of two bodies, of which the further one looks out over the nearer one ...
@@ -41,7 +42,7 @@ def split(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
 
 def bodies(evidence: Evidence, mask: np.ndarray) -> list[np.ndarray]:
     """The mask (H, W) bool, or its parts before and behind the disparity along whose contour depth steps most."""
-    box = box_of(mask, 2)
+    box = window_of(mask, 2)
     disparity = cv2.medianBlur(np.ascontiguousarray(evidence.flow.disparity[box], dtype=np.float32), 5)  # without single wrong pixels
     size = 2 * max(1, round(RIM * evidence.scales.unit)) + 1
     inner = (cv2.erode(mask[box].astype(np.uint8), np.ones((size, size), np.uint8)) > 0) & (disparity > 0)
@@ -117,7 +118,7 @@ def _without_specks(evidence: Evidence, side: np.ndarray) -> np.ndarray:
 
 def _shared_out(mask: np.ndarray, seeds: list[np.ndarray]) -> list[np.ndarray]:
     """Every pixel of the mask goes to the seed that is nearest in the picture."""
-    box = box_of(mask, 2)
+    box = window_of(mask, 2)
     owner = np.stack([cv2.distanceTransform(1 - seed[box].astype(np.uint8), cv2.DIST_L2, 3) for seed in seeds]).argmin(0)
     out = []
     for k in range(len(seeds)):

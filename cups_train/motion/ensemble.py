@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 from scipy.ndimage import find_objects
 
+from cups_ros.boxes import window_of
 from cups_train.motion.cells import Box, Cells, make_cells, reach_of, spatial_penalty
 from cups_train.motion.cluster import INLIER, candidates, cluster
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import box_of, components, fill_holes
+from cups_train.motion.links import components, fill_holes
 from cups_train.motion.propose import Proposal, fit_region
 from cups_train.published.matrix_nms import matrix_nms
 
@@ -39,7 +40,7 @@ class Patch:
 
 def patch(mask: np.ndarray, corner: tuple[int, int] = (0, 0)) -> Patch:
     """A mask (H, W) bool that is not empty, whose pixel (0, 0) lies at `corner` (row, column) of the picture."""
-    rows, columns = box_of(mask)
+    rows, columns = window_of(mask)
     inner = mask[rows, columns]
     down, right = (slice(s.start + at, s.stop + at) for s, at in zip((rows, columns), corner, strict=True))
     return Patch((down, right), inner, int(np.count_nonzero(inner)))
@@ -79,7 +80,7 @@ def _parts(evidence: Evidence, label: np.ndarray) -> list[Patch]:
     """Connected parts of every label, large enough, with their small holes filled."""
     if not label.any():
         return []
-    rows, columns = box_of(label > 0)
+    rows, columns = window_of(label > 0)
     label = label[rows, columns]
     right, down = evidence.links[0][rows, columns.start:columns.stop - 1], evidence.links[1][rows.start:rows.stop - 1, columns]
     parts, count = components(label > 0, (right & (label[:, :-1] == label[:, 1:]), down & (label[:-1] == label[1:])))

@@ -4,8 +4,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.boxes import window_of
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import box_of, components, fill_holes
+from cups_train.motion.links import components, fill_holes
 from cups_train.motion.propose import EXPLAINED, Proposal
 
 BETTER = 0.7  # an object's chi-square must be below this share of the static one
@@ -51,8 +52,8 @@ def _same_depth(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice]
 
 
 def _around(mask: np.ndarray) -> tuple[slice, slice]:
-    rows, columns = box_of(mask)
-    return box_of(mask, 8 + int(MARGIN * (max(rows.stop - rows.start, columns.stop - columns.start) - 1)))
+    rows, columns = window_of(mask)
+    return window_of(mask, 8 + int(MARGIN * (max(rows.stop - rows.start, columns.stop - columns.start) - 1)))
 
 
 def _tidy(mask: np.ndarray, owner: np.ndarray, unit: float) -> np.ndarray:

@@ -8,6 +8,8 @@ from scipy.ndimage import label
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from cups_ros.boxes import window_of
+
 if TYPE_CHECKING:
     from cups_train.motion.evidence import Scales
 
@@ -45,7 +47,7 @@ def fill_holes(mask: np.ndarray, limit: float = 0.2) -> np.ndarray:
     """The mask (H, W) with its enclosed holes filled, unless they are more than `limit` of it."""
     if not mask.any():
         return mask
-    box = box_of(mask)
+    box = window_of(mask)
     inner = mask[box]
     outside, _ = label(np.pad(~inner, 1, constant_values=True))
     holes = (outside > 0) & (outside != outside[0, 0])
@@ -55,13 +57,6 @@ def fill_holes(mask: np.ndarray, limit: float = 0.2) -> np.ndarray:
     out = mask.copy()
     out[box] |= holes
     return out
-
-
-def box_of(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
-    """Rows and columns of a mask (H, W) that is not empty, and `margin` pixels more."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])),
-            slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])))
 
 
 def _neighbours(image: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.boxes import window_of
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.links import box_of
 from cups_train.motion.propose import EXPLAINED, Proposal
 from cups_train.motion.unite import alike
 
@@ -30,7 +30,7 @@ def _is_flake(evidence: Evidence, small: Proposal, large: Proposal) -> bool:
     if small.mask.sum() > FLAKE * large.mask.sum():
         return False
     reach = 2 * max(1, round(2 * evidence.scales.unit)) + 1
-    box = box_of(small.mask, reach)
+    box = window_of(small.mask, reach)
     near = cv2.dilate(small.mask[box].astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     return bool((near & large.mask[box]).any() and alike(evidence, small, large))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.boxes import window_of
 from cups_train.geometry.se3 import apply
 from cups_train.motion.evidence import Evidence
 from cups_train.motion.propose import EXPLAINED, Proposal, fit_region
@@ -21,7 +22,7 @@ JOINT = 0.25  # one motion for both parts must bring the median chi-square of ea
 def unite(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
     """Unite parts pair by pair, longest contact first, until no two fit together."""
     proposals = sorted(proposals, key=lambda p: -int(p.mask.sum()))
-    boxes = {id(p): _box(p.mask, _margin(evidence, p)) for p in proposals}
+    boxes = {id(p): window_of(p.mask, _margin(evidence, p)) for p in proposals}
     contacts: dict[tuple[int, int], int] = {}  # by identity; every proposal that ever was stays referenced in `held`
     held = list(proposals)
     while True:
@@ -39,7 +40,7 @@ def unite(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
         if united is None:
             contacts[id(a), id(b)] = 0
             continue
-        boxes[id(united)] = _box(united.mask, _margin(evidence, united))
+        boxes[id(united)] = window_of(united.mask, _margin(evidence, united))
         held.append(united)
         proposals = [p for p in proposals if p is not a and p is not b] + [united]
 
@@ -55,7 +56,7 @@ def _united(evidence: Evidence, a: Proposal, b: Proposal, rng: np.random.Generat
 def _contact(evidence: Evidence, a: Proposal, b: Proposal) -> int:
     """Pixels along which two parts touch; 0 where they do not, or with a step of depth."""
     reach = max(2, round(REACH * evidence.scales.unit))
-    box = _box(b.mask if b.mask.sum() < a.mask.sum() else a.mask, 2 * reach)
+    box = window_of(b.mask if b.mask.sum() < a.mask.sum() else a.mask, 2 * reach)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     ma, mb = a.mask[box], b.mask[box]
     near_a = mb & (cv2.dilate(ma.astype(np.uint8), kernel) > 0)
@@ -80,7 +81,7 @@ def _bridge(evidence: Evidence, a: Proposal, b: Proposal) -> int:
     if abs(da - db) > BRIDGE_STEP * max(da, db):
         return 0
     reach = int(BRIDGE * max(da, db) / evidence.camera.baseline / 2) + 1  # px, half the width at that depth
-    box = _box(a.mask | b.mask, 0)
+    box = window_of(a.mask | b.mask, 0)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     between = (cv2.dilate(a.mask[box].astype(np.uint8), kernel) & cv2.dilate(b.mask[box].astype(np.uint8), kernel)) > 0
     between &= ~(a.mask | b.mask)[box]
@@ -110,11 +111,6 @@ def alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
 def _margin(evidence: Evidence, proposal: Proposal) -> int:
     """Half the largest gap between parts [px]."""
     return 2 * REACH if evidence.scales.rough else int(BRIDGE * evidence.camera.fx / proposal.centre[2] / 2) + 2 * REACH
-
-
-def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return slice(max(rows[0] - margin, 0), rows[-1] + 1 + margin), slice(max(columns[0] - margin, 0), columns[-1] + 1 + margin)
 
 
 def _overlap(a: tuple[slice, slice], b: tuple[slice, slice]) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from cups_ros.tracking import Tracker, assign, iou
+from cups_ros.tracking import Tracker, assign
 from cups_ros.types import Panoptic, Segment
 
 PERIOD_NS = 100_000_000
@@ -21,11 +21,6 @@ def ids(tracker: Tracker, number: int, boxes: Boxes) -> list[int]:
     answer = tracker.update(seen(boxes), number * PERIOD_NS)
     assert answer.segments[0].track_id == 0  # stuff has none
     return [segment.track_id for segment in answer.segments if segment.is_thing]
-
-
-def test_iou_by_hand() -> None:
-    overlaps = iou(np.array([[0, 0, 10, 10]], float), np.array([[5, 0, 15, 10], [0, 0, 10, 10], [10, 0, 20, 10]], float))
-    np.testing.assert_allclose(overlaps, [[1 / 3, 1, 0]])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (6, 4), (12, 12), (0, 3), (3, 0)])
