@@ -123,9 +123,9 @@ def learn_classes(run: Run) -> None:
     work, config = run.work, run.config.semantics
     with run.folder.making("semantics", _inputs("semantics", run, config), work.seed) as folder:
         if folder is not None:
-            semantics.train(run.recordings, folder, config, work.seed, work.device, run.folder.stage("motion"))
+            semantics.learn_classes(run.recordings, folder, config, work, run.folder.stage("motion"))
             for recording in run.recordings:
-                semantics.run(recording, folder, folder / recording.name, config, work.workers, work.device)
+                semantics.classify(recording, folder, folder / recording.name, config, work)
 
 
 def make_labels(run: Run) -> None:
@@ -136,7 +136,7 @@ def make_labels(run: Run) -> None:
     with run.folder.making("labels", _inputs("labels", run, run.config.labels), work.seed) as folder:
         if folder is not None:
             classes = pseudo_label.run(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"), folder, run.config.labels,
-                                       run.config.semantics.classes, work.workers, work.seed)
+                                       work.workers, work.seed)
             run.folder.write_classes(classes)
 
 

@@ -124,3 +124,12 @@ class MotionResult:
     ego: np.ndarray | None  # (4, 4) metres: pose of the left camera at t+1 in its frame at t
     objects: tuple[MovingObject, ...]
     absence: Absence | None  # why there is no object
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels of a descriptor that tell of one thing."""
+
+    name: str
+    channels: int
+    variance: float  # of the whole group, when it is standardised

@@ -58,8 +58,7 @@ def main() -> None:
     here = Place(train, args.run / "motion", args.run / "semantics")
     there = Place(val, args.out / "val" / "motion", args.out / "val" / "semantics")
     prepare(there, here.semantics, config)
-    classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "store", config.labels, config.semantics.classes,
-                               1, config.seed)
+    classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "store", config.labels, 1, config.seed)
     rules = pseudo_label.read_rules(args.out / "store", classes, config.labels)
     truth = Classes.from_json(read_json(train.truths[0] / PANOPTIC)["categories"])
     table = shares(here, rules, truth)
@@ -76,7 +75,7 @@ def prepare(place: Place, encoder: Path, config: Config) -> None:
     """Motion and class maps of recordings that the run has not seen."""
     for recording in place.part.recordings:
         motion.find_motion(recording, place.motion / recording.name, config.motion, Work(config.seed, 1, config.device))
-        semantics.run(recording, encoder, place.semantics / recording.name, config.semantics, 1, config.device)
+        semantics.classify(recording, encoder, place.semantics / recording.name, config.semantics, Work(config.seed, 1, config.device))
 
 
 def inputs(place: Place) -> list[tuple[list[FrameInput], Path]]:

@@ -1,9 +1,9 @@
 """Settings of stage 1b: classes without labels."""
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cups_train.config.section import Section
 
@@ -22,12 +22,19 @@ class SemanticsConfig(Section):
     head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
     head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
     code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
-    extra_centres: int = Field(0, ge=0, le=2000, description="centres of the cluster probe beyond `classes`, joined into them at the "
-                               "end; 40 classes and fewer are joined from 120 at least")
-    shifts: tuple[float, float, float] | None = Field(None, description="likeness of features from which own, neighbour and random pairs attract; "
-                                                      "null: from the recordings; `compat: reference`: the published 0.39, 0.25, 0.26")
-    compat: Literal["repaired", "reference"] = Field("repaired", description="`reference`: DepthG's published depth term, which is blind to "
-                                                     "depth, and random places")
+    extra_centres: int | None = Field(None, ge=0, le=2000, description="centres of a head's cluster probe beyond `classes`, joined into them at the "
+                                      "end; null: as many as it takes to join 40 classes and fewer from 120, else none (published: 0)")
+    shifts: tuple[float, float, float, float] | None = Field(None, description="likeness from which own, neighbour and random pairs of features and "
+                                                             "pairs in the depth term attract; null: from the recordings (published: 0.39, "
+                                                             "0.25, 0.26, 0.03)")
+    term_weights: tuple[float, float, float, float] | None = Field(None, description="weights of own, neighbour and random pairs and of the depth "
+                                                                   "term; null: the published 0.95, 1.02, 0.57, 0.09, or 0.95, 0, 0.57, 0.4 "
+                                                                   "where geometry is among the features")
+    depth_term: Literal["nearness", "published"] = Field("nearness", description="head `depthg`: pairs near in space on one side of the ground are "
+                                                         "alike, or DepthG's published term, which is blind to depth")
+    places: Literal["farthest", "random"] = Field("farthest", description="head `depthg`: which places of a crop are compared, the farthest of the "
+                                                  "scene or, as published, random ones")
+    sharpness: float | None = Field(None, gt=0, description="factor of a head's cosines; null: as sharp as mirrored pictures agree (published: 2)")
     channels: int = Field(64, ge=8, description="channels of the dense features")
     steps: int = Field(600, ge=0, description="training steps of the encoder")
     cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
@@ -37,11 +44,3 @@ class SemanticsConfig(Section):
     windows: bool = Field(True, description="fuse whole image and sliding windows by depth, weight 1/(1 + Z)")
     refine: Literal["none", "guided", "crf"] = Field("crf", description="refinement of the class maps: none, an edge-aware filter, or a fully "
                                                      "connected CRF before that filter")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_earlier_runs(cls, tree: Any) -> Any:
-        """`smooth: true` of runs made before there was a choice."""
-        if not isinstance(tree, dict) or "smooth" not in tree:
-            return tree
-        return {"refine": "guided" if tree["smooth"] else "none", **{name: value for name, value in tree.items() if name != "smooth"}}

@@ -23,8 +23,9 @@ from cups_train.progress import progress
 from cups_train.recording import Recording
 from cups_train.semantics.channels import CELL
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans
+from cups_train.types import ChannelGroup
 
-GROUPS = (("colour", 3, 1.0), ("position", 2, 1.0))  # name, channels, variance of the group
+GROUPS = (ChannelGroup("colour", 3, 1.0), ChannelGroup("position", 2, 1.0))
 FRAMES = 600
 SAMPLES = 60_000
 PSI = 2.16  # times the mean share of pixels in moving objects that makes a thing

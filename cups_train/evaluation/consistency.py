@@ -22,6 +22,7 @@ from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
 from cups_train.folders.labels import read_maps
 from cups_train.folders.result_index import SegmentEntry
+from cups_train.folders.semantics import class_map_path
 from cups_train.geometry.warp import warp
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
@@ -102,7 +103,7 @@ def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None
     kinds, inside = warp(then.class_id, flow, nearest=True)
     instances, _ = warp(then.instance_id, flow, nearest=True)
     over_time = compare((now.class_id, now.instance_id), (kinds, instances), flow_ok & inside)
-    return None if load is None else _left_right(frame, run / "semantics" / recording.name / f"{key}.png", load()), over_time
+    return None if load is None else _left_right(frame, class_map_path(run / "semantics" / recording.name, key), load()), over_time
 
 
 def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight) -> Comparison:

@@ -117,7 +117,7 @@ class LabelPredictor:
         work = work / f"{recording.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"  # a stopped call may have been of another encoder
         settings = with_weights(config.motion, run_folder.stage("motion"))
         motion.find_motion(recording, work / "motion", settings, how)
-        semantics.run(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, how.workers, how.device)
+        semantics.classify(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, how)
         for key, stamp_ns, panoptic in label_recording(recording, work / "motion", work / "semantics", self.rules):
             yield Prediction(key, stamp_ns, recording.left(key), panoptic)
 

@@ -1,26 +1,16 @@
-"""Which classes look alike: the evidence of a class is taken together with that of its neighbours among all that is known of cells.
+"""Which classes look alike: the evidence of a class is taken together with that of its neighbours among the descriptors of cells.
 
 A class of parked cars lies in no moving object, however much a car it is; the classes nearest to it do.
 """
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from cups_train.pseudo_label.counts import Counts
-from cups_train.semantics.model import FILE, load
 
 OWN = 3.0  # weight of a class's own counts against those of one that looks the same
-
-
-def read_centres(semantics: Path, k: int) -> np.ndarray | None:
-    """(K, C) centres of the classes in what their cells look like; None where the classes in this folder have none. Raises ModelError."""
-    if not (semantics / FILE).is_file():
-        return None
-    cells = load(semantics, "cpu").cells
-    return None if cells is None or cells.clusters.count != k else cells.clusters.class_centres()
 
 
 def likeness(centres: np.ndarray, reach: float) -> np.ndarray:

@@ -19,13 +19,13 @@ from cups_train.folders.labels import LabelledFrame, checksum, holds, read_label
 from cups_train.folders.layout import LABELS, MOTION, STATISTICS, overlay_path
 from cups_train.folders.motion import read_instances, read_motion
 from cups_train.folders.results import ResultWriter, begin_results
+from cups_train.folders.semantics import class_map_path, read_classes
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.pseudo_label.align import clear_border, count_votes
 from cups_train.pseudo_label.counts import Counts, count_frame
 from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
 from cups_train.pseudo_label.label import Rules, label_frame, label_maps, panoptic_of
-from cups_train.pseudo_label.neighbours import read_centres
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.statistics import LabelArea, measure_frame, statistics, verdict
 from cups_train.recording import Recording
@@ -48,7 +48,7 @@ class FrameInput:
 
     def read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) uint8 class ids 1..K and (H, W) uint16 object ids. Raises ResultError where they do not fit."""
-        path = self.semantics / f"{self.frame.key}.png"
+        path = class_map_path(self.semantics, self.frame.key)
         class_map, instances = read_image(path), read_instances(self.motion, self.frame.key)
         if class_map.ndim != 2 or class_map.shape != instances.shape:
             raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found {class_map.shape}; "
@@ -58,18 +58,19 @@ class FrameInput:
         return class_map, instances
 
 
-def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Path, config: LabelConfig, k: int, workers: int = 1,
+def run(recordings: Sequence[Recording], motion: Path, semantics: Path, out: Path, config: LabelConfig, workers: int = 1,
         seed: int = 0) -> Classes:
-    """Write the labels of all recordings, out/kinds.json and out/statistics.json; the pseudo classes: 1..k, then the kinds of movers.
+    """Write the labels of all recordings, out/kinds.json and out/statistics.json; the pseudo classes: 1..K, then the kinds of movers.
 
-    Reads motion/NAME, semantics/NAME and what the classes in `semantics` look like. First all frames are counted, things told from stuff
+    Reads motion/NAME, semantics/NAME, and K and the centres of the classes in `semantics`. First all frames are counted, things told from stuff
     and kinds of moving objects found; then every frame is labelled (those that an earlier call finished from the same input are kept).
     Raises GateError where the labels are not worth training on.
     """
     inputs = {r.name: list(frame_inputs(r, motion / r.name, semantics / r.name)) for r in recordings}
     everything = [i for frames in inputs.values() for i in frames]
     workers = min(workers, 1 + len(everything) // FRAMES_A_WORKER)
-    centres = read_centres(semantics, k)
+    learned = read_classes(semantics)
+    k, centres = learned.count, learned.centres
     counts, objects, digest = _count_all(everything, k, config, workers)
     split = find_split(counts, config, centres)
     kinds = find_kinds(objects, k + 1, config.kinds, seed) if config.compat != "reference" else None

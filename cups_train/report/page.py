@@ -13,6 +13,7 @@ from cups_train.files import read_json, write_text
 from cups_train.folders import layout
 from cups_train.folders.recordings import index_paths
 from cups_train.folders.run import RunFolder
+from cups_train.folders.semantics import sheet_path
 from cups_train.folders.stages import STAGES
 from cups_train.report.figures import curve, loss_curves, motion_summary, stage_times
 from cups_train.report.gate import gate_content
@@ -46,7 +47,7 @@ def _content(run: Path) -> dict[str, Any]:
         "motion_pictures": _pictures_of_recordings(run / "motion"),
         "semantics_pictures": _pictures_of_recordings(run / "semantics"),
         "label_pictures": _pictures_of_recordings(run / "labels"),
-        "sheet": data_uri(run / "semantics" / "classes.jpg") if (run / "semantics" / "classes.jpg").is_file() else None,
+        "sheet": data_uri(sheet) if (sheet := sheet_path(run / "semantics")).is_file() else None,
         "gate": gate_content(run, classes),
         "consistency": _json(run / layout.CONSISTENCY),
         "classes": [(c, classes.items[c.merge_into - 1] if c.merge_into else None) for c in classes],

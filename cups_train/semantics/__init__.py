@@ -1,6 +1,6 @@
 """Stage 1b: semantic pseudo classes, learned from the recordings alone."""
-from cups_train.semantics.model import SemanticModel, load
-from cups_train.semantics.run import classify_frame, run
-from cups_train.semantics.training import train
+from cups_train.semantics.class_maps import classify
+from cups_train.semantics.model import load
+from cups_train.semantics.training import learn_classes
 
-__all__ = ["SemanticModel", "classify_frame", "load", "run", "train"]
+__all__ = ["classify", "learn_classes", "load"]

@@ -15,11 +15,19 @@ from cups_train.semantics.views import LEFT, NEXT, RIGHT, UNKNOWN, View, carry, 
 POINTS = 128  # correspondences of a pair of views
 OTHERS = (0.5, 0.2, 0.3)  # share of left, right and next images among the views with classes
 
-Link = tuple[int, int, np.ndarray, np.ndarray]  # view, view, cells (n, 2) as (x, y) in the one, the same points in the other
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """The same points in two views of a batch."""
+
+    first: int  # view
+    second: int  # view
+    here: np.ndarray  # (n, 2) cells as (x, y) in the first view
+    there: np.ndarray  # (n, 2) in the second, with fractions
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TaughtView:
     """A view and what is known of its cells."""
 
     view: View
@@ -30,7 +38,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B samples. Pairs (i, j) of views are linked by points."""
+    """B views and what is known of their cells."""
 
     images: np.ndarray  # (B, 3, h, w) float32 RGB 0..1
     rows: np.ndarray  # (B, 1, h, w) float32
@@ -43,22 +51,22 @@ class Batch:
 def pair_batch(paths: Sequence[Path], count: int, scaler: Scaler, seed: int, step: int) -> Batch:
     """`count` views, two of each frame: one of the left image, one of the right or the next image."""
     rng = np.random.default_rng([seed, 1, step])
-    samples: list[Sample] = []
+    views: list[TaughtView] = []
     links: list[Link] = []
     for path in _draw(paths, max(1, count // 2), rng):
         frame = load(path)
         other = NEXT if rng.random() < 0.6 and frame.shifts_ok[NEXT - 1].any() else RIGHT
         a, b = random_view(frame.images[LEFT], rng), random_view(frame.images[other], rng)
         here, there = matches(frame, other, a, b, POINTS, rng)
-        links.append((len(samples), len(samples) + 1, here, there))
-        samples += [_sample(frame, LEFT, a, None, scaler), _sample(frame, other, b, None, scaler)]
-    return _batch(samples, tuple(links))
+        links.append(Link(len(views), len(views) + 1, here, there))
+        views += [_taught(frame, LEFT, a, None, scaler), _taught(frame, other, b, None, scaler)]
+    return _batch(views, tuple(links))
 
 
 def class_batch(paths: Sequence[Path], count: int, scaler: Scaler, classes_of: Callable[[Path], np.ndarray], seed: int, step: int) -> Batch:
     """`count` views with the pseudo classes (0..K-1) that their frame's left image has; other images get them along stereo and flow."""
     rng = np.random.default_rng([seed, 2, step])
-    samples: list[Sample] = []
+    views: list[TaughtView] = []
     for path in _draw(paths, count, rng):
         frame, classes = load(path), classes_of(path)
         image = int(rng.choice(3, p=OTHERS))
@@ -66,8 +74,8 @@ def class_batch(paths: Sequence[Path], count: int, scaler: Scaler, classes_of: C
             image = LEFT
         if image != LEFT:
             classes = carry(classes, frame.shifts[image - 1], frame.shifts_ok[image - 1], frame.disparity)
-        samples.append(_sample(frame, image, random_view(frame.images[image], rng), classes, scaler))
-    return _batch(samples, ())
+        views.append(_taught(frame, image, random_view(frame.images[image], rng), classes, scaler))
+    return _batch(views, ())
 
 
 def ahead(make: Callable[[int], Batch], steps: range) -> Iterator[tuple[int, Batch]]:
@@ -85,18 +93,18 @@ def _draw(paths: Sequence[Path], count: int, rng: np.random.Generator) -> list[P
     return [paths[i] for i in rng.integers(0, len(paths), count)]
 
 
-def _sample(frame: Prepared, image: int, view: View, classes: np.ndarray | None, scaler: Scaler) -> Sample:
-    """Shape and motion are known on the left image; `classes` (h/4, w/4) on the image itself."""
+def _taught(frame: Prepared, image: int, view: View, classes: np.ndarray | None, scaler: Scaler) -> TaughtView:
+    """Shape and motion are known on the left image; classes: (h/4, w/4) on the image itself."""
     planes = (frame.shape.astype(np.float32) - scaler.mean[:, None, None]) * scaler.scale[:, None, None]
     moving = frame.moving.astype(np.int64)
     if image != LEFT:
         planes, moving = np.full_like(planes, np.nan), np.full_like(moving, UNKNOWN)
     classes = np.full_like(moving, UNKNOWN) if classes is None else classes
-    return Sample(view, sample_cells(planes, view, np.nan), sample_cells(moving, view, UNKNOWN), sample_cells(classes, view, UNKNOWN))
+    return TaughtView(view, sample_cells(planes, view, np.nan), sample_cells(moving, view, UNKNOWN), sample_cells(classes, view, UNKNOWN))
 
 
-def _batch(samples: list[Sample], links: tuple[Link, ...]) -> Batch:
-    images = np.stack([sample.view.image.transpose(2, 0, 1) for sample in samples])
-    rows = np.stack([sample.view.rows[None] for sample in samples])
-    shape, moving, classes = (np.stack([getattr(sample, name) for sample in samples]) for name in ("shape", "moving", "classes"))
+def _batch(views: list[TaughtView], links: tuple[Link, ...]) -> Batch:
+    images = np.stack([taught.view.image.transpose(2, 0, 1) for taught in views])
+    rows = np.stack([taught.view.rows[None] for taught in views])
+    shape, moving, classes = (np.stack([getattr(taught, name) for taught in views]) for name in ("shape", "moving", "classes"))
     return Batch(np.ascontiguousarray(images), rows, shape, moving, classes, links)

@@ -1,4 +1,4 @@
-"""Classes of cells by their nearest centre in everything that is known of a cell: what the encoder's class head alone cannot see."""
+"""Classes of cells by the nearest centre of their descriptors: what the encoder's class head alone cannot see."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,19 +13,18 @@ from torch import Tensor
 from cups_train.progress import progress
 from cups_train.semantics.channels import image_channels
 from cups_train.semantics.clusters import Clusters, Scaler, nearest, settle
-from cups_train.semantics.describe import Projection, describe, encode_frames, fit_scaler, join
+from cups_train.semantics.descriptors import Projection, descriptors, encode_frames, fit_scaler, read_descriptors
 from cups_train.semantics.encoder import Encoder, EncoderOutput
 from cups_train.semantics.guess import guessed_shape
 
 SAMPLES = 60_000  # most cells that the centres are settled on
 UNUSED = 1e3  # of every channel of a cluster without cells, which then starts at the cell that is least like any cluster
 SHARPNESS = 4.0  # what a class loses for a squared distance as large as the mean one of a cell from its centre
-PREFIX = "cells."  # of the tensors' names on disk
 
 
 @dataclass(frozen=True, eq=False)
 class CellClasses:
-    """Centres of the classes, in scaled channels of `describe`."""
+    """Centres of the classes, in scaled channels of a descriptor."""
 
     projection: Projection
     clusters: Clusters
@@ -39,7 +38,7 @@ class CellClasses:
         if shape is None:
             shape = guessed_shape(out.shape[0].cpu().numpy(), self.clusters.scaler)
         planes = torch.cat([out.features[0], out.moving]).cpu().numpy()
-        channels = join(image_channels(image), shape, planes, self.projection)
+        channels = descriptors(image_channels(image), shape, planes, self.projection)
         rows = self.clusters.scaler(channels.reshape(len(channels), -1).T)
         logits = -self.sharpness * self.clusters.class_distances(rows)
         logits -= logits.max(1, keepdims=True)
@@ -50,7 +49,7 @@ class CellClasses:
         """For safetensors; `from_tensors` reads them again."""
         arrays = {"mean": self.projection.mean, "axes": self.projection.axes, "channel_mean": self.clusters.scaler.mean,
                   "channel_scale": self.clusters.scaler.scale, "centres": self.clusters.centres, "classes": self.clusters.classes}
-        return {PREFIX + name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
+        return {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
 
     def to_json(self) -> dict[str, Any]:
         return {"with_moving": self.projection.with_moving, "averaging": self.projection.averaging, "sharpness": self.sharpness}
@@ -59,13 +58,13 @@ class CellClasses:
     def from_tensors(cls, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> CellClasses:
         """Raises KeyError or ValueError where they do not fit."""
         mean, axes, channel_mean, channel_scale, centres = (
-            tensors[PREFIX + name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres"))
-        projection = Projection(mean, axes, bool(card["with_moving"]), int(card.get("averaging", 0)))  # earlier versions did not average
-        count = sum(channels for _, channels, _ in projection.groups)
+            tensors[name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres"))
+        projection = Projection(mean, axes, bool(card["with_moving"]), int(card["averaging"]))
+        count = sum(group.channels for group in projection.groups)
         if not count == len(channel_mean) == len(channel_scale) == centres.shape[1]:
             raise ValueError(f"centres of {centres.shape[1]} channels where this version describes a cell with {count}")
-        classes = tensors[PREFIX + "classes"].numpy() if PREFIX + "classes" in tensors else np.arange(len(centres))  # earlier versions had one each
-        return cls(projection, Clusters(Scaler(channel_mean, channel_scale), centres, classes.astype(np.int64)), float(card["sharpness"]))
+        clusters = Clusters(Scaler(channel_mean, channel_scale), centres, tensors["classes"].numpy().astype(np.int64))
+        return cls(projection, clusters, float(card["sharpness"]))
 
 
 def fit_cells(encoder: Encoder, frames: Sequence[Path], nearest_centres: Iterable[np.ndarray], classes: np.ndarray,
@@ -78,10 +77,10 @@ def fit_cells(encoder: Encoder, frames: Sequence[Path], nearest_centres: Iterabl
     projection = encode_frames(encoder, frames)
     samples: list[np.ndarray] = []
     count = len(classes)
-    total, cells = np.zeros((count, sum(channels for _, channels, _ in projection.groups))), np.zeros(count, np.int64)
+    total, cells = np.zeros((count, sum(group.channels for group in projection.groups))), np.zeros(count, np.int64)
     most = max(1, SAMPLES // len(frames))
     for path, ids in progress(zip(frames, nearest_centres, strict=True), "centres", len(frames)):
-        channels = describe(path, projection).reshape(-1, ids.size)
+        channels = read_descriptors(path, projection).reshape(-1, ids.size)
         samples.append(channels[:, rng.permutation(ids.size)[:most]].T)
         cells += np.bincount(ids.ravel(), minlength=count)
         total += np.stack([np.bincount(ids.ravel(), weights=plane, minlength=count) for plane in channels], 1)

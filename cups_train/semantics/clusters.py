@@ -1,9 +1,12 @@
 """k-means over sampled cells, and classes of cells by their nearest centre."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from cups_train.types import ChannelGroup
 
 BLOCK = 1 << 15  # rows whose distances are held at once
 STARTS = 2
@@ -18,12 +21,13 @@ class Scaler:
     scale: np.ndarray  # (C,) float32
 
     @classmethod
-    def fit(cls, rows: np.ndarray, groups: tuple[tuple[str, int, float], ...]) -> Scaler:
-        """rows: (N, C); groups: (name, channels, variance of the whole group) in the order of the channels."""
-        weights = np.concatenate([np.full(channels, np.sqrt(variance / channels)) for _, channels, variance in groups])
+    def fit(cls, rows: np.ndarray, groups: Sequence[ChannelGroup]) -> Scaler:
+        """rows: (N, C); groups: in the order of the channels."""
+        weights = np.concatenate([np.full(group.channels, np.sqrt(group.variance / group.channels)) for group in groups])
         return cls(rows.mean(0).astype(np.float32), (weights / np.maximum(rows.std(0), 1e-6)).astype(np.float32))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """(N, C) -> (N, C) float32."""
         return ((rows - self.mean) * self.scale).astype(np.float32)
 
 
@@ -56,15 +60,8 @@ class Clusters:
 
     def class_distances(self, rows: np.ndarray) -> np.ndarray:
         """(N, C) scaled -> (N, K) float32 squared distance to the nearest centre of each class."""
-        return np.asarray(np.minimum.reduceat(squared_distances(rows, self.centres), self._starts(), axis=1))
-
-    def class_centres(self) -> np.ndarray:
-        """(K, C) mean of each class's centres."""
-        total = np.add.reduceat(self.centres, self._starts(), axis=0)
-        return np.asarray(total / np.bincount(self.classes)[:, None], np.float32)
-
-    def _starts(self) -> np.ndarray:
-        return np.searchsorted(self.classes, np.arange(self.count))
+        starts = np.searchsorted(self.classes, np.arange(self.count))
+        return np.asarray(np.minimum.reduceat(squared_distances(rows, self.centres), starts, axis=1))
 
 
 def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -77,7 +74,7 @@ def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) index of the nearest centre and squared distance to it, in blocks of bounded memory."""
+    """(N, C), (K, C) -> (N,) index of the nearest centre and (N,) squared distance to it, in blocks of bounded memory."""
     index, distance = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):
         part = squared_distances(rows[start:start + BLOCK], centres)
@@ -87,7 +84,9 @@ def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Centres (K, C), largest cluster first, and their mean squared distance: the better of two k-means++ starts with Lloyd's steps."""
+    """rows (N, C) -> centres (count, C), largest cluster first, and their mean squared distance: the better of two k-means++ starts with Lloyd's
+    steps.
+    """
     if len(rows) < count:
         raise ValueError(f"expected at least {count} samples for {count} clusters, found {len(rows)}")
     best: tuple[float, np.ndarray] | None = None
@@ -101,7 +100,7 @@ def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.n
 
 
 def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Lloyd's steps from `centres` (K, C), each of which keeps its place in the order; empty ones restart at the rows furthest from their centre."""
+    """Lloyd's steps over rows (N, C) from `centres` (K, C), which keep their order; empty ones restart at the rows furthest from their centre."""
     previous = np.inf
     for _ in range(ITERATIONS):
         index, distance = nearest(rows, centres)
@@ -113,7 +112,7 @@ def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _spread_start(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++ on a subset: each further centre is drawn in proportion to the squared distance to those before."""
+    """rows (N, C) -> (count, C): k-means++ on a subset; each further centre is drawn in proportion to the squared distance to those before."""
     subset = rows[rng.permutation(len(rows))[:max(20 * count, 5000)]]
     centres = np.empty((count, rows.shape[1]), np.float32)
     centres[0] = subset[rng.integers(len(subset))]
@@ -127,6 +126,7 @@ def _spread_start(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.
 
 
 def _means(rows: np.ndarray, index: np.ndarray, distance: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Means of the rows (N, C) of each of `centres` (K, C); index, distance: (N,) of the nearest centre."""
     counts = np.bincount(index, minlength=len(centres))
     order = np.argsort(index, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])

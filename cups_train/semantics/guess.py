@@ -7,14 +7,14 @@ from cups_train.semantics.channels import IMAGE_GROUPS
 from cups_train.semantics.clusters import Scaler
 from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
 
-FIRST = sum(count for _, count, _ in IMAGE_GROUPS)  # of the shape channels in `describe`
+FIRST = sum(group.channels for group in IMAGE_GROUPS)  # of the shape channels in a descriptor
 
 
 def guessed_shape(standardised: np.ndarray, scaler: Scaler) -> np.ndarray:
     """(SHAPE, h, w) of mean 0 and deviation 1, as the encoder is taught them -> in their own units.
 
-    scaler: of the channels of `describe`; it holds their means, and their deviations by the variance that it gives each.
+    scaler: of descriptors; it holds their means, and their deviations by the variance that it gives each.
     """
     part = slice(FIRST, FIRST + SHAPE)
-    weights = np.concatenate([np.full(count, np.sqrt(variance / count), np.float32) for _, count, variance in SHAPE_GROUPS])
+    weights = np.concatenate([np.full(group.channels, np.sqrt(group.variance / group.channels), np.float32) for group in SHAPE_GROUPS])
     return standardised * (weights / scaler.scale[part])[:, None, None] + scaler.mean[part, None, None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +21,16 @@ ITERATIONS = 5
 RARE = 0.02  # a class that is nowhere as probable as this takes no part
 FLOOR = 1e-5  # of the probabilities in the unary term
 
-Offsets = tuple[tuple[int, int, float], ...]  # rows down, columns right, weight; each stands for its mirror image too
+
+class Offset(NamedTuple):
+    """From a cell to another; it stands for its mirror image too."""
+
+    down: int  # rows
+    right: int  # columns
+    weight: float
+
+
+Offsets = tuple[Offset, ...]
 
 
 def refine_cells(probability: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -33,7 +43,10 @@ def refine_cells(probability: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 
 def pairwise(colour: np.ndarray, exact: bool = False) -> sparse.csr_matrix:
-    """(h w, h w) weights of all pairs of cells, both kernels with their weights. `exact`: every pair instead of a draw (for small grids)."""
+    """(h, w, 3) -> (h w, h w): weights of all pairs of cells, both kernels with their weights.
+
+    exact: every pair instead of a draw (for small grids).
+    """
     height, width = colour.shape[:2]
     sigma = APPEARANCE_SIGMA * height
     if exact:
@@ -54,7 +67,8 @@ def kernel(features: np.ndarray, offsets: Offsets, own: float, faint: float) -> 
     height, width = features.shape[:2]
     index = np.arange(height * width, dtype=np.int32).reshape(height, width)
     rows, columns, weights = [index.ravel()], [index.ravel()], [np.full(height * width, own, np.float32)]
-    for down, right, spatial in offsets:
+    for offset in offsets:
+        down, right = offset.down, offset.right
         if down >= height or abs(right) >= width:
             continue
         here = slice(0, height - down), slice(max(0, -right), width - max(0, right))
@@ -62,7 +76,7 @@ def kernel(features: np.ndarray, offsets: Offsets, own: float, faint: float) -> 
         difference = features[here] - features[there]
         likeness = np.exp(-0.5 * np.einsum("ijc,ijc->ij", difference, difference))
         kept = likeness > faint
-        pair, weight = (index[here][kept], index[there][kept]), np.float32(spatial) * likeness[kept]
+        pair, weight = (index[here][kept], index[there][kept]), np.float32(offset.weight) * likeness[kept]
         rows += pair
         columns += pair[::-1]
         weights += [weight, weight]
@@ -81,6 +95,7 @@ def mean_field(probability: np.ndarray, weights: sparse.csr_matrix, iterations: 
 
 
 def _softmax(values: np.ndarray) -> np.ndarray:
+    """(N, K) -> (N, K), over the last axis."""
     exponential: np.ndarray = np.exp(values - values.max(axis=1, keepdims=True))
     exponential /= exponential.sum(axis=1, keepdims=True)
     return exponential
@@ -89,7 +104,7 @@ def _softmax(values: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=8)
 def all_offsets(sigma: float, reach: int) -> Offsets:
     """Every offset up to `reach` cells away, with its Gaussian weight."""
-    return tuple((down, right, math.exp(-(down**2 + right**2) / (2 * sigma**2)))
+    return tuple(Offset(down, right, math.exp(-(down**2 + right**2) / (2 * sigma**2)))
                  for down in range(reach + 1) for right in range(-reach, reach + 1)
                  if (down or right > 0) and down**2 + right**2 <= reach**2)
 
@@ -103,7 +118,7 @@ def drawn_offsets(sigma: float, count: int) -> tuple[Offsets, float]:
     while len(drawn) < count and sum(drawn.values()) < 64 * count:  # a narrow Gaussian has fewer than `count`
         down, right = np.rint(rng.normal(0, sigma, 2)).astype(int).tolist()
         if down or right:
-            place = (down, right) if down > 0 or (down == 0 and right > 0) else (-down, -right)
-            drawn[place] = drawn.get(place, 0.0) + 1.0
+            offset = (down, right) if down > 0 or (down == 0 and right > 0) else (-down, -right)
+            drawn[offset] = drawn.get(offset, 0.0) + 1.0
     total = 2 * sum(drawn.values())
-    return tuple((down, right, weight) for (down, right), weight in drawn.items()), total / (2 * math.pi * sigma**2)
+    return tuple(Offset(down, right, weight) for (down, right), weight in drawn.items()), total / (2 * math.pi * sigma**2)

@@ -1,29 +1,24 @@
 """The trained classifier: one image, with or without disparity, to a map of pseudo classes."""
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from cups_train.device import torch_device
-from cups_train.errors import ModelError
-from cups_train.files import write_atomically
-from cups_train.semantics.cells import PREFIX, CellClasses
+from cups_train.folders.semantics import EncoderFile, read_encoder, reading_encoder, write_encoder
+from cups_train.semantics.cells import CellClasses
 from cups_train.semantics.channels import CELL, resize, working_size
 from cups_train.semantics.encoder import Encoder, EncoderOutput, EncoderSpec, encode
-from cups_train.semantics.head import HeadNetwork, HeadSpec
+from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.refine import Method, refine
 from cups_train.semantics.shape import cell_disparity, scene_shape
 from cups_train.semantics.windows import blend, starts, whole_weight
 from cups_train.types import StereoCamera
 
-FILE = "encoder.safetensors"
 ZOOM = 1.5  # of the windows against the whole image
 MONOCULAR_WEIGHT = 0.3  # of the whole image where depth is unknown
 FINEST = 2.0  # largest height of the refined map, in working heights
@@ -73,21 +68,25 @@ class SemanticModel:
 
     def _with_windows(self, image: np.ndarray, whole: np.ndarray, disparity: np.ndarray | None, depth_scale: float,
                       shape: np.ndarray | None) -> np.ndarray:
-        """Mix with windows of a larger picture: they see far things better, the whole sees near ones. shape: channels that the network sees."""
+        """Mix with windows of a larger picture: they see far things better, the whole sees near ones.
+
+        image: (H, W, 3); whole: (K, h/4, w/4) log-probabilities; disparity: (h/4, w/4) px; shape: (SHAPE, h/4, w/4) that the network sees
+        -> (K, h'/4, w'/4).
+        """
         height, width = working_size(image.shape[0], image.shape[1], round(self.height * ZOOM))
         size = working_size(2, 3, self.height)
         size = min(height, size[0]), min(width, size[1])
         large = resize(image, height, width)
-        places = [(y, x) for y in starts(height, size[0], size[0] // 2) for x in starts(width, size[1], size[1] * 3 // 4)]
-        places = [(y // CELL * CELL, x // CELL * CELL) for y, x in places]
+        corners = [(y, x) for y in starts(height, size[0], size[0] // 2) for x in starts(width, size[1], size[1] * 3 // 4)]
+        corners = [(y // CELL * CELL, x // CELL * CELL) for y, x in corners]
         rows = np.linspace(-1, 1, height, dtype=np.float32)
-        windows = np.stack([large[y:y + size[0], x:x + size[1]] for y, x in places])
+        windows = np.stack([large[y:y + size[0], x:x + size[1]] for y, x in corners])
         cells = height // CELL, width // CELL
         large_shape = None if shape is None else np.stack([cv2.resize(plane, cells[::-1]) for plane in shape])
         shapes = None if large_shape is None else np.stack([
-            large_shape[:, y // CELL:(y + size[0]) // CELL, x // CELL:(x + size[1]) // CELL] for y, x in places])
-        parts = self._log_probabilities(windows, np.stack([rows[y:y + size[0]] for y, _ in places]), shapes)
-        fine = blend(parts, [(y // CELL, x // CELL) for y, x in places], *cells)
+            large_shape[:, y // CELL:(y + size[0]) // CELL, x // CELL:(x + size[1]) // CELL] for y, x in corners])
+        parts = self._log_probabilities(windows, np.stack([rows[y:y + size[0]] for y, _ in corners]), shapes)
+        fine = blend(parts, [(y // CELL, x // CELL) for y, x in corners], *cells)
         coarse = np.stack([cv2.resize(plane, cells[::-1]) for plane in whole])
         weight = MONOCULAR_WEIGHT if disparity is None else cv2.resize(whole_weight(disparity, depth_scale), cells[::-1])
         return coarse * weight + fine * (1 - weight)
@@ -119,25 +118,19 @@ def agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def save(model: SemanticModel, folder: Path, more: dict[str, object]) -> None:
     """FOLDER/encoder.safetensors; its metadata hold what is needed to build the model again, and `more`."""
-    cells = {} if model.cells is None else model.cells.tensors()
-    tensors = {**{name: value.contiguous().cpu() for name, value in model.encoder.state_dict().items()}, **cells}
     card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "refine": model.refine,
             "cells": None if model.cells is None else model.cells.to_json(), **more}
-    write_atomically(folder / FILE, lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(card)}))
+    write_encoder(folder, EncoderFile(card, model.encoder.state_dict(), {} if model.cells is None else model.cells.tensors()))
 
 
 def load(folder: Path, device: str) -> SemanticModel:
     """Read FOLDER/encoder.safetensors. Raises ModelError."""
-    path = folder / FILE
-    try:
-        with safe_open(path, "pt", device="cpu") as file:
-            card = json.loads((file.metadata() or {})["cups"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    content = read_encoder(folder)
+    with reading_encoder(folder):
+        card = content.card
         encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec(**card["spec"]))
-        encoder.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(PREFIX)})
-        cells = CellClasses.from_tensors(tensors, card["cells"]) if card.get("cells") else None  # runs of earlier versions have none
-        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card.get("refine", "guided"), cells)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"expected an encoder written by `cups-train pseudo-label` in {path}, found {error}; run that command again") from error
+        encoder.load_state_dict(content.network)
+        cells = None if card["cells"] is None else CellClasses.from_tensors(content.cells, card["cells"])  # a head needs none
+        model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card["refine"], cells)
     encoder.eval().to(torch_device(device), memory_format=torch.channels_last)
     return model

@@ -1,22 +1,33 @@
 """Channels of the scene's shape on the grid of cells, from disparity and the ground plane."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from cups_train.flow.sgm import fill_disparity
 from cups_train.geometry.ground import Ground, find_ground
 from cups_train.semantics.structure import STRUCTURE, STRUCTURE_GROUPS, log_inverse_depth, structure_channels
-from cups_train.types import StereoCamera
+from cups_train.types import ChannelGroup, StereoCamera
 
 SURFACE = 8  # height, clipped height, sqrt inverse depth, normal (up, |side|, forward), roughness, far flag
 HEIGHT, ROOT_INVERSE_DEPTH, RAISED = 0, 2, slice(SURFACE, SURFACE + 2)  # which of them
 SHAPE = SURFACE + STRUCTURE
-SHAPE_GROUPS = (("surface", SURFACE, 1.0), *STRUCTURE_GROUPS)  # name, channels, variance of the group
+SHAPE_GROUPS = (ChannelGroup("surface", SURFACE, 1.0), *STRUCTURE_GROUPS)
 FAR = 80.0  # m: beyond, shape is noise
 TALLEST = 12.0  # m
 CLIP = 2.6  # m
 LEVEL = Ground(np.array([0.0, 1.0, 0.0]), 1.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Normals:
+    """Unit normals of the cells' surfaces."""
+
+    up: np.ndarray  # (h, w), along the ground's normal
+    aside: np.ndarray  # (h, w), size of the part to the side
+    ahead: np.ndarray  # (h, w), size of the part along the optical axis
 
 
 def cell_disparity(disparity: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -55,16 +66,17 @@ def surface_channels(disparity: np.ndarray, camera: StereoCamera, ground: Ground
     v = (np.arange(height, dtype=np.float32)[:, None] - camera.cy) / camera.fy
     near = np.maximum(disparity, camera.depth_scale / FAR).astype(np.float32)
     above = np.clip(ground.height_over(camera, near), -2, TALLEST)
-    up, side, forward = _normals(near, u, v, camera, ground.normal)
+    normals = _normals(near, u, v, camera, ground.normal)
     mean = cv2.blur(near, (5, 5))
     rough = np.sqrt(np.maximum(cv2.blur(near * near, (5, 5)) - mean * mean, 0)) / mean
     far = disparity < camera.depth_scale / FAR
-    channels = (above, np.clip(above, 0, CLIP), np.sqrt(near / camera.depth_scale), up, side, forward, np.log(rough + 1e-3), far)
+    channels = (above, np.clip(above, 0, CLIP), np.sqrt(near / camera.depth_scale), normals.up, normals.aside, normals.ahead,
+                np.log(rough + 1e-3), far)
     return np.stack([np.asarray(channel, np.float32) for channel in channels])
 
 
-def _normals(disparity: np.ndarray, u: np.ndarray, v: np.ndarray, camera: StereoCamera, ground: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Unit normals as (along the ground's normal, |sideways|, |forward|); u, v: rays of the cells.
+def _normals(disparity: np.ndarray, u: np.ndarray, v: np.ndarray, camera: StereoCamera, ground: np.ndarray) -> Normals:
+    """disparity: (h, w) px of the grid; u: (1, w), v: (h, 1) rays of the cells; ground: (3,) its normal.
 
     A plane n X = h has disparity f b n r / h on the ray r = (u, v, 1), so that n is parallel to (d'u, d'v, d - u d'u - v d'v).
     """
@@ -73,5 +85,4 @@ def _normals(disparity: np.ndarray, u: np.ndarray, v: np.ndarray, camera: Stereo
     ny = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8) * camera.fy
     nz = smooth - u * nx - v * ny
     length = np.maximum(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-6)
-    up = (nx * ground[0] + ny * ground[1] + nz * ground[2]) / length
-    return up, np.abs(nx) / length, np.abs(nz) / length
+    return Normals((nx * ground[0] + ny * ground[1] + nz * ground[2]) / length, np.abs(nx) / length, np.abs(nz) / length)

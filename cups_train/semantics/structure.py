@@ -9,16 +9,18 @@ import cv2
 import numpy as np
 
 from cups_train.flow.sgm import fill_disparity
-from cups_train.types import StereoCamera
+from cups_train.types import ChannelGroup, StereoCamera
 
-STRUCTURE_GROUPS = (("raised", 2, 2.0), ("aside", 1, 0.5), ("top", 1, 0.5), ("base", 1, 0.5), ("width", 1, 0.5), ("thin", 2, 1.0))
-STRUCTURE = sum(channels for _, channels, _ in STRUCTURE_GROUPS)
+STRUCTURE_GROUPS = (ChannelGroup("raised", 2, 2.0), ChannelGroup("aside", 1, 0.5), ChannelGroup("top", 1, 0.5), ChannelGroup("base", 1, 0.5),
+                    ChannelGroup("width", 1, 0.5), ChannelGroup("thin", 2, 1.0))
+STRUCTURE = sum(group.channels for group in STRUCTURE_GROUPS)
 KERB, KNEE = 0.045, 0.35  # m over the ground: above, it is no road; above, it stands on the ground
 KERB_NOISE, NOISE_AT_DEPTH, KNEE_NOISE = 0.015, 0.0015, 0.08  # m; m a m of depth; m: widths of those steps
 ONE_DEPTH = 0.12  # difference of log depth between neighbouring cells of one thing; half of it along the row
 THIN = (9 / 512, 25 / 512)  # share of the width that a thing must fill not to be thin
 THINNEST = 0.7  # difference of log depth to what is behind, clipped
-LENGTHS = (0.1, 12.0, 30.0, 40.0)  # m: least of all, most of heights, widths, distances aside
+SHORTEST = 0.1  # m, of any length
+TALLEST, WIDEST, FURTHEST_ASIDE = 12.0, 30.0, 40.0  # m
 
 
 def structure_channels(height: np.ndarray, disparity: np.ndarray, camera: StereoCamera, finer: np.ndarray) -> np.ndarray:
@@ -28,22 +30,27 @@ def structure_channels(height: np.ndarray, disparity: np.ndarray, camera: Stereo
     finer: (H, W) log inverse depth of the working image.
     """
     depth = camera.depth_scale / disparity
-    least, tallest, widest, furthest = LENGTHS
     aside = np.abs((np.arange(camera.width, dtype=np.float32)[None] - camera.cx) / camera.fx * depth)
     top, base = column_reach(height, np.log(disparity))
     width = row_length(np.log(disparity)) * depth / camera.fx
     lengths = [np.log(np.clip(length, low, most)) for length, low, most in
-               ((aside, 3 * least, furthest), (top, least, tallest), (base, least, tallest), (width, least, widest))]
+               ((aside, 3 * SHORTEST, FURTHEST_ASIDE), (top, SHORTEST, TALLEST), (base, SHORTEST, TALLEST), (width, SHORTEST, WIDEST))]
     return np.stack([*raised(height, depth), *lengths, *thinness(finer, disparity.shape)]).astype(np.float32)
 
 
 def raised(height: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """0 on the road and 1 above: a soft step at a kerb, wider where depth is less sure, and one at a knee's height."""
+    """Two (h, w), 0 on the road and 1 above: a soft step at a kerb, wider where depth is less sure, and one at a knee's height.
+
+    height: (h, w) m over the ground; depth: (h, w) m.
+    """
     return _step((height - KERB) / np.maximum(KERB_NOISE, NOISE_AT_DEPTH * depth)), _step((height - KNEE) / KNEE_NOISE)
 
 
 def column_reach(height: np.ndarray, log_disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Highest and lowest height (m) of the cells of one depth above and below each cell; the ground itself reaches nowhere up."""
+    """Two (h, w): highest and lowest height (m) of the cells of one depth above and below each cell; the ground itself reaches nowhere up.
+
+    height: (h, w) m over the ground; log_disparity: (h, w).
+    """
     top, base = height.copy(), height.copy()
     one = np.abs(np.diff(log_disparity, axis=0)) < ONE_DEPTH
     for row in range(1, len(height)):
@@ -55,7 +62,7 @@ def column_reach(height: np.ndarray, log_disparity: np.ndarray) -> tuple[np.ndar
 
 
 def row_length(log_disparity: np.ndarray) -> np.ndarray:
-    """Cells of one depth side by side in each cell's row, itself among them."""
+    """(h, w) -> (h, w): cells of one depth side by side in each cell's row, itself among them."""
     one = np.abs(np.diff(log_disparity, axis=1)) < ONE_DEPTH / 2
     left, right = np.zeros_like(log_disparity), np.zeros_like(log_disparity)
     for column in range(1, log_disparity.shape[1]):
@@ -66,7 +73,10 @@ def row_length(log_disparity: np.ndarray) -> np.ndarray:
 
 
 def thinness(log_inverse_depth: np.ndarray, cells: tuple[int, ...]) -> list[np.ndarray]:
-    """By how much each cell is nearer than what lies to both sides of it, within each of THIN: mean top-hat over the cell's pixels."""
+    """By how much each cell is nearer than what lies to both sides of it, within each of THIN: mean top-hat over the cell's pixels.
+
+    log_inverse_depth: (H, W); cells: (height, width) of the grid, the size of what comes back.
+    """
     height, width = cells
     planes = []
     for share in THIN:
@@ -82,4 +92,5 @@ def log_inverse_depth(disparity: np.ndarray, known: np.ndarray, least: float) ->
 
 
 def _step(x: np.ndarray) -> np.ndarray:
+    """(h, w) -> (h, w) in 0..1."""
     return 1 / (1 + np.exp(-np.clip(x, -30, 30)))

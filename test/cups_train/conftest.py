@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from cups_train.folders.semantics import EncoderFile, write_encoder
 from cups_train.types import StereoCamera, StereoFrame
 
 CAMERA = StereoCamera(width=128, height=64, fx=100.0, fy=100.0, cx=63.5, cy=31.5, baseline=0.5)
@@ -104,6 +105,7 @@ def write_inputs(tmp_path: Path) -> Callable[..., FakeRecording]:
     def write(name: str = "drive", frames: int = 12, moving: int = 9) -> FakeRecording:
         (tmp_path / "motion" / name / "instances").mkdir(parents=True)
         (tmp_path / "semantics" / name).mkdir(parents=True)
+        write_encoder(tmp_path / "semantics", EncoderFile({"spec": {"classes": K}, "cells": None}, {}, {}))
         rows, stamps = [], []
         for n in range(frames):
             key, class_map, instances = f"{n:06d}", *street_maps(n, n < moving)

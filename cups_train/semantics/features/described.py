@@ -1,7 +1,7 @@
-"""Everything that is known of a cell as dense features: hand-made image channels, the scene's shape, and what an encoder learned."""
+"""Descriptors as dense features: hand-made image channels, the scene's shape, and what an encoder learned."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from cups_train.semantics.channels import image_channels, resize
 from cups_train.semantics.clusters import Scaler
-from cups_train.semantics.describe import LEARNED, Projection, join
+from cups_train.semantics.descriptors import LEARNED, Projection, descriptors
 from cups_train.semantics.encoder import Encoder
 from cups_train.semantics.guess import guessed_shape
+from cups_train.types import ChannelGroup
 
-SHARES: Mapping[str, float] = {"raised": 2.0, "top": 2.0}  # factors of the groups' variances, where they are not as in `describe`
+SHARES: Mapping[str, float] = {"raised": 2.0, "top": 2.0}  # factors of the groups' variances, where they are not as in `descriptors`
 
 
 class DescribedFeatures(nn.Module):
-    """Channels of `describe` but the moving logit, standardised; where the shape is not known, what the encoder takes it to be."""
+    """Descriptors without the moving logit, standardised; where the shape is not known, what the encoder takes it to be."""
 
     def __init__(self, encoder: Encoder, averaging: int) -> None:
         super().__init__()
@@ -26,13 +27,13 @@ class DescribedFeatures(nn.Module):
         channels = encoder.spec.channels
         kept = min(LEARNED, channels)
         self.groups = Projection(np.zeros(channels), np.zeros((kept, channels)), False).groups
-        self.channels = sum(count for _, count, _ in self.groups)
+        self.channels = sum(group.channels for group in self.groups)
         for name, size in (("learned_mean", (channels,)), ("axes", (kept, channels)), ("mean", (self.channels,)), ("scale", (self.channels,))):
             self.register_buffer(name, torch.zeros(size))
 
     @classmethod
     def of(cls, encoder: Encoder, projection: Projection, scaler: Scaler) -> DescribedFeatures:
-        """scaler: of the channels of `describe`."""
+        """scaler: of descriptors."""
         network = cls(encoder, projection.averaging)
         arrays = {"learned_mean": projection.mean, "axes": projection.axes, "mean": scaler.mean[:network.channels],
                   "scale": scaler.scale[:network.channels] * factors_of(network.groups)}
@@ -48,20 +49,20 @@ class DescribedFeatures(nn.Module):
         known = Scaler(self.mean.cpu().numpy(), self.scale.cpu().numpy() / factors_of(self.groups))
         shapes = [guessed_shape(of_one, known) for of_one in out.shape.cpu().numpy()] if shape is None else shape.cpu().numpy()
         projection = Projection(self.learned_mean.cpu().numpy(), self.axes.cpu().numpy(), False, self.averaging)
-        joined = np.stack([join(*of_one, projection) for of_one in zip(_image_channels(images, rows), shapes, planes, strict=True)])
+        joined = np.stack([descriptors(*of_one, projection) for of_one in zip(_image_channels(images, rows), shapes, planes, strict=True)])
         return (torch.from_numpy(joined).to(images) - self.mean[:, None, None]) * self.scale[:, None, None]
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "described", "spec": self.encoder.spec.to_json(), "averaging": self.averaging}
 
 
-def factors_of(groups: tuple[tuple[str, int, float], ...]) -> np.ndarray:
+def factors_of(groups: Sequence[ChannelGroup]) -> np.ndarray:
     """(channels,) roots of SHARES."""
-    return np.concatenate([np.full(count, np.sqrt(SHARES.get(name, 1.0)), np.float32) for name, count, _ in groups])
+    return np.concatenate([np.full(group.channels, np.sqrt(SHARES.get(group.name, 1.0)), np.float32) for group in groups])
 
 
 def _image_channels(images: Tensor, rows: Tensor) -> list[np.ndarray]:
-    """Hand-made channels of each image; the rows are those of the whole image that it may be a part of."""
+    """(B, 3, h, w) RGB 0..1 -> hand-made channels (29, h/4, w/4) of each; rows: (B, 1, h, w), of the whole image that it may be a part of."""
     pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     found = [image_channels(np.ascontiguousarray(image)) for image in pixels]
     for planes, row in zip(found, rows[:, 0].cpu().numpy(), strict=True):

@@ -32,9 +32,6 @@ class Shifts:
     depth: float
 
 
-REFERENCE_SHIFTS = Shifts(0.39, 0.25, 0.26, 0.03)  # DepthG's for Cityscapes and a ViT-B/8
-
-
 def likeness(a: Tensor, b: Tensor) -> Tensor:
     """(B, C, N), (B, C, M) -> (B, N, M) cosines."""
     return torch.einsum("bcn,bcm->bnm", functional.normalize(a, dim=1), functional.normalize(b, dim=1))

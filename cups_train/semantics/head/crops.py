@@ -1,20 +1,18 @@
 """Frozen features and the scene of every frame on disk, crops of them, and the crops that are most alike."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cups_train.files import write_atomically
+from cups_train.folders.semantics import dense_path, read_array, scene_path, write_array
 from cups_train.progress import progress
 from cups_train.semantics.channels import resize
-from cups_train.semantics.describe import save_array
-from cups_train.semantics.features import DescribedFeatures, FeatureNetwork
-from cups_train.semantics.prepared import Prepared, load
+from cups_train.semantics.features.described import DescribedFeatures
+from cups_train.semantics.features.network import FeatureNetwork
+from cups_train.semantics.prepared import Prepared, PreparedFrames, load
 from cups_train.semantics.shape import HEIGHT
 from cups_train.types import StereoCamera
 
@@ -29,11 +27,11 @@ class DenseFrame:
 
     path: Path  # of the prepared frame; features and scene lie beside it
     camera: StereoCamera  # at the size of the grid
-    kind: str  # of the features
+    name: str  # of the features
 
     def features(self) -> np.ndarray:
         """(C, h, w) float16, mapped."""
-        return np.load(_features_path(self.path, self.kind), mmap_mode="r", allow_pickle=False)
+        return read_array(dense_path(self.path, self.name), mapped=True)
 
     def inverse_depth(self) -> np.ndarray:
         """(h, w) float32 1/m; 0 = infinitely far."""
@@ -44,8 +42,8 @@ class DenseFrame:
         return self._scene()[1]
 
     def _scene(self) -> np.ndarray:
-        planes: np.ndarray = np.load(_scene_path(self.path), mmap_mode="r", allow_pickle=False)
-        return planes
+        """(2, h, w)."""
+        return read_array(scene_path(self.path), mapped=True)
 
 
 @dataclass(frozen=True)
@@ -72,17 +70,17 @@ def dense_features(network: FeatureNetwork, image: np.ndarray, shape: np.ndarray
         return network(pixels, rows, *(planes.to(device) for planes in seen))[0].float().cpu().numpy()
 
 
-def write_dense(network: FeatureNetwork, frames: Sequence[Path], cameras: Sequence[StereoCamera]) -> list[DenseFrame]:
-    """Features, inverse depth and height beside every prepared frame; what is there stays. cameras: of the recordings, at any size."""
-    dense, kind = [], str(network.to_json()["kind"])
-    for path, camera in progress(list(zip(frames, cameras, strict=True)), "dense features", len(frames)):
-        if not (_features_path(path, kind).exists() and _scene_path(path).exists()):
+def write_dense(network: FeatureNetwork, frames: PreparedFrames) -> list[DenseFrame]:
+    """Features, inverse depth and height beside every prepared frame; what is there stays."""
+    dense, name = [], str(network.to_json()["kind"])
+    for path, camera in progress(list(zip(frames.paths, frames.cameras, strict=True)), "dense features", len(frames.paths)):
+        if not (dense_path(path, name).exists() and scene_path(path).exists()):
             frame = load(path)
             features = dense_features(network, frame.images[0], frame.shape)
-            write_atomically(_scene_path(path), partial(save_array, array=_scene(frame, camera, features.shape[1:])))
-            write_atomically(_features_path(path, kind), partial(save_array, array=features.astype(np.float16)))
-        height, width = np.load(_scene_path(path), mmap_mode="r", allow_pickle=False).shape[1:]
-        dense.append(DenseFrame(path, camera.scaled(height, width), kind))
+            write_array(scene_path(path), _scene(frame, camera, features.shape[1:]))
+            write_array(dense_path(path, name), features.astype(np.float16))
+        height, width = read_array(scene_path(path), mapped=True).shape[1:]
+        dense.append(DenseFrame(path, camera.scaled(height, width), name))
     return dense
 
 
@@ -114,11 +112,3 @@ def neighbours(means: np.ndarray, frames: np.ndarray) -> np.ndarray:
         cosine[near if (~near).sum() >= count else np.arange(len(means)) == i] = -np.inf
         found[i] = np.argsort(-cosine, kind="stable")[:count]
     return found
-
-
-def _features_path(frame: Path, kind: str) -> Path:
-    return frame.with_suffix(f".{kind}.npy")
-
-
-def _scene_path(frame: Path) -> Path:
-    return frame.with_suffix(".scene.npy")

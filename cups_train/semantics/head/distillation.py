@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch.nn import functional
 
 from cups_train.semantics.head.correspondence import (
     NEGATIVES,
-    REFERENCE_SHIFTS,
     Shifts,
     Weights,
     distil,
@@ -25,13 +25,25 @@ from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.places import FAR, PLACES, farthest_places, random_places, sample, scene_points
 
 DROP = 0.1  # of the channels, drawn anew for both parts of the head
-ATTRACT = (0.25, 0.15, 0.08)  # share of own, neighbour and random pairs of foreign features that attract where no shifts are given
 SHIFT_BATCHES = 8
 DEPTH_DECAY, DEPTH_DECAY_STEPS = 0.8, 400  # of weight and shift of the depth term (DepthG)
 
+DepthTerm = Literal["nearness", "published"]
+Places = Literal["farthest", "random"]
 
+
+@dataclass(frozen=True)
+class Shares:
+    """Of the pairs, those that attract where no shifts are given."""
+
+    own: float
+    neighbour: float
+    random: float
+
+
+ATTRACT = Shares(0.25, 0.15, 0.08)  # of foreign features
 # Where geometry is among the features: more of the pairs that attract show one class, and those of other images only cost; few are near in space.
-DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT = Weights(neighbour=0.0, depth=0.4), (0.35, 0.2, 0.12)
+DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT = Weights(neighbour=0.0, depth=0.4), Shares(0.35, 0.2, 0.12)
 
 
 @dataclass(frozen=True)
@@ -39,11 +51,11 @@ class Distillation:
     """How the head learns."""
 
     batch: int  # crops a step
-    depth: bool  # DepthG, else STEGO
-    reference: bool  # the published depth term and shifts
+    depth_term: DepthTerm | None = None  # of DepthG; none: STEGO
+    places: Places = "random"
     weights: Weights = Weights()
     shifts: Shifts | None = None  # none: found by `attract`
-    attract: tuple[float, float, float] = ATTRACT
+    attract: Shares = ATTRACT
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +98,11 @@ class Compared:
 
 
 def compare(network: HeadNetwork, batch: CropBatch, how: Distillation, seed: int, step: int) -> Compared:
-    """Draw the places and read the features there. The published Cityscapes run takes random places with depth, too."""
+    """Draw the places and read the features there."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 62))
-    farthest = how.depth and not how.reference
-    places = farthest_places(batch.points, generator) if farthest else random_places(len(batch.points), generator)
+    places = farthest_places(batch.points, generator) if how.places == "farthest" else random_places(len(batch.points), generator)
     count = len(places) // 2
-    if how.reference:
+    if how.depth_term == "published":
         side = round(PLACES ** 0.5)
         points = functional.interpolate(batch.points[:count], (side, side), mode="bilinear", align_corners=False).flatten(2)
         points[:, 2] = torch.where(points[:, 2] < FAR, points[:, 2], 0)  # the published rule knows no depth of the sky
@@ -112,33 +123,33 @@ def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts
     orders = [others(count, at.generator).to(f.device) for _ in range(NEGATIVES)]
     negative = [distil(likeness(f, f[order]), likeness(c, c[order]), shifts.random) for order in orders]
     terms["random"] = how.weights.random * torch.stack(negative).mean()
-    if how.depth:
+    if how.depth_term is not None:
         decay = DEPTH_DECAY ** (step // DEPTH_DECAY_STEPS)
-        alike, shift = (published_depth_likeness(at.points[:, 2]), shifts.depth * decay) if how.reference else (nearness(at.points), shifts.depth)
-        terms["depth"] = decay * how.weights.depth * distil(alike, likeness(c, c), shift)
+        shift = shifts.depth * (decay if how.depth_term == "published" else 1)
+        terms["depth"] = decay * how.weights.depth * distil(_depth_likeness(at.points, how), likeness(c, c), shift)
     return terms
 
 
+def _depth_likeness(points: Tensor, how: Distillation) -> Tensor:
+    """(B, 4, N) -> (B, N, N)."""
+    return published_depth_likeness(points[:, 2]) if how.depth_term == "published" else nearness(points)
+
+
 def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: int) -> Shifts:
-    """The published shifts in reference, else likeness that the shares `attract` of the pairs exceed, and the mean nearness."""
-    if how.shifts is not None or how.reference:
-        return how.shifts or REFERENCE_SHIFTS
-    kinds: dict[str, list[Tensor]] = {"own": [], "neighbour": [], "random": [], "depth": []}
+    """Those given, else the likeness that the shares `attract` of the pairs exceed, and the mean of the depth term's."""
+    if how.shifts is not None:
+        return how.shifts
+    alikes: dict[str, list[Tensor]] = {"own": [], "neighbour": [], "random": [], "depth": []}
     for i in range(SHIFT_BATCHES):
         at = compare(network, pool.batch(how.batch, seed, -1 - i & 0xFFFF_FFFF), how, seed, -1 - i)
         count = len(at.points)
         f, g = at.features[:count], at.features[count:]
         order = others(count, at.generator).to(f.device)
         for name, alike in (("own", likeness(f, f)), ("neighbour", likeness(f, g)), ("random", likeness(f, f[order]))):
-            kinds[name].append(alike.flatten()[::7])
-        kinds["depth"].append(nearness(at.points).mean()[None])
-    shares = dict(zip(("own", "neighbour", "random"), how.attract, strict=True))
-    found = {name: float(np.quantile(torch.cat(kinds[name]).cpu().numpy(), 1 - share)) for name, share in shares.items()}
-    return Shifts(**found, depth=float(torch.cat(kinds["depth"]).mean()))
-
-
-def shifts_to_json(shifts: Shifts) -> dict[str, float]:
-    return asdict(shifts)
+            alikes[name].append(alike.flatten()[::7])
+        alikes["depth"].append(_depth_likeness(at.points, how).mean()[None])
+    found = {name: float(np.quantile(torch.cat(alikes[name]).cpu().numpy(), 1 - share)) for name, share in asdict(how.attract).items()}
+    return Shifts(**found, depth=float(torch.cat(alikes["depth"]).mean()))
 
 
 def _drop(features: Tensor, generator: torch.Generator) -> Tensor:

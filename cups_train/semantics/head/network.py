@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cups_train.semantics.channels import CELL
-from cups_train.semantics.features import DescribedFeatures, FeatureNetwork, build_features
+from cups_train.semantics.features.described import DescribedFeatures
+from cups_train.semantics.features.network import FeatureNetwork, build_features
 
 SHARPNESS = 2.0  # alpha: logits are alpha times the cosine of code and centre (STEGO)
 
@@ -22,7 +23,7 @@ class HeadSpec:
     adapted: int  # channels behind the fixed linear map of the features; 0: they are taken as they are
     code: int  # channels of the code
     centres: int  # of the cluster probe
-    classes: int  # K; more centres than classes are merged
+    classes: int  # K; more centres than classes are joined
     sharpness: float = SHARPNESS
 
     def to_json(self) -> dict[str, Any]:
@@ -80,5 +81,5 @@ class HeadNetwork(nn.Module):
         if self.spec.centres == self.spec.classes:
             return functional.log_softmax(logits, 1)
         probability = functional.softmax(logits, 1)
-        merged = probability.new_zeros(len(code), self.spec.classes, *code.shape[-2:]).index_add_(1, self.class_of_centre, probability)
-        return merged.clamp_(min=1e-12).log()
+        joined = probability.new_zeros(len(code), self.spec.classes, *code.shape[-2:]).index_add_(1, self.class_of_centre, probability)
+        return joined.clamp_(min=1e-12).log()

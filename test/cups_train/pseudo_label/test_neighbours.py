@@ -12,11 +12,11 @@ from cups_train.config import LabelConfig
 from cups_train.files import read_json
 from cups_train.pseudo_label import run
 from cups_train.pseudo_label.counts import Counts
-from cups_train.pseudo_label.neighbours import likeness, pooled, read_centres
+from cups_train.pseudo_label.neighbours import likeness, pooled
 from cups_train.pseudo_label.split import find_split
 from cups_train.semantics.cells import CellClasses
 from cups_train.semantics.clusters import Clusters, Scaler
-from cups_train.semantics.describe import Projection
+from cups_train.semantics.descriptors import Projection
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.model import SemanticModel, save
 
@@ -69,22 +69,12 @@ def save_model(folder: Path, alike: float) -> np.ndarray:
     """A model of six classes whose centres are far apart, but for the fourth, which is `alike` away from the fifth."""
     torch.manual_seed(0)
     projection = Projection(np.zeros(4, np.float32), np.eye(2, 4, dtype=np.float32), False)
-    channels = sum(n for _, n, _ in projection.groups)
+    channels = sum(group.channels for group in projection.groups)
     centres = np.zeros((6, channels), np.float32)
     centres[:, 0] = [0, 100, 200, 500 - alike, 500, 600]
     cells = CellClasses(projection, Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres, np.arange(6)), 1.0)
     save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64, cells=cells), folder, {})
     return centres
-
-
-def test_centres_of_a_model_on_disk(tmp_path: Path) -> None:
-    centres = save_model(tmp_path, 1.0)
-    found = read_centres(tmp_path, 6)
-    assert found is not None
-    np.testing.assert_array_equal(found, centres)
-    assert read_centres(tmp_path, 5) is None and read_centres(tmp_path / "elsewhere", 6) is None
-    save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64), tmp_path, {})
-    assert read_centres(tmp_path, 6) is None
 
 
 def test_the_stage_reads_what_its_classes_look_like(tmp_path: Path, write_inputs: Callable) -> None:
@@ -93,7 +83,7 @@ def test_the_stage_reads_what_its_classes_look_like(tmp_path: Path, write_inputs
     for alike in (None, 1.0, 90.0):
         if alike is not None:
             save_model(tmp_path / "semantics", alike)
-        run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "labels", LabelConfig(), 6)
+        run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "labels", LabelConfig())
         rows = read_json(tmp_path / "labels" / "statistics.json")["split"]["table"]
         ratios.append(next(row["ratio"] for row in rows if row["class_id"] == 4))
     assert ratios[0] == 0 and ratios[1] > ratios[2] > 0

@@ -31,7 +31,7 @@ CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i >= 5, (i, i, i)) for i in rang
 
 
 def _run(folder: Path, recordings: list, out: str = "labels", config: LabelConfig | None = None, workers: int = 1) -> Classes:
-    return run(recordings, folder / "motion", folder / "semantics", folder / out, config or LabelConfig(), K, workers)
+    return run(recordings, folder / "motion", folder / "semantics", folder / out, config or LabelConfig(), workers)
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -206,7 +206,7 @@ def replace(a, b):
         os.kill(os.getpid(), signal.SIGKILL)
     write(a, b)
 files.os.replace = replace
-run(pickle.loads((folder / "recordings").read_bytes()), folder / "motion", folder / "semantics", folder / "labels", LabelConfig(), 6)
+run(pickle.loads((folder / "recordings").read_bytes()), folder / "motion", folder / "semantics", folder / "labels", LabelConfig())
 """
 
 

@@ -42,7 +42,7 @@ def test_they_become_labels_as_if_made_here(tmp_path: Path, published: tuple) ->
     folder, recording = published
     config = LabelConfig(kinds=0)
     classes = run_published([recording], folder, tmp_path / "taken", config)
-    assert classes == run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "made", config, K)
+    assert classes == run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "made", config)
     taken, made = read_labels(tmp_path / "taken" / "drive"), read_labels(tmp_path / "made" / "drive")
     assert [f.key for f in taken] == [f.key for f in made]
     for a, b in zip(taken, made, strict=True):

@@ -6,14 +6,13 @@ import torch
 
 from cups_train.config import SemanticsConfig
 from cups_train.errors import ModelError
-from cups_train.semantics import SemanticModel, load
 from cups_train.semantics.cells import CellClasses, fit_cells
-from cups_train.semantics.describe import describe
+from cups_train.semantics.descriptors import read_descriptors
 from cups_train.semantics.encoder import encode
 from cups_train.semantics.guess import FIRST, guessed_shape
-from cups_train.semantics.model import agreed, save
-from cups_train.semantics.prepared import choose_frames, prepare_all
+from cups_train.semantics.model import SemanticModel, load, save
 from cups_train.semantics.prepared import load as load_frame
+from cups_train.semantics.preparing import choose_frames, prepare_all
 from cups_train.semantics.shape import SHAPE
 from cups_train.semantics.training import new_encoder
 
@@ -31,7 +30,7 @@ def fitted(tmp_path_factory, make_street):
 
 def test_centres_are_where_lloyds_steps_end_and_keep_their_ids(fitted):
     _, frames, ids, cells = fitted
-    channels = np.concatenate([describe(path, cells.projection).reshape(-1, ids.size) for path in frames], 1)
+    channels = np.concatenate([read_descriptors(path, cells.projection).reshape(-1, ids.size) for path in frames], 1)
     rows, centres = cells.clusters.scaler(channels.T), cells.clusters.centres  # 3 frames of 512 cells: all of them are sampled
     found = ((rows[:, None] - centres) ** 2).sum(-1).argmin(1)
     for k in range(5):
@@ -46,7 +45,7 @@ def test_a_cell_is_of_the_nearest_centre(fitted):
     frame = load_frame(frames[0])
     found = cells.log_probability(frame.images[0], frame.shape.astype(np.float32), encode(encoder, frame.images[:1]))
     np.testing.assert_allclose(np.exp(found).sum(0), 1, rtol=1e-4)
-    channels = describe(frames[0], cells.projection)
+    channels = read_descriptors(frames[0], cells.projection)
     rows, clusters = cells.clusters.scaler(channels.reshape(len(channels), -1).T), cells.clusters
     every = ((rows[:, None] - clusters.centres) ** 2).sum(-1)
     distance = np.stack([every[:, clusters.classes == k].min(1) for k in range(4)], 1).reshape(16, 32, 4)
@@ -57,7 +56,7 @@ def test_without_disparity_the_shape_is_what_the_encoder_was_taught(fitted):
     encoder, frames, _, cells = fitted
     frame = load_frame(frames[0])
     out = encode(encoder, frame.images[:1])
-    rows = np.concatenate([describe(path, cells.projection).reshape(-1, 512) for path in frames], 1)  # all cells are sampled
+    rows = np.concatenate([read_descriptors(path, cells.projection).reshape(-1, 512) for path in frames], 1)  # all cells are sampled
     mean, deviation = (value[FIRST:FIRST + SHAPE] for value in (rows.mean(1), rows.std(1)))
     standardised = np.random.default_rng(0).normal(size=(SHAPE, 2, 3)).astype(np.float32)
     expected = standardised * deviation[:, None, None] + mean[:, None, None]
@@ -65,12 +64,6 @@ def test_without_disparity_the_shape_is_what_the_encoder_was_taught(fitted):
     told = cells.log_probability(frame.images[0], None, out)
     shape = guessed_shape(out.shape[0].numpy(), cells.clusters.scaler)
     np.testing.assert_allclose(told, cells.log_probability(frame.images[0], shape, out), atol=1e-5)
-
-
-def test_two_witnesses_are_multiplied():
-    first = np.log(np.float32([0.8, 0.2])).reshape(2, 1, 1).repeat(2, 2)
-    second = np.log(np.float32([[0.5, 0.1], [0.5, 0.9]])).reshape(2, 1, 2)
-    np.testing.assert_allclose(np.exp(agreed(first, second)), [[[0.8, 0.08 / 0.26]], [[0.2, 0.18 / 0.26]]], rtol=1e-5)
 
 
 def test_a_file_holds_them_and_earlier_files_do_without(fitted, tmp_path, street):

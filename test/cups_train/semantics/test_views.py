@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from cups_train.semantics.prepared import load, prepare, save
+from cups_train.semantics.prepared import load, save
+from cups_train.semantics.preparing import prepare
 from cups_train.semantics.views import LEFT, RIGHT, UNKNOWN, carry, matches, random_view, sample_cells
 
 

@@ -6,9 +6,10 @@ import torch
 
 from cups_train.semantics.channels import IMAGE_GROUPS, image_channels
 from cups_train.semantics.clusters import Scaler
-from cups_train.semantics.describe import Projection, join
+from cups_train.semantics.descriptors import Projection, descriptors
 from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
-from cups_train.semantics.features import DescribedFeatures, build_features
+from cups_train.semantics.features.described import DescribedFeatures
+from cups_train.semantics.features.network import build_features
 from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
 
 
@@ -18,7 +19,7 @@ def described():
     rng = np.random.default_rng(0)
     encoder = Encoder(EncoderSpec(16, 5, SHAPE)).eval()
     projection = Projection(rng.normal(size=16).astype(np.float32), rng.normal(size=(16, 16)).astype(np.float32), True, averaging=0)
-    count = sum(channels for _, channels, _ in projection.groups)
+    count = sum(group.channels for group in projection.groups)
     scaler = Scaler(rng.normal(size=count).astype(np.float32), rng.uniform(0.5, 2, count).astype(np.float32))
     return encoder, projection, scaler, DescribedFeatures.of(encoder, projection, scaler).eval()
 
@@ -38,9 +39,9 @@ def test_with_shape_it_is_the_scaled_description(described, averaging):
     projection = replace(projection, averaging=averaging)
     network = DescribedFeatures.of(encoder, projection, scaler).eval()
     out = encode(encoder, IMAGE[None])
-    joined = join(image_channels(IMAGE), GEOMETRY, torch.cat([out.features[0], out.moving]).numpy(), projection)
+    joined = descriptors(image_channels(IMAGE), GEOMETRY, torch.cat([out.features[0], out.moving]).numpy(), projection)
     expected = ((joined - scaler.mean[:, None, None]) * scaler.scale[:, None, None])[:-1]  # what moves is left out
-    names = np.repeat([name for name, _, _ in projection.groups], [channels for _, channels, _ in projection.groups])[:-1]
+    names = np.repeat([group.name for group in projection.groups], [group.channels for group in projection.groups])[:-1]
     expected[(names == "raised") | (names == "top")] *= np.sqrt(2)
     with torch.no_grad():
         found = network(*tensors(IMAGE), torch.from_numpy(GEOMETRY)[None])[0].numpy()
@@ -53,10 +54,10 @@ def test_without_shape_the_encoders_guess_stands_in(described):
     with torch.no_grad():
         found, known = network(*tensors(IMAGE)), network(*tensors(IMAGE), torch.from_numpy(GEOMETRY)[None])
         guess = encoder(*tensors(IMAGE)).shape[0]
-    first = sum(channels for _, channels, _ in IMAGE_GROUPS)
+    first = sum(group.channels for group in IMAGE_GROUPS)
     part = slice(first, first + SHAPE)
-    groups = [(name, channels, variance * {"raised": 2, "top": 2}.get(name, 1)) for name, channels, variance in SHAPE_GROUPS]
-    weights = np.concatenate([np.full(channels, np.sqrt(variance / channels)) for _, channels, variance in groups])
+    groups = [(g.channels, g.variance * {"raised": 2, "top": 2}.get(g.name, 1)) for g in SHAPE_GROUPS]
+    weights = np.concatenate([np.full(channels, np.sqrt(variance / channels)) for channels, variance in groups])
     np.testing.assert_allclose(found[0, part], guess * torch.from_numpy(weights).float()[:, None, None], atol=1e-5)
     np.testing.assert_allclose(found[0, :first], known[0, :first], atol=1e-5)
     np.testing.assert_allclose(found[0, part.stop:], known[0, part.stop:], atol=1e-5)
@@ -68,7 +69,7 @@ def test_a_window_has_the_rows_of_its_image(described):
     with torch.no_grad():
         found = network(image[..., 32:, :], rows[..., 32:, :])
         top = network(image[..., 32:, :], rows[..., :32, :])
-    last = sum(channels for _, channels, _ in IMAGE_GROUPS) - 1
+    last = sum(group.channels for group in IMAGE_GROUPS) - 1
     step = 2 / 63 * 32 * network.scale[last]  # 32 of 63 steps from -1 to 1
     np.testing.assert_allclose(found[0, last] - top[0, last], np.full((8, 24), step), atol=1e-4)
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from cups_train.errors import ModelError
 from cups_train.semantics.features.foreign import read_weights
-from cups_train.semantics.features.source import open_features
+from cups_train.semantics.features.given import open_features
 from cups_train.semantics.features.vit import load_vit
 
 SMALL = {"embed_dim": 64, "depth": 2, "num_heads": 1, "num_classes": 0}

@@ -1,6 +1,6 @@
 """Real photographs of another camera: classes that were learned on stereo recordings without labels, scored on single labelled images (CamVid).
 
-    python benchmarks/camvid.py RECORDING... --labels CAMVID [--motion FOLDER] [--out DIR] [-o semantics.steps=200]
+    python benchmarks/labels/camvid.py RECORDING... --labels CAMVID [--motion FOLDER] [--out DIR] [-o semantics.steps=200]
 
 CAMVID holds NAME.jpg and NAME_label.png: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign, 7 fence, 8 car, 9 pedestrian,
 10 bicyclist, 11 unlabelled. FOLDER holds what stage 1a found in the recordings (NAME/instances/KEY.png). The encoder and the k-means
@@ -31,9 +31,11 @@ from cups_train.evaluation.metrics.assignment import match
 from cups_train.evaluation.metrics.semantic import accuracy_and_miou
 from cups_train.evaluation.protocols import MATCHINGS, TITLES, Matching
 from cups_train.files import read_image, write_image, write_json
+from cups_train.parallel import worker_count
 from cups_train.progress import progress
 from cups_train.recording import open_recordings
 from cups_train.semantics.refine import Method
+from cups_train.types import Work
 
 UNLABELLED = 11
 Counts = dict[tuple[int | None, int], int]
@@ -52,7 +54,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(args.config, args.override)
     recordings = open_recordings(args.recordings, config.recording)
-    semantics.train(recordings, args.out, config.semantics, config.seed, config.device, args.motion)
+    semantics.learn_classes(recordings, args.out, config.semantics, Work(config.seed, worker_count(config.workers), config.device), args.motion)
     learned = semantics.load(args.out, config.device)
     clusters = baseline.kmeans_colour_position(recordings, args.out / "kmeans.json", learned.classes, config.seed)
     answers: dict[str, Classify] = {f"k-means on colour and position, K = {learned.classes}": lambda image: baseline.classify(clusters, image)}

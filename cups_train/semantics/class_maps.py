@@ -10,30 +10,31 @@ import numpy as np
 import torch
 
 from cups_ros.colors import palette, tint
-from cups_train.config import SemanticsConfig
+from cups_train.config.semantics import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.files import write_image
 from cups_train.flow.sgm import disparity
 from cups_train.folders.layout import overlay_path
+from cups_train.folders.semantics import class_map_path
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
-from cups_train.recording import Recording
+from cups_train.recording.recording import Recording
 from cups_train.semantics.channels import resize, working_size
 from cups_train.semantics.model import SemanticModel, load
 from cups_train.semantics.refine import Method
-from cups_train.types import StereoFrame
+from cups_train.types import StereoFrame, Work
 
 OVERLAYS = 4  # pictures of a recording
 
 
-def run(recording: Recording, model_folder: Path, out: Path, config: SemanticsConfig, workers: int, device: str) -> None:
+def classify(recording: Recording, semantics: Path, out: Path, config: SemanticsConfig, work: Work) -> None:
     """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a few."""
-    keys = [stamp.key for stamp in recording.stamps if not (out / f"{stamp.key}.png").exists()]
+    keys = [stamp.key for stamp in recording.stamps if not class_map_path(out, stamp.key).exists()]
     shown = {recording.stamps[i].key for i in evenly_spaced(len(recording.stamps), OVERLAYS)}
-    place = torch_device(device)  # found here once: every worker, wherever it is, computes on the same kind
-    workers = 1 if place.type == "cuda" else min(workers, len(keys))
-    load_here = partial(_model, model_folder, str(place), config.windows, config.refine, workers > 1)
+    device = torch_device(work.device)  # found here once: every worker, wherever it is, computes on the same kind
+    workers = 1 if device.type == "cuda" else min(work.workers, len(keys))
+    load_here = partial(_model, semantics, str(device), config.windows, config.refine, workers > 1)
     write = partial(_write_frame, load_here, recording, out, shown)
     done = len(recording.stamps) - len(keys)
     for _ in progress(map_frames(write, keys, workers), f"classes {recording.name}", len(recording.stamps), done):
@@ -52,12 +53,12 @@ def _write_frame(load_here: Callable[[], SemanticModel], recording: Recording, o
     ids = classify_frame(model, frame)
     if key in shown:
         write_image(overlay_path(out, key), tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8)))
-    write_image(out / f"{key}.png", ids)
+    write_image(class_map_path(out, key), ids)
 
 
 @lru_cache(maxsize=1)
-def _model(folder: Path, device: str, windows: bool, refine: Method, alone: bool) -> SemanticModel:
-    """Loaded once a process; `alone`: among other workers, so that one thread is enough."""
-    if alone:
+def _model(folder: Path, device: str, windows: bool, refine: Method, among_others: bool) -> SemanticModel:
+    """Loaded once a process; `among_others`: other workers keep the other cores busy, so that one thread is enough."""
+    if among_others:
         torch.set_num_threads(1)
     return replace(load(folder, device), windows=windows, refine=refine)

@@ -15,7 +15,7 @@ def clusters_for(count: int) -> int:
     return FINE if count <= FEW else count
 
 
-def merge(centres: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
+def join(centres: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
     """(M, C) centres of clusters with sizes (M,) -> (M,) int64 class 0..count-1 of each, the class of most cells first.
 
     Clusters without cells join the class of the nearest one that has some, unless too few would be left.

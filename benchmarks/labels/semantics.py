@@ -1,6 +1,6 @@
 """Classes without labels on streets with exact truth, step by step: k-means, clusters of features, STEGO, DepthG, windows, refinement.
 
-    python benchmarks/semantics.py --data DATA [--classes 27 54 108] [--out runs/semantics] [--encoder FOLDER] [-o key.path=value]
+    python benchmarks/labels/semantics.py --data DATA [--classes 27 54 108] [--out runs/semantics] [--encoder FOLDER] [-o key.path=value]
 
 DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Features are learned on train/* once (or are
 those of --encoder FOLDER, or of -o semantics.features=dino -o semantics.weights=FILE); each head is trained once, at the first number of
@@ -13,7 +13,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,21 +29,25 @@ from cups_train.files import read_image, read_json, write_json
 from cups_train.flow.sgm import disparity
 from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import rgb_to_ids
-from cups_train.progress import progress
+from cups_train.folders.semantics import encoder_path, state_path
 from cups_train.recording import Recording, open_recordings
-from cups_train.semantics import SemanticModel, load, train
+from cups_train.semantics import learn_classes, load
 from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.channels import CELL, resize, working_size
-from cups_train.semantics.describe import describe, encode_frames
+from cups_train.semantics.descriptors import encode_frames, read_descriptors
 from cups_train.semantics.encoder import Encoder, encode
-from cups_train.semantics.features import DescribedFeatures, FeatureNetwork, ScratchFeatures, open_features
-from cups_train.semantics.head import HeadNetwork, learn_head, with_other_classes
-from cups_train.semantics.model import FILE, save
-from cups_train.semantics.prepared import choose_frames, prepare_all
+from cups_train.semantics.features.described import DescribedFeatures
+from cups_train.semantics.features.given import open_features
+from cups_train.semantics.features.network import FeatureNetwork, ScratchFeatures
+from cups_train.semantics.head.learning import learn_head, with_other_classes
+from cups_train.semantics.head.network import HeadNetwork
+from cups_train.semantics.model import SemanticModel, save
+from cups_train.semantics.prepared import PreparedFrames
+from cups_train.semantics.preparing import choose_frames
 from cups_train.semantics.refine import Method, refine
 from cups_train.semantics.shape import cell_disparity, scene_shape
-from cups_train.semantics.training import cluster_frames
-from cups_train.types import StereoCamera, StereoFrame
+from cups_train.semantics.training import cluster_frames, prepare_frames
+from cups_train.types import StereoFrame, Work
 
 Table = np.ndarray  # (K + 1, true classes + 1) pixels
 Classify = Callable[[StereoFrame, np.ndarray], np.ndarray]  # frame and disparity at working size -> (H, W) class ids
@@ -65,8 +69,8 @@ class Scene:
         for stamp, annotation in list(zip(self.recording.stamps, tree["annotations"], strict=True))[::self.every]:
             ids = rgb_to_ids(read_image(self.truth / "panoptic" / annotation["file_name"]))
             values, inverse = np.unique(ids, return_inverse=True)
-            kinds = {segment["id"]: segment["category_id"] for segment in annotation["segments_info"] if not segment.get("iscrowd")}
-            yield self.recording.stereo(stamp.key), np.array([kinds.get(int(v), 0) for v in values])[inverse].reshape(ids.shape)
+            categories = {segment["id"]: segment["category_id"] for segment in annotation["segments_info"] if not segment.get("iscrowd")}
+            yield self.recording.stereo(stamp.key), np.array([categories.get(int(v), 0) for v in values])[inverse].reshape(ids.shape)
 
 
 def main() -> None:
@@ -121,7 +125,7 @@ def given_features(recordings: list[Recording], out: Path, encoder: Path | None,
         return open_features(config.semantics.weights, config.semantics.weights_licence).network.to(torch_device(config.device))
     if encoder is None:
         encoder = out / "encoder"
-        train(recordings, encoder, config.semantics.model_copy(update={"head": "clusters"}), config.seed, config.device)
+        learn_classes(recordings, encoder, config.semantics.model_copy(update={"head": "clusters"}), work_of(config))
     network = load(encoder, config.device).encoder
     found = network.features if isinstance(network, HeadNetwork) else network
     return ScratchFeatures(found) if isinstance(found, Encoder) else ScratchFeatures(found.encoder) if isinstance(found, DescribedFeatures) else found
@@ -137,7 +141,7 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
     if isinstance(features, ScratchFeatures) and features.encoder.spec.classes == count:
         yield "clusters that the encoder learned to name", applied(SemanticModel(features.encoder, semantics.height, False, "none"))
     if isinstance(features, ScratchFeatures):
-        cells = cells_of(features.encoder, prepared(recordings, args, config)[0], count, config.seed)
+        cells = cells_of(features.encoder, prepared(recordings, args, config).paths, count, config.seed)
         for method, more in (("none", ""), ("crf", " + crf")):
             yield f"k-means on features and geometry{more}", by_cells(features.encoder, cells, semantics.height, method)
     for head, name in HEADS.items():
@@ -152,30 +156,32 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
 def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path, semantics: SemanticsConfig, config: Config,
              args: argparse.Namespace) -> SemanticModel:
     """The head of `folder`, trained now where there is none; other numbers of classes than the first take its code."""
-    if not (folder / FILE).exists():
-        frames, cameras = prepared(recordings, args, config)
+    if not encoder_path(folder).exists():
+        frames = prepared(recordings, args, config)
         if semantics.classes == args.classes[0]:
-            network = learn_head(features, frames, cameras, folder / "state", semantics, config.seed)
+            network = learn_head(features, frames, state_path(folder), semantics, config.seed)
         else:
             trained = load(args.out / f"{args.classes[0]}" / folder.name, config.device).encoder
             assert isinstance(trained, HeadNetwork)
-            network = with_other_classes(trained, frames, cameras, semantics, config.seed)
+            network = with_other_classes(trained, frames, semantics, config.seed)
         save(SemanticModel(network, semantics.height), folder, {"seed": config.seed})
     return load(folder, config.device)
 
 
-def prepared(recordings: list[Recording], args: argparse.Namespace, config: Config) -> tuple[list[Path], list[StereoCamera]]:
-    """Training frames on disk, and the camera of each."""
-    sources = choose_frames(recordings, args.frames, args.out / "state", None)
-    frames = progress(prepare_all(sources, config.semantics.height, config.seed, 1), "channels", len(sources))
-    return list(frames), [source.recording.camera for source in sources]
+def prepared(recordings: list[Recording], args: argparse.Namespace, config: Config) -> PreparedFrames:
+    """Training frames on disk."""
+    return prepare_frames(choose_frames(recordings, args.frames, state_path(args.out), None), config.semantics.height, work_of(config))
 
 
-def cells_of(encoder: Encoder, frames: list[Path], count: int, seed: int) -> CellClasses:
+def work_of(config: Config) -> Work:
+    return Work(config.seed, 1, config.device)
+
+
+def cells_of(encoder: Encoder, frames: Sequence[Path], count: int, seed: int) -> CellClasses:
     """What the product makes of a trained encoder's features and the geometry, at any number of classes."""
     projection = encode_frames(encoder, frames)
     clusters = cluster_frames(frames, projection, count, seed)
-    centres = [clusters.nearest_centre(describe(path, projection)) for path in frames]
+    centres = [clusters.nearest_centre(read_descriptors(path, projection)) for path in frames]
     return fit_cells(encoder, frames, centres, clusters.classes, np.random.default_rng([seed, 9]))
 
 

@@ -1,6 +1,6 @@
 """What should teach an encoder that has only recordings? One network, one budget of steps, different teachers, on streets with exact truth.
 
-    python benchmarks/encoder_designs.py --data DATA [--motion MOTION] [--steps 300] [--classes 54] [--every 3] [--out runs/designs]
+    python benchmarks/labels/encoder_designs.py --data DATA [--motion MOTION] [--steps 300] [--classes 54] [--every 3] [--out runs/designs]
 
 DATA holds train/SCENE, truth_train/SCENE, val/SCENE/recording and val/SCENE/truth; MOTION is stage 1a's folder of train/* (runs/street/motion),
 without it the row with moving objects is left out. Every encoder is trained on every n-th frame of train/*; its features alone, and together
@@ -28,18 +28,20 @@ from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, pair_batch
 from cups_train.semantics.channels import CELL, IMAGE_GROUPS, image_channels
 from cups_train.semantics.clusters import Scaler, kmeans, nearest
-from cups_train.semantics.describe import LEARNED, LEARNED_VARIANCE
+from cups_train.semantics.descriptors import LEARNED, LEARNED_VARIANCE
 from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
-from cups_train.semantics.learn import Loss, learn, learn_views
 from cups_train.semantics.losses import shape_loss
-from cups_train.semantics.prepared import choose_frames, load, prepare_all
+from cups_train.semantics.phases import Loss, Phase, go_through, view_losses
+from cups_train.semantics.prepared import load
+from cups_train.semantics.preparing import choose_frames, prepare_all
 from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
 from cups_train.semantics.training import fit_shape
+from cups_train.types import ChannelGroup
 
 HAND_MADE = (*IMAGE_GROUPS, *SHAPE_GROUPS)
 SAMPLES = 40_000  # cells that are clustered
 HIDDEN, BLOCK = 0.4, 8  # masked prediction: share of the cells that are hidden, in blocks of this many cells
-IMAGE_CHANNELS = sum(channels for _, channels, _ in IMAGE_GROUPS)
+IMAGE_CHANNELS = sum(group.channels for group in IMAGE_GROUPS)
 Rows = Callable[[Path], np.ndarray]  # frame -> (cells, C)
 
 
@@ -67,9 +69,9 @@ def main() -> None:
 def prepared(part: Sequence[Scene], folder: Path, args: argparse.Namespace) -> tuple[list[Path], list[np.ndarray]]:
     """Files of channels and images, and the true class ids of their cells."""
     keys = {scene.recording.name: {stamp.key for stamp in scene.recording.stamps[::scene.every]} for scene in part}
-    sources = choose_frames([scene.recording for scene in part], 10**6, folder, args.motion if folder.name == "train" else None)
-    sources = [source for source in sources if source.key in keys[source.recording.name]]
-    files = list(progress(prepare_all(sources, SemanticsConfig().height, args.seed, 1), f"channels of {folder.name}", len(sources)))
+    chosen = choose_frames([scene.recording for scene in part], 10**6, folder, args.motion if folder.name == "train" else None)
+    chosen = [frame for frame in chosen if frame.key in keys[frame.recording.name]]
+    files = list(progress(prepare_all(chosen, SemanticsConfig().height, args.seed, 1), f"channels of {folder.name}", len(chosen)))
     truths = []
     for path, (_, truth) in zip(files, (pair for scene in part for pair in scene.frames()), strict=True):
         height, width = load(path).disparity.shape
@@ -85,20 +87,20 @@ def trained(frames: Sequence[Path], args: argparse.Namespace) -> Iterator[tuple[
         ("geometry", SHAPE, only("shape")),
         ("geometry and correspondences", SHAPE, only("shape", "contrast"))]
     if args.motion is not None:
-        designs.append(("geometry, correspondences and what moves", SHAPE, learn_views))
+        designs.append(("geometry, correspondences and what moves", SHAPE, view_losses))
     batches = partial(pair_batch, frames, SemanticsConfig().batch, fit_shape(frames), args.seed)
     for name, outputs, loss in designs:
         with torch.random.fork_rng():
             torch.manual_seed(args.seed)
             encoder = Encoder(EncoderSpec(SemanticsConfig().channels, 2, outputs))
-        learn(encoder, batches, loss, args.steps, SemanticsConfig().lr, name.replace(" ", "_"), args.out / "state")
+        go_through(Phase(name.replace(" ", "_"), loss, args.steps, SemanticsConfig().lr), encoder, batches, args.out / "state")
         yield name, encoder
 
 
 def only(*names: str) -> Loss:
     """The product's losses, all but `names` left out."""
     def losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
-        found = learn_views(encoder, batch)
+        found = view_losses(encoder, batch)
         return {name: found.get(name, 0 * found["shape"]) for name in names}  # a batch may have no correspondence
     return losses
 
@@ -120,7 +122,7 @@ def predict_hidden(scaler: Scaler, seed: int, encoder: Encoder, batch: Batch) ->
 
 def fit_images(frames: Sequence[Path]) -> Scaler:
     rows = np.concatenate([load(path).channels.reshape(IMAGE_CHANNELS, -1).T.astype(np.float32) for path in frames[::5]])
-    return Scaler.fit(rows, tuple(("image", 1, 1.0) for _ in range(IMAGE_CHANNELS)))
+    return Scaler.fit(rows, [ChannelGroup("image", 1, 1.0)] * IMAGE_CHANNELS)
 
 
 def hand_made(path: Path) -> np.ndarray:
@@ -161,11 +163,11 @@ def cluster_and_print(name: str, rows_of: Rows, frames: Sequence[Sequence[Path]]
 
 def scaler_of(samples: np.ndarray) -> Scaler:
     """Groups with the product's variances; learned components keep their proportions."""
-    known = sum(channels for _, channels, _ in HAND_MADE)
+    known = sum(group.channels for group in HAND_MADE)
     groups, learned = (HAND_MADE, samples.shape[1] - known) if samples.shape[1] >= known else ((), samples.shape[1])
     if not learned:
         return Scaler.fit(samples, groups)
-    scaler = Scaler.fit(samples, (*groups, ("learned", learned, LEARNED_VARIANCE)))
+    scaler = Scaler.fit(samples, (*groups, ChannelGroup("learned", learned, LEARNED_VARIANCE)))
     scale = scaler.scale.copy()
     scale[-learned:] = np.sqrt(LEARNED_VARIANCE / max(float(samples[:, -learned:].var(0).sum()), 1e-12))
     return replace(scaler, scale=scale)
