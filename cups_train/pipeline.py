@@ -205,8 +205,8 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
-            folders = baseline.run(recordings_of(run.folder, run.config), validation.recordings, root / stage, run.config.semantics.classes,
-                                   run.work.seed, run.folder.stage("motion"))
+            folders = baseline.run(recordings_of(run.folder, run.config), validation.recordings, root / stage, run.config,
+                                   run.folder.stage("motion"))
         else:
             folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
         tables = read_tables(folders, validation.truths)

@@ -90,7 +90,7 @@ def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val:
 
 def kmeans(run_folder: RunFolder, config: Config, train: Part, scored: Part, out: Path) -> list[Path]:
     """The baseline, learned on train."""
-    return baseline.run(train.recordings, scored.recordings, out, config.semantics.classes, config.seed, run_folder.stage("motion"))
+    return baseline.run(train.recordings, scored.recordings, out, config, run_folder.stage("motion"))
 
 
 def two_folders(predictor: Predictor, root: Path, train: Part, val: Part) -> tuple[list[Path], list[Path]]:

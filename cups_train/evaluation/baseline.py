@@ -1,11 +1,11 @@
 """The baseline that everything is measured against: k-means on colour and position, connected components as instances.
 
-Clusters are learned on cells of 4 x 4 px of all recordings. Where stage 1a's motion folders are given, clusters that lie in moving
-objects more than 2.16 times as often as the mean cluster are things (the rule of stage 1c); without them every cluster is stuff.
+Clusters are learned on cells of 4 x 4 px of all recordings. Where stage 1a's motion folders are given, stage 1c's own rule
+tells which clusters are things; without them every cluster is stuff.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,13 +14,18 @@ import numpy as np
 from cups_ros.boxes import box_of
 from cups_ros.colors import overlay, palette
 from cups_ros.types import Classes, Panoptic, PseudoClass, Segment
+from cups_train.config import Config, LabelConfig
 from cups_train.errors import ModelError
-from cups_train.files import read_image, read_json, write_image, write_json
+from cups_train.files import read_json, write_image, write_json
 from cups_train.folders.layout import overlay_path
+from cups_train.folders.motion import read_instances
 from cups_train.folders.results import ResultWriter
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
-from cups_train.recording import Recording
+from cups_train.pseudo_label.align import clear_border
+from cups_train.pseudo_label.counts import Counts, count_frame
+from cups_train.pseudo_label.split import find_split
+from cups_train.recording.recording import Recording
 from cups_train.semantics.channels import CELL
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 from cups_train.types import ChannelGroup
@@ -28,15 +33,15 @@ from cups_train.types import ChannelGroup
 GROUPS = (ChannelGroup("colour", 3, 1.0), ChannelGroup("position", 2, 1.0))
 FRAMES = 600
 SAMPLES = 60_000
-PSI = 2.16  # times the mean share of pixels in moving objects that makes a thing
 SMALLEST = 0.0005  # instance, share of the image
 OVERLAYS = 4  # pictures of a recording
 
 
-def run(learned_on: Sequence[Recording], recordings: Sequence[Recording], out: Path, count: int, seed: int, motion: Path | None = None) -> list[Path]:
+def run(learned_on: Sequence[Recording], recordings: Sequence[Recording], out: Path, config: Config, motion: Path | None = None) -> list[Path]:
     """Learn on `learned_on` (with MOTION/NAME/instances of them), label `recordings`; gives the result folders, OUT itself for one recording."""
-    model = kmeans_colour_position(learned_on, out / "kmeans.json", count, seed)
-    classes = make_classes(count, moving_clusters(learned_on, model, motion) if motion is not None else frozenset())
+    count = config.semantics.classes
+    model = kmeans_colour_position(learned_on, out / "kmeans.json", count, config.seed)
+    classes = make_classes(count, moving_clusters(learned_on, model, motion, config.labels) if motion is not None else frozenset())
     return [apply(model, classes, recording, out if len(recordings) == 1 else out / recording.name) for recording in recordings]
 
 
@@ -81,16 +86,15 @@ def classify(model: Clusters, image: np.ndarray) -> np.ndarray:
     return cv2.resize(ids, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def moving_clusters(recordings: Sequence[Recording], model: Clusters, motion: Path) -> frozenset[int]:
-    """Class ids whose share of pixels in moving objects exceeds PSI times the mean share over the classes; frames without objects do not count."""
-    inside, every = np.zeros(len(model.centres) + 1), np.zeros(len(model.centres) + 1)
+def moving_clusters(recordings: Sequence[Recording], model: Clusters, motion: Path, config: LabelConfig) -> frozenset[int]:
+    """Ids of the clusters that are things by the rule of stage 1c; labels.things names classes of the run, not clusters."""
+    k = len(model.centres)
+    counts = Counts.nothing(k)
     for recording in recordings:
-        for key, instances in _instance_maps(recording, motion / recording.name / "instances"):
-            ids = classify(model, recording.left(key))
-            every += np.bincount(ids.ravel(), minlength=len(every))
-            inside += np.bincount(ids[instances > 0], minlength=len(every))
-    share = inside[1:] / np.maximum(every[1:], 1)
-    return frozenset((np.flatnonzero((share > PSI * share.mean()) & (inside[1:] > 0)) + 1).tolist())
+        for stamp in recording.stamps:
+            instances = clear_border(read_instances(motion / recording.name, stamp.key), config.border)
+            counts += count_frame(classify(model, recording.left(stamp.key)), instances, k, config.border, config.compat == "reference")
+    return frozenset(find_split(counts, config.model_copy(update={"things": ()})).things)
 
 
 def make_classes(count: int, things: frozenset[int]) -> Classes:
@@ -134,10 +138,3 @@ def panoptic(class_id: np.ndarray, classes: Classes) -> Panoptic:
 
 def _segment(class_id: int, instance_id: int, mask: np.ndarray) -> Segment:
     return Segment(class_id, instance_id, instance_id > 0, 1.0, int(mask.sum()), box_of(mask))
-
-
-def _instance_maps(recording: Recording, folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    for stamp in recording.stamps:
-        instances = read_image(folder / f"{stamp.key}.png")
-        if instances.any():
-            yield stamp.key, instances

@@ -3,6 +3,7 @@ import json
 import cv2
 import numpy as np
 
+from cups_train.config import Config, LabelConfig, SemanticsConfig
 from cups_train.evaluation import baseline
 from cups_train.files import write_image
 
@@ -19,7 +20,7 @@ def test_components_of_thing_clusters_are_instances_and_specks_are_void():
 
 def test_result_folders_of_learned_clusters(tmp_path, make_street):
     streets = [make_street("a"), make_street("b")]
-    folders = baseline.run(streets, streets, tmp_path, 4, 0)
+    folders = baseline.run(streets, streets, tmp_path, Config(seed=0, semantics=SemanticsConfig(classes=4)))
     assert folders == [tmp_path / "a", tmp_path / "b"]
     result = json.loads((tmp_path / "b" / "panoptic.json").read_text())
     assert len(result["images"]) == 3 and not any(c["isthing"] for c in result["categories"])
@@ -36,5 +37,5 @@ def test_clusters_inside_moving_objects_are_things(tmp_path, street):
     for stamp in street.stamps:
         moving = (baseline.classify(model, street.left(stamp.key)) == chosen).astype(np.uint16)
         write_image(tmp_path / "street" / "instances" / f"{stamp.key}.png", moving)
-    assert baseline.moving_clusters([street], model, tmp_path) == {chosen}
+    assert baseline.moving_clusters([street], model, tmp_path, LabelConfig(things=(1, 2, 3))) == {chosen}
     assert cv2.imread(str(tmp_path / "street" / "instances" / "000000.png"), -1).dtype == np.uint16
