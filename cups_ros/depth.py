@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.ma  # noqa: F401 - percentile imports it at its first call, which would hold up images for 40 ms
+import numpy.ma
 
 from cups_ros.types import Panoptic, Segment
 

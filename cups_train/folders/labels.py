@@ -55,7 +55,7 @@ def instance_path(folder: Path, key: str) -> Path:
 
 
 def holds(folder: Path, key: str, class_map: np.ndarray, instances: np.ndarray) -> bool:
-    """Whether both maps are there, whole, and these."""
+    """Whether both (H, W) maps are there, whole, and these."""
     if not class_path(folder, key).is_file() or not instance_path(folder, key).is_file():
         return False
     try:
@@ -83,6 +83,7 @@ def write_maps(folder: Path, key: str, class_map: np.ndarray, instances: np.ndar
 
 
 def read_maps(folder: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) uint8 class ids and (H, W) uint16 instance ids of one frame. Raises ResultError."""
     class_map, instances = read_image(class_path(folder, key)), read_image(instance_path(folder, key))
     if class_map.ndim != 2 or class_map.shape != instances.shape:
         raise ResultError(f"expected two one-channel maps of one size for frame {key} in {folder}, found {class_map.shape} and {instances.shape}; "

@@ -38,13 +38,41 @@ class Shadows:
     contact: np.ndarray  # (M, 4, 3) m
 
 
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """Some samples of what a view sees, all on quads."""
+
+    buffers: Buffers
+    index: np.ndarray  # (n,) flat, on the sample grid
+
+    @property
+    def number(self) -> np.ndarray:
+        """Their quads, (n,) int32."""
+        return self.buffers.quad.ravel()[self.index]
+
+    @property
+    def depth(self) -> np.ndarray:
+        """(n,) float32 m."""
+        depth: np.ndarray = 1 / np.maximum(self.buffers.inverse_depth.ravel()[self.index], 1e-6)
+        return depth
+
+
+@dataclass(frozen=True, eq=False)
+class _OnTexture:
+    s: np.ndarray  # (n,) whole textures, across
+    t: np.ndarray  # (n,) whole textures, down
+    level: np.ndarray  # (n,) int32, mip level
+
+
 def shade(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
     """The image (H, W, 3) float32 RGB 0..255; edges between quads are averaged over the sample grid with weights 1 2 1."""
     height, width = buffers.quad.shape
     needed, edge = _samples(buffers.quad)
     index = np.nonzero(needed.ravel())[0]
     color = np.zeros((height * width, 3), np.float32)
-    color[index] = _colors(view, buffers, quads, light, shadows, bank, index)
+    sky = buffers.quad.ravel()[index] < 0
+    color[index[sky]] = _sky(_rays(view, index[sky]), light, bank)
+    color[index[~sky]] = _surfaces(view, _Samples(buffers, index[~sky]), quads, light, shadows, bank)
     color = color.reshape(height, width, 3)
     image = np.ascontiguousarray(color[::2, ::2])
     kernel = np.array([0.25, 0.5, 0.25], np.float32)
@@ -67,17 +95,11 @@ def _samples(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return needed, edge
 
 
-def _colors(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank, index: np.ndarray) -> np.ndarray:
-    """Colours (n, 3) float32 of samples by flat index."""
-    number = buffers.quad.ravel()[index]
-    sky = number < 0
-    color = np.empty((len(index), 3), np.float32)
-    color[sky] = _sky(_rays(view, index[sky]), light, bank)
-    solid = np.nonzero(~sky)[0]
-    index, number = index[solid], number[solid]
-    depth = 1 / np.maximum(buffers.inverse_depth.ravel()[index], 1e-6)
-    s, t, level = _texture_coordinates(buffers, quads.texture, bank, (index, number, depth))
-    surface = bank.color(quads.texture[number], level, s, t)
+def _surfaces(view: View, samples: _Samples, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
+    """Colours (n, 3) float32 of samples on quads."""
+    index, number, depth = samples.index, samples.number, samples.depth
+    at = _on_texture(samples, quads.texture, bank)
+    surface = bank.color(quads.texture[number], at.level, at.s, at.t)
     normals = _normals(quads)
     surface *= (quads.tint * _sunlight(normals, light)[:, None])[number]
     flags = quads.flags[number]
@@ -89,8 +111,7 @@ def _colors(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: S
     surface -= light.horizon.astype(np.float32)
     surface *= fade
     surface += light.horizon.astype(np.float32)
-    color[solid] = surface
-    return color
+    return surface
 
 
 def _rays(view: View, index: np.ndarray) -> np.ndarray:
@@ -102,11 +123,10 @@ def _rays(view: View, index: np.ndarray) -> np.ndarray:
     return np.stack([x * turn[k, 0] + y * turn[k, 1] + turn[k, 2] for k in range(3)], -1)
 
 
-def _texture_coordinates(buffers: Buffers, texture: np.ndarray, bank: TextureBank,
-                         at: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """s, t (whole textures) and mip level of samples: their flat index, quad and depth."""
-    index, number, depth = at
-    row, column = np.divmod(index.astype(np.int32), np.int32(buffers.quad.shape[1]))
+def _on_texture(samples: _Samples, texture: np.ndarray, bank: TextureBank) -> _OnTexture:
+    """Where samples lie on the textures of their quads; texture: (N,) of every quad."""
+    number, depth, buffers = samples.number, samples.depth, samples.buffers
+    row, column = np.divmod(samples.index.astype(np.int32), np.int32(buffers.quad.shape[1]))
     x, y = column.astype(np.float32), row.astype(np.float32)
     table = buffers.planes.reshape(-1, 9).T.astype(np.float32).copy()
     sx, sy, s0, tx, ty, t0, zx, zy = (table[k][number] for k in range(8))
@@ -117,7 +137,7 @@ def _texture_coordinates(buffers: Buffers, texture: np.ndarray, bank: TextureBan
     down = ((sy - s * zy) * wide) ** 2 + ((ty - t * zy) * high) ** 2
     footprint = np.maximum(np.minimum(along, down), np.maximum(along, down) * np.float32(LEVEL_OF_DETAIL_BIAS ** 2))
     level = np.clip(0.5 * np.log2(np.maximum(footprint, 1e-12)) + 0.3, 0, 10).astype(np.int32)
-    return s, t, level
+    return _OnTexture(s, t, level)
 
 
 def _normals(quads: Quads) -> np.ndarray:

@@ -20,12 +20,12 @@ class TextureBank:
     log_height: np.ndarray  # (K, LEVELS) int32
 
     def index(self, texture: np.ndarray | int, level: np.ndarray | int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Flat index of texels (whole numbers, wrapped around)."""
+        """Flat index (n,) of texels x, y (n,), whole numbers, wrapped around."""
         log_width = self.log_width[texture, level]
         return self.offset[texture, level] + ((y & ((1 << self.log_height[texture, level]) - 1)) << log_width) + (x & ((1 << log_width) - 1))
 
     def alpha(self, texture: np.ndarray | int, level: np.ndarray | int, s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Alpha of the nearest texel, uint8; s and t count whole textures."""
+        """Alpha (n,) uint8 of the nearest texel; s and t (n,) count whole textures."""
         x = np.floor(s * (1 << self.log_width[texture, level])).astype(np.int32)
         y = np.floor(t * (1 << self.log_height[texture, level])).astype(np.int32)
         return (self.data[self.index(texture, level, x, y)] >> 24).astype(np.uint8)
@@ -105,12 +105,12 @@ def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, ro
 
 
 def plain(rng: np.random.Generator, color: tuple[float, float, float], size: int = 64, spread: float = 8.0, roughness: float = 0.75) -> np.ndarray:
-    """A colour with noise, (size, size, 3)."""
+    """A colour with noise, (S, S, 3) with S = `size`."""
     return rgb(color) + spread * noise(rng, (size, size), 4, roughness)[..., None]
 
 
 def asphalt(rng: np.random.Generator) -> np.ndarray:
-    """1024 x 1024 for 8 m."""
+    """(1024, 1024, 3) float32 for 8 m."""
     size = 1024
     value = 92 + 7 * noise(rng, (size, size), 2, 0.75) + 9 * rng.standard_normal((size, size)).astype(np.float32)
     value += 26 * (rng.random((size, size)) > 0.985) - 22 * (rng.random((size, size)) > 0.985)
@@ -125,7 +125,7 @@ def asphalt(rng: np.random.Generator) -> np.ndarray:
 
 
 def bricks(rng: np.random.Generator, color: tuple[float, float, float], rows: int = 16, size: int = 256) -> np.ndarray:
-    """A bond of `rows` courses, tileable; rows is a power of two."""
+    """A bond of `rows` courses (S, S, 3) with S = `size`, tileable; rows is a power of two."""
     image = np.full((size, size, 3), 0.0, np.float32) + rgb([150, 145, 138]) * 0.8
     height, width = size // rows, 2 * size // rows
     for row in range(rows):
@@ -137,7 +137,7 @@ def bricks(rng: np.random.Generator, color: tuple[float, float, float], rows: in
 
 
 def slabs(rng: np.random.Generator, color: tuple[float, float, float], count: int = 8, size: int = 512) -> np.ndarray:
-    """Square paving, tileable."""
+    """Square paving (S, S, 3) with S = `size`, tileable."""
     image = np.empty((size, size, 3), np.float32)
     step = size // count
     for i in range(count):
@@ -149,7 +149,7 @@ def slabs(rng: np.random.Generator, color: tuple[float, float, float], count: in
 
 
 def leaves(rng: np.random.Generator, hue: tuple[float, float, float], size: int = 128, count: int = 700, round_alpha: bool = True) -> np.ndarray:
-    """Foliage (size, size, 4): single leaves with holes between them."""
+    """Foliage (S, S, 4) with S = `size`: single leaves with holes between them."""
     image = np.zeros((size, size, 4), np.float32)
     image[..., :3] = rgb(hue) * 0.45
     for _ in range(count):
@@ -165,19 +165,20 @@ def leaves(rng: np.random.Generator, hue: tuple[float, float, float], size: int 
 
 
 def grass(rng: np.random.Generator) -> np.ndarray:
+    """(256, 256, 3) float32."""
     size = 256
     value = noise(rng, (size, size), 4, 0.9) + 0.8 * rng.standard_normal((size, size)).astype(np.float32)
     return rgb([80, 98, 54]) + value[..., None] * rgb([13, 15, 9])
 
 
 def clouds(rng: np.random.Generator) -> np.ndarray:
-    """256 x 256 greys, tileable; alpha is not used."""
+    """Greys (256, 256, 3), tileable; alpha is not used."""
     value = 128 + 60 * noise(rng, (256, 256), 2, 0.55)
     return np.repeat(value[..., None], 3, 2)
 
 
 def railing(rng: np.random.Generator) -> np.ndarray:
-    """A fence with upright bars, 128 x 64, holes between."""
+    """A fence with upright bars, (64, 128, 4), holes between."""
     image = np.zeros((64, 128, 4), np.float32)
     image[..., :3] = rng.uniform(40, 110)
     for y in (4, 56):
@@ -189,12 +190,13 @@ def railing(rng: np.random.Generator) -> np.ndarray:
 
 
 def worn_paint(rng: np.random.Generator) -> np.ndarray:
+    """Greys (128, 128, 3)."""
     value = 205 - 16 * np.abs(noise(rng, (128, 128), 4, 0.8)) - 60 * (noise(rng, (128, 128), 8, 0.9) > 1.9)
     return np.repeat(value[..., None], 3, 2)
 
 
 def letter(image: np.ndarray, text: str, at: tuple[int, int], size: tuple[float, int], color: tuple[int, ...]) -> None:
-    """Write on a float texture in place; `size` is OpenCV's font scale and stroke width, `at` the left end of the base line."""
+    """Write on a float texture (H, W, 3 or 4) in place; `size` is OpenCV's font scale and stroke width, `at` the left end of the base line."""
     ink = np.zeros(image.shape[:2], np.uint8)
     cv2.putText(ink, text, at, cv2.FONT_HERSHEY_DUPLEX, size[0], 255, size[1], cv2.LINE_AA)
     share = ink[..., None].astype(np.float32) / 255

@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from benchmarks.models import fuzz  # noqa: E402
+from benchmarks.models import fuzz
 
 
 def test_damaged_model_folders_are_refused_with_one_sentence():
