@@ -13,8 +13,7 @@ from cups_train.pseudo_label.sameness.transitions import Step, away_from_borders
 
 GAPS = (1, 2, 4, 8)  # frames between the two looks at a point
 RUN = GAPS[-1] + 1  # frames in a row that are looked at together
-RUNS = 16  # of all recordings together
-ROUND_TRIP = 1.0  # px: longest way there and back
+RUNS = 24  # of all recordings together
 MARGIN = 4  # px around moving objects that are left out
 BINS = np.concatenate([[-1.0, -0.5], np.arange(-0.3, 0.61, 0.02), [0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0]])  # m over the ground
 
@@ -96,8 +95,7 @@ def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidenc
 
 
 def _matched(now: np.ndarray, after: np.ndarray) -> Step:
-    flow, ok, error = optical_flow(now, after)
-    return Step(flow, ok & (error < ROUND_TRIP))
+    return Step(*optical_flow(now, after))
 
 
 def _apart(moving: np.ndarray) -> np.ndarray:

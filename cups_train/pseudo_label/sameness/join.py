@@ -2,7 +2,7 @@
 
 Strength of a pair: T[a, b] / sqrt(T[a] T[b]) of the transitions between them, as in a normalised cut, plus how near their means are in what
 they look like. The second term joins what no camera saw turn into one another: roads of two streets, and everything where the camera stood.
-Level ground of two heights, or level ground and what stands on it, hardly joins, whatever the flow says.
+Level ground of two heights, or level ground and what stands on it, hardly joins, whatever the flow says; ground of one height joins early.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
 COUNTED = 3  # of the gaps: few points live longer
 LEAST_HEIGHTS = 500  # pixels of known height that make a cluster's height known
 MIDDLES = np.concatenate([[BINS[0] - 0.2], (BINS[1:] + BINS[:-1]) / 2, [BINS[-1] + 1.0]])  # m, of the bins of height
-FEWEST, MOST = 8, 40  # classes that `auto` chooses from
+FEWEST, MOST = 14, 40  # classes that `auto` chooses from
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class JoinOptions:
     step: float = 0.05  # m: levels further apart are two surfaces, half a kerb
     level: float = 0.2  # m: width of the middle 70 % of heights up to which a cluster is level
     two_levels: float = 0.02  # factor of the strength of two levels
+    one_level: float = 3.0  # factor of the strength of two clusters on one level, to half a step
     upright: float = 0.3  # factor of the strength of a level cluster and one that is not
     along_tracks: float = 0.1  # share of isotropic scatter beside the one along tracks: the smaller, the less counts what changes along them
 
@@ -127,10 +128,11 @@ class _Groups:
             strength = strength + options.likeness * np.exp(-_distances(self.means) / self.usual)
         known, level, middle = levels(self.heights, options.level)
         both = level[:, None] & level[None]
-        apart = both & (np.abs(middle[:, None] - middle[None]) > options.step)
-        one = known[:, None] & known[None] & (level[:, None] ^ level[None])
-        result: np.ndarray = strength * np.where(apart, options.two_levels, 1.0) * np.where(one, options.upright, 1.0)
-        return result
+        gap = np.abs(middle[:, None] - middle[None])
+        strength[both & (gap > options.step)] *= options.two_levels
+        strength[both & (gap < options.step / 2)] *= options.one_level
+        strength[known[:, None] & known[None] & (level[:, None] ^ level[None])] *= options.upright
+        return np.asarray(strength)
 
     def absorb(self, kept: int, gone: int) -> None:
         total = max(self.pixels[kept] + self.pixels[gone], 1.0)
