@@ -51,7 +51,10 @@ def nearest_back(forward: np.ndarray, backward: Sequence[np.ndarray]) -> tuple[n
 
 
 def consistent(forward: np.ndarray, back: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """|f + b|^2 < 0.01 (|f|^2 + |b|^2) + a, b already fetched at the end of f; a = 0.5 px^2 at 1280 px width (the published test)."""
+    """|f + b|^2 < 0.01 (|f|^2 + |b|^2) + a, b already fetched at the end of f; a = 0.5 px^2 at 1280 px width (the published test).
+
+    forward, back: (H, W, 2) px; inside: (H, W) bool -> (H, W) bool.
+    """
     offset = 0.5 * max(forward.shape[1] / 1280, 0.5) ** 2 * 2
     size = (forward**2).sum(-1) + (back**2).sum(-1)
     return inside & (((forward + back) ** 2).sum(-1) < 0.01 * size + offset)

@@ -36,6 +36,7 @@ def given_flow(folder: Path, key: str, shape: tuple[int, int]) -> SceneFlow:
 
 
 def _read(path: Path, shape: tuple[int, int], channels: int) -> np.ndarray:
+    """(H, W) for one channel, else (H, W, channels). Raises ResultError where the file holds another shape."""
     image = read_image(path)
     want = shape if channels == 1 else (*shape, channels)
     if image.shape != want:

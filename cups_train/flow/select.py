@@ -49,6 +49,7 @@ def fuse(fields: Sequence[np.ndarray], opposite: Sequence[np.ndarray], here: Loo
     side = 2 * round(WINDOW * here.grey.shape[1] / 2) + 1
 
     def cost(field: np.ndarray) -> np.ndarray:
+        """(H, W) float32, averaged over the window."""
         return cv2.boxFilter(_cost(field, opposite, here, there), -1, (side, side))
 
     costs = np.stack([cost(field) for field in fields])

@@ -33,6 +33,7 @@ class Ground:
         return (camera.depth_scale / self.height * self._slope(camera, shape)).astype(np.float32)
 
     def _slope(self, camera: StereoCamera, shape: tuple[int, ...]) -> np.ndarray:
+        """(H, W) float32: normal . ray of every pixel; rays have z = 1."""
         u, v = pixel_grid(*shape)
         n = self.normal
         return n[0] * (u - camera.cx) / camera.fx + n[1] * (v - camera.cy) / camera.fy + n[2]
@@ -67,7 +68,10 @@ def find_ground(camera: StereoCamera, disparity: np.ndarray, ok: np.ndarray, rng
 
 
 def _sample_planes(rays: np.ndarray, inverse_depth: np.ndarray, tolerance: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """The plausible plane through three points with most support; points under it count against it."""
+    """The plausible plane through three points with most support; points under it count against it.
+
+    rays: (N, 3); inverse_depth, tolerance: (N,) 1/m -> (3,).
+    """
     triples = rng.integers(0, len(rays), (TRIES, 3))
     a = rays[triples]
     good = np.abs(np.linalg.det(a)) > 1e-5
@@ -82,5 +86,6 @@ def _sample_planes(rays: np.ndarray, inverse_depth: np.ndarray, tolerance: np.nd
 
 
 def _plausible(planes: np.ndarray) -> np.ndarray:
+    """(N, 3) planes -> (N,) bool: upright, and below the camera."""
     size = np.linalg.norm(planes, axis=-1)
     return (planes[:, 1] > size * np.cos(MAX_TILT)) & (size > 1 / HEIGHTS[1]) & (size < 1 / HEIGHTS[0])

@@ -1,6 +1,8 @@
 """Bodies one behind the other: they move alike and touch in the picture, but depth steps along most of the line between them."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -49,7 +51,7 @@ def bodies(evidence: Evidence, mask: np.ndarray) -> list[np.ndarray]:
     least = max(evidence.scales.min_pixels, PART * inner.sum())
     if inner.sum() < 2 * least:
         return [mask]
-    cut = _cut(evidence, box, disparity, (inner, _steep(evidence, box, disparity, inner), least))
+    cut = _cut(evidence, box, disparity, _Search(inner, _steep(evidence, box, disparity, inner), least))
     if cut is None:
         return [mask]
     seeds = []
@@ -60,9 +62,18 @@ def bodies(evidence: Evidence, mask: np.ndarray) -> list[np.ndarray]:
     return [mask] if min(seed.sum() for seed in seeds) < least else _shared_out(mask, seeds)
 
 
-def _cut(evidence: Evidence, box: Box, disparity: np.ndarray, search: tuple[np.ndarray, np.ndarray, float]) -> float | None:
-    """The disparity at which two bodies part, or None. `search`: the mask and where depth steps, (h, w) bool, and the least pixels of a body."""
-    inner, steep, least = search
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Where two bodies may part."""
+
+    inner: np.ndarray  # (h, w) bool, the mask without its rim
+    steep: np.ndarray  # (h, w) bool, where depth steps
+    least: float  # pixels of a body
+
+
+def _cut(evidence: Evidence, box: Box, disparity: np.ndarray, search: _Search) -> float | None:
+    """The disparity at which two bodies part, or None. disparity: (h, w) px."""
+    inner, steep, least = search.inner, search.steep, search.least
     if not steep.any():
         return None
     best, cut = STEEP, None
@@ -79,7 +90,7 @@ def _cut(evidence: Evidence, box: Box, disparity: np.ndarray, search: tuple[np.n
 
 
 def _apart(evidence: Evidence, box: Box, disparity: np.ndarray, parts: tuple[np.ndarray, np.ndarray]) -> bool:
-    """Do the middles of two parts, the nearer first, lie further apart than those of the faces of one body?"""
+    """Do the middles of two parts, the nearer first, lie further apart than those of the faces of one body? disparity and parts: (h, w)."""
     near, far = (float(np.median(disparity[part])) for part in parts)
     heights = [evidence.height[box][part] for part in parts]
     known = all((~np.isnan(height)).any() for height in heights)
@@ -108,7 +119,7 @@ def _steep(evidence: Evidence, box: Box, disparity: np.ndarray, inner: np.ndarra
 
 
 def _without_specks(evidence: Evidence, side: np.ndarray) -> np.ndarray:
-    """Only the parts that are not much smaller than the largest: what hides the middle of a body leaves several."""
+    """Only the parts that are not much smaller than the largest: what hides the middle of a body leaves several. (H, W) bool -> (H, W) bool."""
     label, count = components(side, evidence.links)
     size = np.bincount(label.ravel(), minlength=count + 1)
     size[0] = 0
@@ -117,7 +128,7 @@ def _without_specks(evidence: Evidence, side: np.ndarray) -> np.ndarray:
 
 
 def _shared_out(mask: np.ndarray, seeds: list[np.ndarray]) -> list[np.ndarray]:
-    """Every pixel of the mask goes to the seed that is nearest in the picture."""
+    """Every pixel of the mask goes to the seed that is nearest in the picture. mask and seeds: (H, W) bool."""
     box = window_of(mask, 2)
     owner = np.stack([cv2.distanceTransform(1 - seed[box].astype(np.uint8), cv2.DIST_L2, 3) for seed in seeds]).argmin(0)
     out = []

@@ -37,6 +37,7 @@ class Candidates:
     rigid: np.ndarray  # (N, N) bool, keep their distance from t to t+1
 
     def pick(self, mask: np.ndarray) -> Candidates:
+        """Only the cells of a mask (N,) bool."""
         return Candidates(self.cells.pick(mask), self.near[np.ix_(mask, mask)], self.rigid[np.ix_(mask, mask)])
 
 
@@ -106,7 +107,10 @@ def _hypotheses(free: Candidates, rng: np.random.Generator) -> np.ndarray | None
 
 
 def _best_parts(evidence: Evidence, cells: Cells, free: np.ndarray, motions: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The motion that explains most free cells, split into connected parts, each refined."""
+    """The motion that explains most free cells, split into connected parts, each refined.
+
+    free: (N,) bool; motions: (K, 4, 4) -> (own motion (4, 4), support (N,) bool) each.
+    """
     inlier = np.zeros((len(motions), len(free)), bool)
     inlier[:, free] = chi_square(evidence.camera, evidence.ego.motion @ motions, cells.samples.pick(np.flatnonzero(free)[None])) < 2 * INLIER
     k = int(inlier.sum(1).argmax())
@@ -138,12 +142,12 @@ def _refine(evidence: Evidence, cells: Cells, supports: list[np.ndarray]) -> np.
 
 
 def _thinned(index: np.ndarray) -> np.ndarray:
-    """At most FIT_CELLS of them, evenly spread."""
+    """At most FIT_CELLS of them, evenly spread. (N,) -> (M,)."""
     return index if len(index) <= FIT_CELLS else index[np.linspace(0, len(index) - 1, FIT_CELLS).astype(int)]
 
 
 def _connected(cells: Cells, support: np.ndarray) -> list[np.ndarray]:
-    """Parts of a support that hang together over cells within reach and without a step of depth; largest first."""
+    """Parts of a support that hang together over cells within reach and without a step of depth; largest first. (N,) bool -> (N,) bool each."""
     label = np.full(cells.shape[0] * cells.shape[1], -1)
     label[cells.where[support]] = np.flatnonzero(support)
     grid = label.reshape(cells.shape)

@@ -56,7 +56,10 @@ def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator
 
 
 def _search(camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.random.Generator, prior: np.ndarray | None) -> np.ndarray:
-    """Random sets of a few samples, a motion from each, and the one with the best robust fit to all, or the prior."""
+    """Random sets of a few samples, a motion from each, and the one with the best robust fit to all, or the prior.
+
+    weight: (N,) of the samples; prior: (4, 4) -> (4, 4).
+    """
     sets = samples.pick(rng.integers(0, len(weight), (TRIES, MEMBERS)))
     still = np.eye(4)
     motions, _ = fit(camera, sets, still, FitOptions(np.zeros(3), rotation_sigma=0.2, loss=1e3, steps=5))
@@ -82,7 +85,7 @@ def _cost(camera: StereoCamera, motions: np.ndarray, samples: Samples, weight: n
 
 
 def _block_weights(where: np.ndarray) -> np.ndarray:
-    """One over the root of the number of samples in the same block of the picture."""
+    """One over the root of the number of samples in the same block of the picture. (H, W) bool -> (N,), N of them True."""
     v, u = np.nonzero(where)
     block = v * BLOCKS[0] // where.shape[0] * BLOCKS[1] + u * BLOCKS[1] // where.shape[1]
     count = np.bincount(block, minlength=BLOCKS[0] * BLOCKS[1])
@@ -94,7 +97,7 @@ def _batch(samples: Samples) -> Samples:
 
 
 def _noise(camera: StereoCamera, motion: np.ndarray, samples: Samples, inlier: np.ndarray) -> np.ndarray:
-    """Robust spread of the inliers' residuals beyond what their sigmas claim."""
+    """Robust spread of the inliers' residuals beyond what their sigmas claim. motion: (4, 4); inlier: (N,) bool -> (2,) px."""
     predicted, slope = predict(camera, motion, samples.rays, samples.inverse_depth)
     residual = np.abs(samples.target - predicted)[inlier]
     claimed = np.sqrt(samples.sigma**2 + (slope * samples.source_sigma[:, None]) ** 2)[inlier]

@@ -56,7 +56,10 @@ def rigid_proposals(evidence: Evidence, runs: int, vote: float, rng: np.random.G
 
 
 def _masks(evidence: Evidence, cells: Cells, models: list[tuple[np.ndarray, np.ndarray]]) -> list[Patch]:
-    """Full-resolution masks of one run: each pixel goes to the model with the least chi-square plus spatial penalty, or to none."""
+    """Full-resolution masks of one run: each pixel goes to the model with the least chi-square plus spatial penalty, or to none.
+
+    models: own motion (4, 4) and support (N,) bool.
+    """
     if not models:
         return []
     shape = evidence.chi.shape
@@ -77,7 +80,7 @@ def _masks(evidence: Evidence, cells: Cells, models: list[tuple[np.ndarray, np.n
 
 
 def _parts(evidence: Evidence, label: np.ndarray) -> list[Patch]:
-    """Connected parts of every label, large enough, with their small holes filled."""
+    """Connected parts of every label, large enough, with their small holes filled. label: (H, W), 0 = none."""
     if not label.any():
         return []
     rows, columns = window_of(label > 0)

@@ -32,7 +32,10 @@ def grow(evidence: Evidence, proposals: list[Proposal]) -> list[np.ndarray]:
 
 def _reach(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice], links: tuple[np.ndarray, np.ndarray],
            others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Chi-square under the object's motion and the pixels joined to its core, both in the box."""
+    """Chi-square under the object's motion and the pixels joined to its core, both in the box.
+
+    others: (h, w) bool, cores that it must not enter -> (h, w) float64 and (h, w) bool.
+    """
     chi, static, core = evidence.chi_of(proposal.own, box), evidence.chi[box], proposal.mask[box]
     flow_ok = evidence.flow.flow_ok[box] & evidence.flow.disparity_ok[box]
     explained = flow_ok & (chi < BETTER * static) & (chi < 2 * EXPLAINED)
@@ -44,7 +47,7 @@ def _reach(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice], lin
 
 
 def _same_depth(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice]) -> np.ndarray:
-    """Disparities within the core's range and a little beyond."""
+    """Disparities within the core's range and a little beyond. -> (h, w) bool of the box."""
     inside = evidence.flow.disparity[proposal.mask & evidence.flow.disparity_ok]
     low, high = np.quantile(inside, [0.02, 0.98])
     disparity = evidence.flow.disparity[box]
@@ -52,12 +55,16 @@ def _same_depth(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice]
 
 
 def _around(mask: np.ndarray) -> tuple[slice, slice]:
+    """The box that an object may grow in, from its core (H, W) bool."""
     rows, columns = window_of(mask)
     return window_of(mask, 8 + int(MARGIN * (max(rows.stop - rows.start, columns.stop - columns.start) - 1)))
 
 
 def _tidy(mask: np.ndarray, owner: np.ndarray, unit: float) -> np.ndarray:
-    """Close small gaps, fill enclosed holes below a fifth of the object, give nothing that belongs to another."""
+    """Close small gaps, fill enclosed holes below a fifth of the object, give nothing that belongs to another.
+
+    mask: (H, W) bool; owner: (H, W) number of the object, 0 = none.
+    """
     size = 2 * max(1, round(unit)) + 1
     closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((size, size), np.uint8)) > 0
     filled = fill_holes(closed)

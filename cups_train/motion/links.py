@@ -60,8 +60,10 @@ def fill_holes(mask: np.ndarray, limit: float = 0.2) -> np.ndarray:
 
 
 def _neighbours(image: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """(H, W, ...) -> pixels with their right neighbours, (H, W-1, ...) each, and with those below, (H-1, W, ...) each."""
     return (image[:, :-1], image[:, 1:]), (image[:-1], image[1:])
 
 
 def _close(a: np.ndarray, b: np.ndarray, scales: Scales) -> np.ndarray:
+    """Disparities (...) of neighbours -> (...) bool."""
     return np.abs(a - b) < np.maximum(scales.link_px, scales.link_share * np.maximum(a, b))

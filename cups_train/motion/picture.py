@@ -24,7 +24,10 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
 
 
 def grey_errors(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """Mean grey error of the static scene's motion and of the object's own, over the measured pixels of a mask; both 0 with fewer than 20."""
+    """Mean grey error of the static scene's motion and of the object's own, over the measured pixels of a mask; both 0 with fewer than 20.
+
+    mask: (H, W) bool; images: (H, W, 3) uint8.
+    """
     where = mask & ~np.isnan(evidence.chi)
     if where.sum() < 20:
         return 0.0, 0.0
@@ -51,8 +54,7 @@ def _fetch(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def snap(mask: np.ndarray, image: np.ndarray, free: np.ndarray, unit: float) -> np.ndarray:
     """Move the outline of `mask` (H, W) to edges of colour (graph cut, GrabCut) within a narrow band; `free` bars pixels of other objects."""
     band = max(2, round(BAND * unit))
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = (slice(max(rows[0] - 3 * band, 0), rows[-1] + 1 + 3 * band), slice(max(columns[0] - 3 * band, 0), columns[-1] + 1 + 3 * band))
+    box = window_of(mask, 3 * band)
     inner = mask[box].astype(np.uint8)
     depth_in = cv2.distanceTransform(np.pad(inner, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     depth_out = cv2.distanceTransform(1 - inner, cv2.DIST_L2, 3)
@@ -70,5 +72,6 @@ def snap(mask: np.ndarray, image: np.ndarray, free: np.ndarray, unit: float) -> 
 
 
 def _main_part(mask: np.ndarray) -> np.ndarray:
+    """The largest connected part of a mask (h, w) bool."""
     count, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     return label == 1 + stats[1:, cv2.CC_STAT_AREA].argmax() if count > 1 else mask

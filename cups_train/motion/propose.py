@@ -58,7 +58,7 @@ def propose(evidence: Evidence, rng: np.random.Generator) -> list[Proposal]:
 
 
 def fit_region(evidence: Evidence, mask: np.ndarray, rng: np.random.Generator, source: str) -> Proposal | None:
-    """Robust own motion of the pixels of a mask; None with fewer than 12 measured ones."""
+    """Robust own motion of the pixels of a mask; None with fewer than 12 measured ones. mask: (H, W) bool."""
     known = np.flatnonzero((mask & ~np.isnan(evidence.chi) & (evidence.flow.disparity > 0)).ravel())
     if len(known) < 12:
         return None
@@ -73,7 +73,7 @@ def fit_region(evidence: Evidence, mask: np.ndarray, rng: np.random.Generator, s
 
 
 def _sure_parts(mask: np.ndarray, links: tuple[np.ndarray, np.ndarray], evidence: Evidence) -> list[np.ndarray]:
-    """Components with enough pixels of which enough surely move."""
+    """Components with enough pixels of which enough surely move. (H, W) bool each."""
     label, count = components(mask, links)
     size = np.bincount(label.ravel(), minlength=count + 1)
     sure = np.bincount(label.ravel(), weights=(np.nan_to_num(evidence.chi) > evidence.scales.high).ravel(), minlength=count + 1)
@@ -82,4 +82,5 @@ def _sure_parts(mask: np.ndarray, links: tuple[np.ndarray, np.ndarray], evidence
 
 
 def _open(mask: np.ndarray, size: int) -> np.ndarray:
+    """(H, W) bool without what is narrower than `size` px."""
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8)) > 0

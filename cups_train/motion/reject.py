@@ -15,7 +15,7 @@ SIGMAS = 3.0  # a displacement must be this many standard deviations
 
 
 def surface(evidence: Evidence, mask: np.ndarray) -> float:
-    """Visible surface [m2], as if it faced the camera: sum of depth^2 / (fx fy)."""
+    """Visible surface [m2], as if it faced the camera: sum of depth^2 / (fx fy). mask: (H, W) bool."""
     disparity = evidence.flow.disparity[mask & (evidence.flow.disparity > 0)]
     if not len(disparity):
         return 0.0
@@ -34,7 +34,7 @@ def plausible(evidence: Evidence, core: Proposal) -> bool:
 
 
 def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | None:
-    """The rule that rejects a proposal, or None where it is an object."""
+    """The rule that rejects a proposal, or None where it is an object. mask: (H, W) bool, what counts of it."""
     scales = evidence.scales
     if mask.sum() < scales.min_pixels:
         return "too few pixels"
@@ -63,23 +63,24 @@ def _turns(evidence: Evidence, proposal: Proposal) -> bool:
 
 
 def _deviation(covariance: np.ndarray) -> float:
-    """Standard deviation along the worst axis."""
+    """Standard deviation along the worst axis. (3, 3) -> its unit."""
     return float(np.sqrt(max(np.linalg.eigvalsh(covariance)[-1], 0)))
 
 
 def score(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> float:
-    """Share of the measured pixels that follow the object's motion and not the static scene's, in [0, 1]."""
+    """Share of the measured pixels that follow the object's motion and not the static scene's, in [0, 1]. mask: (H, W) bool."""
     chi, static = evidence.chi_at(proposal.own, mask), evidence.chi[mask]
     known = ~np.isnan(static)
     return float(((chi < 0.5 * static) & (static > 8))[known].mean()) if known.any() else 0.0
 
 
 def _not_better(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | None:
+    """mask: (H, W) bool."""
     return "the static scene explains it" if score(evidence, proposal, mask) < (0.4 if evidence.scales.rough else 0.3) else None
 
 
 def _off_the_ground(evidence: Evidence, mask: np.ndarray) -> str | None:
-    """Things that drive or walk stand on the ground, unless something nearer hides their feet."""
+    """Things that drive or walk stand on the ground, unless something nearer hides their feet. mask: (H, W) bool."""
     height = evidence.height[mask & evidence.flow.disparity_ok]
     height = height[~np.isnan(height)]
     if len(height) < 10:
@@ -92,7 +93,7 @@ def _off_the_ground(evidence: Evidence, mask: np.ndarray) -> str | None:
 
 
 def _foot_hidden(evidence: Evidence, mask: np.ndarray) -> bool:
-    """Is what lies right below the mask nearer than the mask (or outside the picture)?"""
+    """Is what lies right below the mask nearer than the mask (or outside the picture)? mask: (H, W) bool."""
     columns = np.flatnonzero(mask.any(0))
     bottom = mask.shape[0] - 1 - mask[::-1, columns].argmax(0)
     reach = max(4, round(6 * evidence.scales.unit))

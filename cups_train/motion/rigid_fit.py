@@ -28,10 +28,11 @@ class Samples:
     source_sigma: np.ndarray  # (...,) px, noise of the disparity at t
 
     def pick(self, index: np.ndarray) -> Samples:
+        """Samples along their first axes; index: any that numpy takes, e.g. (M,) or (K, M)."""
         return Samples(*(a[index] for a in (self.rays, self.inverse_depth, self.target, self.sigma, self.source_sigma)))
 
     def with_floor(self, floor: np.ndarray) -> Samples:
-        """The same samples with noise of at least `floor` (flow, disparity) [px] added in quadrature."""
+        """The same samples with noise of at least `floor` (flow, disparity) [px] added in quadrature. floor: (2,)."""
         added = np.array([floor[0], floor[0], floor[1]])
         return Samples(self.rays, self.inverse_depth, self.target, np.hypot(self.sigma, added), np.hypot(self.source_sigma, floor[1]))
 
@@ -108,12 +109,13 @@ def fit(camera: StereoCamera, samples: Samples, base: np.ndarray, options: FitOp
     prior[:3] = 1 / options.rotation_sigma**2
     hessian = np.broadcast_to(np.eye(6), (count, 6, 6))
     for i in range(options.steps):
-        jacobian, residual, chi = _linearise(camera, samples, base, (centre, omega, shift))
+        linear = _linearise(camera, samples, base, _State(centre, omega, shift))
+        jacobian, chi = linear.jacobian, linear.chi
         robust = 1 / (1 + chi / (options.loss * max(1.0, FIRST_LOSS / 4**i)) ** 2)
         robust = np.where(np.isfinite(chi), robust, 0)[..., None]
         weighted = (jacobian * robust[..., None]).reshape(count, -1, 6).swapaxes(-1, -2)
         hessian = weighted @ jacobian.reshape(count, -1, 6) + np.diag(prior + 1e-9)
-        gradient = (weighted @ residual.reshape(count, -1, 1))[..., 0]
+        gradient = (weighted @ linear.residual.reshape(count, -1, 1))[..., 0]
         gradient[:, :3] -= prior[:3] * omega
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         omega, shift = omega + step[:, :3], shift + step[:, 3:]
@@ -137,10 +139,27 @@ def _about(centre: np.ndarray, omega: np.ndarray, shift: np.ndarray) -> np.ndarr
     return transform(r, centre + shift - (r @ centre[..., None])[..., 0])
 
 
-def _linearise(camera: StereoCamera, samples: Samples, base: np.ndarray,
-               state: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Jacobian (K, N, 3, 6) by (rotation, displacement) and residual (K, N, 3), both in standard deviations, and chi-square (K, N)."""
-    centre, omega, shift = state
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where K fits stand."""
+
+    centre: np.ndarray  # (K, 3) m
+    omega: np.ndarray  # (K, 3) rad, rotation about the centre
+    shift: np.ndarray  # (K, 3) m, displacement of the centre
+
+
+@dataclass(frozen=True, eq=False)
+class _Linear:
+    """K fits of N samples around where they stand."""
+
+    jacobian: np.ndarray  # (K, N, 3, 6) by (rotation, displacement), in standard deviations
+    residual: np.ndarray  # (K, N, 3) standard deviations
+    chi: np.ndarray  # (K, N) chi-square
+
+
+def _linearise(camera: StereoCamera, samples: Samples, base: np.ndarray, state: _State) -> _Linear:
+    """Samples (K, N) that move by `base` (4, 4) after their own motion."""
+    centre, omega, shift = state.centre, state.omega, state.shift
     own = _about(centre, omega, shift)
     motion = base @ own
     predicted, slope = predict(camera, motion, samples.rays, samples.inverse_depth)
@@ -159,4 +178,4 @@ def _linearise(camera: StereoCamera, samples: Samples, base: np.ndarray,
     for axis, focal in enumerate((camera.fx, camera.fy)):
         jacobian[..., axis, :] = focal / z[..., None] * (dq[..., axis, :] - (q[..., axis] / z)[..., None] * dq[..., 2, :])
     jacobian[..., 2, :] = -(camera.depth_scale * samples.inverse_depth / z**2)[..., None] * dq[..., 2, :]
-    return jacobian * weight[..., None], residual, np.where(seen, (residual**2).sum(-1), np.inf)
+    return _Linear(jacobian * weight[..., None], residual, np.where(seen, (residual**2).sum(-1), np.inf))

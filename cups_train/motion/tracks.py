@@ -125,7 +125,7 @@ def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResu
 
 
 def _carry(item: _Track, ego: np.ndarray | None) -> _Track:
-    """To the next frame: own motion first, then into the frame of the moved camera."""
+    """To the next frame: own motion first, then into the frame of the moved camera. ego: (4, 4) m."""
     centre = apply(item.transform, item.centre)
     if ego is None:
         return replace(item, centre=centre)

@@ -87,7 +87,10 @@ def depth_edges(disparity: np.ndarray) -> np.ndarray:
 
 
 def noise(sigma: np.ndarray, ok: np.ndarray) -> float:
-    """One noise for the whole picture [px]: the spread of the two-way check (twice the variance of one way), corrected for its cut."""
+    """One noise for the whole picture [px]: the spread of the two-way check (twice the variance of one way), corrected for its cut.
+
+    sigma: (H, W) px; ok: (H, W) bool.
+    """
     limit = SIGMA[1] * np.sqrt(2)
     error = np.sqrt(2) * sigma[ok & (np.sqrt(2) * sigma < limit)].astype(np.float64)
     if error.size < TRUSTED * sigma.size:
@@ -159,7 +162,7 @@ def _painted(nothing: MotionResult, kept: list[Mask], pixels: Measured, min_area
 
 
 def filled(mask: np.ndarray) -> np.ndarray:
-    """Everything but the largest of the object itself and the parts of its complement."""
+    """Everything but the largest of the object itself and the parts of its complement. (H, W) bool -> (H, W) bool."""
     parts, count = label(~mask, EIGHT)
     size = np.bincount(parts.ravel(), minlength=count + 1)
     return np.asarray(parts != int(size.argmax()))

@@ -37,6 +37,7 @@ class Measured:
     sigma: np.ndarray  # (3,) px: flow x, flow y, disparity
 
     def pick(self, index: np.ndarray) -> Measured:
+        """Only these cells or pixels, (M,) of them."""
         return Measured(self.camera, self.pixel[index], self.valid[index], self.points[index], self.ends[index], self.flow[index], self.sigma)
 
     def residuals(self, motion: np.ndarray) -> np.ndarray:
@@ -94,11 +95,12 @@ class Models:
     assigned: np.ndarray  # (K, N) bool
 
     def pick(self, index: np.ndarray | list[int]) -> Models:
+        """Only these models, (M,) of them."""
         return Models(self.motion[index], self.soft[index], self.assigned[index])
 
 
 def tail(a: np.ndarray) -> np.ndarray:
-    """Two-sided normal tail of `a` standard deviations; 0 from OUTLIER on, as in single precision."""
+    """Two-sided normal tail of `a` standard deviations; 0 from OUTLIER on, as in single precision. (...) -> (...)."""
     return np.where(a < OUTLIER, erfc(np.minimum(a, OUTLIER) / np.sqrt(2)), 0)
 
 
@@ -212,14 +214,14 @@ def _split(grid: Grid, soft: np.ndarray, explained: np.ndarray) -> np.ndarray:
 
 
 def _consensus(grid: Grid, motion: np.ndarray, assigned: np.ndarray) -> Models:
-    """Soft values of motion and place together, and the support that follows from them."""
+    """Soft values of motion and place together, and the support that follows from them. motion: (K, 4, 4); assigned: (K, N) bool."""
     near = np.stack([grid.spatial(a, grid.rows, grid.columns)[0].ravel() for a in assigned])
     soft = tail(grid.cells.residuals(motion)).prod(-1) * near
     return Models(motion, soft, (soft > TAU) & grid.cells.valid)
 
 
 def _refine(cells: Measured, motion: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Iterative PnP from the current motion; the identity with fewer than four cells."""
+    """Iterative PnP from the current motion; the identity with fewer than four cells. motion: (4, 4); support: (N,) bool -> (4, 4)."""
     support = support & cells.valid
     if support.sum() < 4:
         return np.eye(4)

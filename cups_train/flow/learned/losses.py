@@ -36,7 +36,10 @@ def census_loss(first: Tensor, second: Tensor, flow: Tensor, seen: Tensor) -> Te
 
 
 def smoothness(flow: Tensor, image: Tensor) -> Tensor:
-    """Mean second difference of the flow in cells, less where the image changes: planes cost nothing, edges little."""
+    """Mean second difference of the flow in cells, less where the image changes: planes cost nothing, edges little.
+
+    flow: (B, 2, H, W) px; image: (B, 3, H, W).
+    """
     small, cells = functional.avg_pool2d(image, CELL), functional.avg_pool2d(flow, CELL) / CELL
     total = flow.new_zeros(())
     for axis in (2, 3):

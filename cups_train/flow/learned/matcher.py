@@ -128,6 +128,7 @@ class RefinedMatcher:
 
     @torch.inference_mode()
     def _refine(self, now: StereoFrame, after: StereoFrame) -> list[np.ndarray]:
+        """[classical, refined] flow, (H, W, 2) float32 px each."""
         field, trip = guess(self.classical, now, after)
         first, second = (planes(image[None], self.device) for image in (now.left, after.left))
         flow = self.refiner(first, second, torch.from_numpy(field).to(self.device).permute(2, 0, 1)[None],

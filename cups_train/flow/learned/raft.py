@@ -60,6 +60,7 @@ def load_raft(path: Path, iterations: int) -> Raft:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    """Tensors (...) by name. Raises ModelError."""
     if not path.is_file():
         raise ModelError(f"expected RAFT weights in {path} (motion.flow_weights), found no file")
     try:

@@ -94,7 +94,7 @@ def draw(files: Sequence[Path], seed: int, step: int) -> Batch:
 
 
 def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-    """The losses of one batch, weighted."""
+    """The losses of one batch, weighted. Each is a tensor ()."""
     flow = network(batch.first, batch.second, batch.guess, batch.trip)
     half = len(flow) // 2
     other = torch.cat([flow[half:], flow[:half]])
@@ -105,7 +105,10 @@ def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[st
 
 
 def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng: torch.Generator) -> Tensor:
-    """See less (an inner part, and a guess that is spoiled here and there) and say the same."""
+    """See less (an inner part, and a guess that is spoiled here and there) and say the same.
+
+    teacher: (B, 2, h, w) px; seen: (B, 1, h, w) bool -> a loss ().
+    """
     height, width = (int(INNER * size) // 8 * 8 for size in teacher.shape[-2:])
     top, left = ((whole - part) // 2 for whole, part in zip(teacher.shape[-2:], (height, width), strict=True))
     part = batch.crop(top, left, height, width)
@@ -116,11 +119,15 @@ def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng:
 
 
 def spoil(batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The batch's guess and round trip with smooth blobs of error, as where matching fails; half of the blobs are noticed by the round trip."""
+    """The batch's guess and round trip with smooth blobs of error, as where matching fails; half of the blobs are noticed by the round trip.
+
+    (B, 2, h, w) and (B, 1, h, w) px.
+    """
     count, _, height, width = batch.guess.shape
     device = batch.guess.device
 
     def uniform(*shape: int) -> Tensor:
+        """(*shape) in [0, 1)."""
         return torch.rand(*shape, generator=rng, device=device)
 
     v, u = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
