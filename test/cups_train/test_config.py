@@ -53,3 +53,14 @@ def test_classes_and_kinds_share_one_byte():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CupsError, match=r"nowhere\.yaml"):
         load_config(tmp_path / "nowhere.yaml")
+
+
+def test_the_published_recipe_states_what_its_motion_stage_runs_with():
+    """All of these are read by it; a setting that is not is no part of the section."""
+    motion = load_config(Path(__file__).parents[2] / "config" / "train" / "published.yaml").motion
+    assert (motion.method, motion.runs, motion.vote, motion.max_depth, motion.min_area) == ("published", 8, 0.8, 70.0, 0.65)
+
+
+def test_the_old_switch_of_the_motion_stage_is_refused():
+    with pytest.raises(CupsError, match=r"motion\.compat"):
+        load_config(None, ["motion.compat=reference"])

@@ -63,6 +63,15 @@ def test_published_clustering_finds_the_box_that_goes_aside():
     assert result.objects[0].transform == pytest.approx(aside(0.5), abs=0.05)
 
 
+@pytest.mark.parametrize("settings", [{"max_depth": 13.0}, {"min_area": 50.0}])
+def test_depth_and_surface_are_those_of_the_settings(settings):
+    flow, _ = scene(aside(0.5))
+    image = np.zeros((320, 640, 3), np.uint8)
+    step = TimeStep(StereoFrame("000000", 0, image, image, CAMERA), flow, 1 / 17)
+    config = MotionConfig(**{"method": "published", "runs": 3, "min_area": 0.65, **settings})
+    assert not method_of(config).find(step, config, 1).objects  # with 70 m and 0.65 m2 there is one
+
+
 def test_published_clustering_deletes_what_turns_and_ours_keeps_it():
     own = turned(0.07)
     assert not find(own, "published")[0].objects
