@@ -135,20 +135,19 @@ def make_labels(run: Run) -> None:
     work = run.work
     with run.folder.making("labels", _inputs("labels", run, run.config.labels), work.seed) as folder:
         if folder is not None:
-            classes = pseudo_label.run(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"), folder, run.config.labels,
-                                       work.workers, work.seed)
-            run.folder.write_classes(classes)
+            basis = pseudo_label.Basis(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"))
+            run.folder.write_classes(pseudo_label.make_labels(basis, folder, run.config.labels, work))
 
 
 def take_published_labels(run: Run, published: Path) -> None:
     """Stage 1 is taken from label files of the published code."""
-    from cups_train.published.label_files import digest, folders_of, run_published
+    from cups_train.published.label_files import digest, folders_of, take_labels
 
     write_indices(run.recordings, run.folder)
     files = {r.name: digest(folder) for r, folder in zip(run.recordings, folders_of(run.recordings, published), strict=True)}
     with run.folder.making("labels", {"published": files, **_told(run, run.config.labels)}, run.config.seed) as folder:
         if folder is not None:
-            run.folder.write_classes(run_published(run.recordings, published, folder, run.config.labels))
+            run.folder.write_classes(take_labels(run.recordings, published, folder, run.config.labels))
 
 
 def bootstrap(run: Run) -> None:

@@ -27,8 +27,8 @@ from cups_train.files import read_json, write_json
 from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.progress import progress
+from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
 from cups_train.pseudo_label.label import Rules, label_frame
-from cups_train.pseudo_label.run import FrameInput, frame_inputs
 from cups_train.types import Work
 
 STUFF = ("road", "building", "vegetation", "sky")  # of which no class may be a thing
@@ -58,7 +58,8 @@ def main() -> None:
     here = Place(train, args.run / "motion", args.run / "semantics")
     there = Place(val, args.out / "val" / "motion", args.out / "val" / "semantics")
     prepare(there, here.semantics, config)
-    classes = pseudo_label.run(train.recordings, here.motion, here.semantics, args.out / "store", config.labels, 1, config.seed)
+    basis = pseudo_label.Basis(train.recordings, here.motion, here.semantics)
+    classes = pseudo_label.make_labels(basis, args.out / "store", config.labels, Work(config.seed, 1, config.device))
     rules = pseudo_label.read_rules(args.out / "store", classes, config.labels)
     truth = Classes.from_json(read_json(train.truths[0] / PANOPTIC)["categories"])
     table = shares(here, rules, truth)

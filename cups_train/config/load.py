@@ -28,8 +28,9 @@ def load_config(path: Path | None, overrides: list[str] | None = None, over: Pat
 
 
 def _mistake(place: tuple[int | str, ...], error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors; one without a place is of several settings together and says its own sentence."""
-    return f"{'.'.join(map(str, place))}: {error['msg']}, found {error['input']!r}" if place else str(error["ctx"]["error"])
+    """One of pydantic's errors; one of several settings together says its own sentence."""
+    own = error["type"] == "value_error"
+    return str(error["ctx"]["error"]) if own else f"{'.'.join(map(str, place))}: {error['msg']}, found {error['input']!r}"
 
 
 def _read_tree(path: Path) -> dict[str, Any]:

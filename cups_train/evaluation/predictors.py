@@ -19,7 +19,7 @@ from cups_train.work import work_of
 if TYPE_CHECKING:
     from cups_ros.model import Model
     from cups_train.network import PanopticNetwork
-    from cups_train.pseudo_label.run import Rules
+    from cups_train.pseudo_label.label import Rules
 
 
 def load_predictor(model: Path, stage: str | None, overrides: list[str], over: Path | None = None) -> Predictor:
@@ -118,8 +118,8 @@ class LabelPredictor:
         settings = with_weights(config.motion, run_folder.stage("motion"))
         motion.find_motion(recording, work / "motion", settings, how)
         semantics.classify(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, how)
-        for key, stamp_ns, panoptic in label_recording(recording, work / "motion", work / "semantics", self.rules):
-            yield Prediction(key, stamp_ns, recording.left(key), panoptic)
+        for frame, panoptic in label_recording(recording, work / "motion", work / "semantics", self.rules):
+            yield Prediction(frame.key, frame.stamp_ns, recording.left(frame.key), panoptic)
 
 
 def _load_labels(run_folder: RunFolder, config: Config) -> LabelPredictor:

@@ -18,6 +18,7 @@ from cups_ros.colors import palette
 from cups_ros.types import Classes, PseudoClass
 from cups_train.errors import ResultError
 from cups_train.files import read_json, write_json
+from cups_train.pseudo_label.votes import Votes
 from cups_train.types import MovingObject
 
 FILE = "kinds.json"
@@ -78,12 +79,12 @@ class Kinds:
         return self.first + distance.argmin(axis=1)
 
 
-def describe_objects(ids: np.ndarray, votes: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], lens: Lens) -> Objects:
-    """Objects `ids` (N,) of the map `instances` (H, W), with the pixels of each class in them: votes (N, K + 1), column 0 is void."""
+def describe_objects(votes: Votes, instances: np.ndarray, objects: Sequence[MovingObject], lens: Lens) -> Objects:
+    """The objects that voted, of the map `instances` (H, W) and among `objects`."""
     known = {o.id: o for o in objects}
-    sizes = [_sizes(instances == i, known[i], lens) for i in ids.tolist()]
-    shares = votes[:, 1:] / np.maximum(votes[:, 1:].sum(axis=1, keepdims=True), 1)
-    return Objects(ids, np.array(sizes, float).reshape(len(ids), SIZES), np.sqrt(shares))
+    sizes = [_sizes(instances == i, known[i], lens) for i in votes.ids.tolist()]
+    shares = votes.pixels[:, 1:] / np.maximum(votes.pixels[:, 1:].sum(axis=1, keepdims=True), 1)
+    return Objects(votes.ids, np.array(sizes, float).reshape(len(votes), SIZES), np.sqrt(shares))
 
 
 def find_kinds(objects: Objects, first: int, most: int, seed: int) -> Kinds | None:

@@ -22,13 +22,14 @@ from cups_train.errors import ResultError
 from cups_train.files import read_image, sha256
 from cups_train.folders.labels import LabelledFrame, checksum, write_labels, write_maps
 from cups_train.progress import progress
-from cups_train.pseudo_label.align import clear_border
-from cups_train.pseudo_label.counts import Counts, count_frame
+from cups_train.pseudo_label.border import clear_border
 from cups_train.pseudo_label.kinds import Lens, save_kinds
 from cups_train.pseudo_label.label import Rules, label_maps
-from cups_train.pseudo_label.run import finish, write_pictures
+from cups_train.pseudo_label.label_statistics import Findings, LabelArea, measure_frame
+from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
+from cups_train.pseudo_label.results import write_pictures
 from cups_train.pseudo_label.split import find_split
-from cups_train.pseudo_label.statistics import LabelArea, measure_frame
+from cups_train.pseudo_label.stage import finish
 from cups_train.recording import Recording
 from cups_train.types import Absence, Reason
 
@@ -56,8 +57,8 @@ class PublishedFolder:
         if abs(width / height * size[0] / size[1] - 1) > ASPECT:
             raise ResultError(f"expected published labels of the images' aspect ratio, {size[1]} x {size[0]}, in {self.folder} (--published), "
                               f"found {width} x {height}")
-        kinds, instances = (cv2.resize(m, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for m in maps)
-        return np.where(kinds == IGNORE, 0, kinds + 1).astype(np.uint8), instances.astype(np.uint16)
+        class_map, instances = (cv2.resize(m, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for m in maps)
+        return np.where(class_map == IGNORE, 0, class_map + 1).astype(np.uint8), instances.astype(np.uint16)
 
 
 def open_published(folder: Path, frames: int) -> PublishedFolder:
@@ -85,35 +86,36 @@ def count_classes(folder: Path) -> int:
     return int(sizes.pop())
 
 
-def run_published(recordings: Sequence[Recording], published: Path, out: Path, config: LabelConfig) -> Classes:
-    """Take the labels in PUBLISHED (PUBLISHED/NAME for several recordings) into the store `out`; the pseudo classes with their kinds.
+def take_labels(recordings: Sequence[Recording], published: Path, out: Path, config: LabelConfig) -> Classes:
+    """Take the labels in PUBLISHED (PUBLISHED/NAME for several recordings) into the store `out`; the pseudo classes.
 
-    Objects carry no motion there, so there are no kinds of movers. Raises GateError as `run` does, ResultError where the files do not fit.
+    Objects carry no motion there, so there are no kinds of movers. Raises GateError as `make_labels` does, ResultError where the files do not fit.
     """
     folders = [open_published(f, len(r.stamps)) for f, r in zip(folders_of(recordings, published), recordings, strict=True)]
     k = max(count_classes(folder.folder) for folder in folders)
-    everything = [(r, f, s.key, stem) for r, f in zip(recordings, folders, strict=True) for s, stem in zip(r.stamps, f.stems, strict=True)]
-    counts = Counts.nothing(k)
-    for recording, folder, _, stem in progress(everything, "count"):
-        kinds, instances = folder.read(stem, _size(recording))
-        if kinds.max() > k:
-            raise ResultError(f"expected classes 0 to {k - 1} in {folder.folder / (stem + SEMANTIC)}, found {kinds.max() - 1} (--published)")
-        counts += count_frame(kinds, clear_border(instances, config.border), k, config.border, config.compat == "reference")
+    pairs = list(zip(recordings, folders, strict=True))
+    counts = MotionCounts.nothing(k)
+    for recording, folder, stem in progress([(r, f, stem) for r, f in pairs for stem in f.stems], "count"):
+        class_map, instances = folder.read(stem, _size(recording))
+        if class_map.max() > k:
+            raise ResultError(f"expected classes 0 to {k - 1} in {folder.folder / (stem + SEMANTIC)}, found {class_map.max() - 1} (--published)")
+        counts += count_frame(class_map, clear_border(instances, config.border), k, config)
     split = find_split(counts, config)
     rules = Rules(split.classes(), config)
     save_kinds(out, None)
     area, labelled = LabelArea.nothing(k), []
-    for recording, folder in zip(recordings, folders, strict=True):
+    for recording, folder in pairs:
         frames = [_label(recording, folder, out / recording.name, number, rules) for number in range(len(folder.stems))]
         area = sum((measure_frame(k, frame, None if frame.instances else NOT_LABELLED) for frame in frames), area)
         write_pictures(recording, out / recording.name, frames, rules.classes)
         write_labels(out / recording.name, recording.name, frames)
         labelled += frames
-    finish(out, labelled, (area, counts, split), rules)
+    finish(out, Findings(labelled, area, counts, split, rules.classes), config)
     return rules.classes
 
 
 def folders_of(recordings: Sequence[Recording], published: Path) -> list[Path]:
+    """The folder of each recording's labels."""
     return [published if len(recordings) == 1 else published / r.name for r in recordings]
 
 
@@ -124,11 +126,11 @@ def digest(folder: Path) -> dict[str, str]:
 
 def _label(recording: Recording, folder: PublishedFolder, out: Path, number: int, rules: Rules) -> LabelledFrame:
     stamp = recording.stamps[number]
-    kinds, instances = folder.read(folder.stems[number], _size(recording))
-    lens = Lens(recording.camera.fx, recording.step_ns / 1e9)
-    aligned, cleared, rows = label_maps(kinds, instances, (), rules, lens)
-    write_maps(out, stamp.key, aligned, cleared)
-    return LabelledFrame(out, stamp.key, stamp.stamp_ns, rows, None if rows else NOT_LABELLED.detail, checksum(out, stamp.key))
+    class_map, instances = folder.read(folder.stems[number], _size(recording))
+    label = label_maps(class_map, instances, (), rules, Lens(recording.camera.fx, recording.step_ns / 1e9))
+    write_maps(out, stamp.key, label.class_map, label.instances)
+    reason = None if label.rows else NOT_LABELLED.detail
+    return LabelledFrame(out, stamp.key, stamp.stamp_ns, label.rows, reason, checksum(out, stamp.key))
 
 
 def _size(recording: Recording) -> tuple[int, int]:

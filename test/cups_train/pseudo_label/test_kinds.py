@@ -9,9 +9,9 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import ResultError
-from cups_train.pseudo_label.align import count_votes
 from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
 from cups_train.pseudo_label.label import Rules, label_maps
+from cups_train.pseudo_label.votes import count_votes
 from cups_train.types import MovingObject
 
 K = 4
@@ -34,7 +34,7 @@ def scene(person_x: int = 10, car_x: int = 60) -> tuple[np.ndarray, np.ndarray, 
 
 
 def describe(class_map: np.ndarray, instances: np.ndarray, objects: list[MovingObject]) -> Objects:
-    return describe_objects(*count_votes(class_map, instances, K), instances, objects, LENS)
+    return describe_objects(count_votes(class_map, instances, K), instances, objects, LENS)
 
 
 def test_sizes_in_metres_and_speed() -> None:
@@ -64,9 +64,9 @@ def test_people_and_cars_are_two_kinds(tmp_path: Path) -> None:
     save_kinds(tmp_path, kinds)
     again = load_kinds(tmp_path)
     assert again is not None and again.classes_of(describe(class_map, instances, objects)).tolist() == found.tolist()
-    aligned, cleared, rows = label_maps(class_map, instances, objects, Rules(with_kinds(CLASSES, kinds), LabelConfig(), kinds), LENS)
-    assert [(r.id, r.class_id) for r in rows] == [(1, found[0]), (2, found[1])]
-    assert set(np.unique(aligned[cleared == 1])) == {found[0]} and set(np.unique(aligned[cleared == 0])) == {2}
+    label = label_maps(class_map, instances, objects, Rules(with_kinds(CLASSES, kinds), LabelConfig(), kinds), LENS)
+    assert [(r.id, r.class_id) for r in label.rows] == [(1, found[0]), (2, found[1])]
+    assert set(np.unique(label.class_map[label.instances == 1])) == {found[0]} and set(np.unique(label.class_map[label.instances == 0])) == {2}
 
 
 def test_few_objects_have_no_kinds(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from cups_train.config import LabelConfig
 from cups_train.errors import ResultError
 from cups_train.files import read_image, read_json
 from cups_train.folders.labels import read_labels
-from cups_train.pseudo_label import run
-from cups_train.published.label_files import run_published
+from cups_train.pseudo_label import Basis, make_labels
+from cups_train.published.label_files import take_labels
+from cups_train.types import Work
 
 K = 6
 
@@ -41,8 +42,9 @@ def published(tmp_path: Path, write_inputs: Callable) -> tuple[Path, object]:
 def test_they_become_labels_as_if_made_here(tmp_path: Path, published: tuple) -> None:
     folder, recording = published
     config = LabelConfig(kinds=0)
-    classes = run_published([recording], folder, tmp_path / "taken", config)
-    assert classes == run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "made", config)
+    classes = take_labels([recording], folder, tmp_path / "taken", config)
+    basis = Basis([recording], tmp_path / "motion", tmp_path / "semantics")
+    assert classes == make_labels(basis, tmp_path / "made", config, Work(0, 1, "cpu"))
     taken, made = read_labels(tmp_path / "taken" / "drive"), read_labels(tmp_path / "made" / "drive")
     assert [f.key for f in taken] == [f.key for f in made]
     for a, b in zip(taken, made, strict=True):
@@ -59,15 +61,15 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, published: tuple) -> 
     whole = first.read_bytes()
     first.unlink()
     with pytest.raises(ResultError, match="only one of them for aachen_000000_leftImg8bit"):
-        run_published([recording], folder, tmp_path / "out", LabelConfig())
+        take_labels([recording], folder, tmp_path / "out", LabelConfig())
     cv2.imwrite(str(first), np.zeros((50, 50), np.uint8))
     with pytest.raises(ResultError, match="two one-channel maps of one size"):
-        run_published([recording], folder, tmp_path / "out", LabelConfig())
+        take_labels([recording], folder, tmp_path / "out", LabelConfig())
     first.write_bytes(whole)
     (folder / "aachen_9_semantic.png").write_bytes(whole)
     (folder / "aachen_9_instance.png").write_bytes(whole)
     with pytest.raises(ResultError, match="labels of the 12 frames .* found 13"):
-        run_published([recording], folder, tmp_path / "out", LabelConfig())
+        take_labels([recording], folder, tmp_path / "out", LabelConfig())
 
 
 class Payload:
@@ -79,7 +81,7 @@ def test_a_file_with_a_payload_is_refused(tmp_path: Path, published: tuple) -> N
     folder, recording = published
     (folder / "pseudo_classes_split_1.pt").write_bytes(pickle.dumps(Payload(), protocol=2))
     with pytest.raises(ResultError, match="expected a dictionary of tensors"):
-        run_published([recording], folder, tmp_path / "out", LabelConfig())
+        take_labels([recording], folder, tmp_path / "out", LabelConfig())
     (folder / "pseudo_classes_split_1.pt").unlink()
     with pytest.raises(ResultError, match="of one number of classes in .* found none"):
-        run_published([recording], folder, tmp_path / "out", LabelConfig())
+        take_labels([recording], folder, tmp_path / "out", LabelConfig())

@@ -10,23 +10,24 @@ import torch
 
 from cups_train.config import LabelConfig
 from cups_train.files import read_json
-from cups_train.pseudo_label import run
-from cups_train.pseudo_label.counts import Counts
-from cups_train.pseudo_label.neighbours import likeness, pooled
+from cups_train.pseudo_label import Basis, make_labels
+from cups_train.pseudo_label.likeness import likeness, pooled
+from cups_train.pseudo_label.motion_counts import MotionCounts
 from cups_train.pseudo_label.split import find_split
 from cups_train.semantics.cells import CellClasses
 from cups_train.semantics.clusters import Clusters, Scaler
 from cups_train.semantics.descriptors import Projection
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.model import SemanticModel, save
+from cups_train.types import Work
 
 CENTRES = np.array([[0.0], [1.0], [10.0], [12.0]], np.float32)  # squared distances of the nearest: 1, 1, 4, 4, so that 2.5 is usual
 
 
-def counts() -> Counts:
+def counts() -> MotionCounts:
     """Cars that drive, cars that are parked, road and houses."""
     n_all, n_in, found = np.array([0, 100, 100, 500, 300]), np.array([0, 90, 0, 10, 0]), np.array([0, 50, 0, 9, 0])
-    return Counts(n_all, n_in, found, found, 100, 80, 100)
+    return MotionCounts(n_all, n_in, found, found, 100, 80, 100)
 
 
 def test_weights_fall_with_distance() -> None:
@@ -45,16 +46,16 @@ def test_counts_of_neighbours_are_added_with_their_weights() -> None:
 
 
 def test_parked_cars_are_things_like_those_that_drive() -> None:
-    split = find_split(counts(), LabelConfig(neighbours=2.0, psi=1.9), CENTRES)
+    split = find_split(counts(), LabelConfig(likeness=2.0, psi=1.9), CENTRES)
     assert split.things == (1, 2)  # 0.1 of all pixels move; the parked ones 90 w / (300 + 100 w), w = exp(-1 / 5): 0.193
     rows = {row.class_id: row for row in split.table}
     assert rows[2].ratio == pytest.approx(0.193, abs=1e-3) and rows[2].lift == pytest.approx(1.93, abs=0.01) and rows[2].n_in == 0
-    for alone in (find_split(counts(), LabelConfig(neighbours=0.0, psi=1.9), CENTRES), find_split(counts(), LabelConfig(psi=1.9))):
+    for alone in (find_split(counts(), LabelConfig(likeness=0.0, psi=1.9), CENTRES), find_split(counts(), LabelConfig(psi=1.9))):
         assert alone.things == (1,) and alone.mean_ratio == split.mean_ratio
 
 
 def test_the_published_rule_knows_no_neighbours() -> None:
-    config = LabelConfig(compat="reference")
+    config = LabelConfig(split="published", likeness=0, min_instances=0)
     assert find_split(counts(), config, CENTRES) == find_split(counts(), config)
 
 
@@ -83,7 +84,7 @@ def test_the_stage_reads_what_its_classes_look_like(tmp_path: Path, write_inputs
     for alike in (None, 1.0, 90.0):
         if alike is not None:
             save_model(tmp_path / "semantics", alike)
-        run([recording], tmp_path / "motion", tmp_path / "semantics", tmp_path / "labels", LabelConfig())
+        make_labels(Basis([recording], tmp_path / "motion", tmp_path / "semantics"), tmp_path / "labels", LabelConfig(), Work(0, 1, "cpu"))
         rows = read_json(tmp_path / "labels" / "statistics.json")["split"]["table"]
         ratios.append(next(row["ratio"] for row in rows if row["class_id"] == 4))
     assert ratios[0] == 0 and ratios[1] > ratios[2] > 0

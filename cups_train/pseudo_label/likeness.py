@@ -1,4 +1,4 @@
-"""Which classes look alike: the evidence of a class is taken together with that of its neighbours among the descriptors of cells.
+"""Which classes look alike: the evidence of a class is taken together with that of the classes nearest to it by the descriptors of cells.
 
 A class of parked cars lies in no moving object, however much a car it is; the classes nearest to it do.
 """
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cups_train.pseudo_label.counts import Counts
+from cups_train.pseudo_label.motion_counts import MotionCounts
 
 OWN = 3.0  # weight of a class's own counts against those of one that looks the same
 
@@ -25,8 +25,8 @@ def likeness(centres: np.ndarray, reach: float) -> np.ndarray:
     return weights
 
 
-def pooled(counts: Counts, weights: np.ndarray) -> Counts:
-    """Each class's counts and, weighed, those of all others: of (K + 1,) arrays, void stays as it is. They are no whole numbers any more."""
+def pooled(counts: MotionCounts, weights: np.ndarray) -> MotionCounts:
+    """Each class's counts and, with their weights (K, K), those of all others; void stays as it is. They are no whole numbers any more."""
 
     def together(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values[:1], weights @ values[1:]])

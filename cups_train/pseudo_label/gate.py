@@ -1,76 +1,18 @@
-"""What the finished labels hold, and whether they are worth training on."""
+"""Whether finished labels are worth training on."""
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cups_ros.types import Classes
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json
-from cups_train.folders.labels import LabelledFrame, read_labels
+from cups_train.folders.labels import read_labels
 from cups_train.folders.layout import LABELS, STATISTICS
-from cups_train.pseudo_label.counts import Counts
-from cups_train.pseudo_label.reasons import advice, in_words, sum_up
-from cups_train.pseudo_label.split import Split
-from cups_train.types import Absence, Reason
+from cups_train.pseudo_label.reasons import advice, in_words
 
-BOTTOM = 0.05  # rows in which the bonnet of the own car would show, share of the height
 ALIVE = 0.005  # share of the pixels from which a class counts as used
 FEWEST_ALIVE = 5
-
-
-@dataclass(frozen=True, eq=False)
-class LabelArea:
-    """Sums over finished label files."""
-
-    area: np.ndarray  # (K + 1,) int64 pixels by class, 0 = void
-    in_instances: np.ndarray  # (K + 1,) int64 pixels inside instances
-    instances: np.ndarray  # (K + 1,) int64 instances by class
-    bottom: int  # pixels of instances in the lowest rows
-    empty: Counter[Reason]  # frames without an instance
-
-    def __add__(self, other: LabelArea) -> LabelArea:
-        return LabelArea(self.area + other.area, self.in_instances + other.in_instances, self.instances + other.instances,
-                         self.bottom + other.bottom, self.empty + other.empty)
-
-    @classmethod
-    def nothing(cls, k: int) -> LabelArea:
-        zero = np.zeros(k + 1, np.int64)
-        return cls(zero, zero, zero, 0, Counter())
-
-
-def measure_frame(k: int, frame: LabelledFrame, absence: Absence | None) -> LabelArea:
-    """Read one finished label. `absence`: why it has no instance."""
-    class_map, instances = frame.maps()
-    kinds = np.array([i.class_id for i in frame.instances], np.int64)
-    rows = round(BOTTOM * class_map.shape[0])
-    return LabelArea(np.bincount(class_map.ravel(), minlength=k + 1), np.bincount(class_map[instances > 0], minlength=k + 1),
-                     np.bincount(kinds, minlength=k + 1), int(np.count_nonzero(instances[-rows:])) if rows else 0,
-                     Counter() if absence is None else Counter([absence.reason]))
-
-
-def statistics(frames: Sequence[LabelledFrame], area: LabelArea, counts: Counts, split: Split, classes: Classes) -> dict[str, Any]:
-    """statistics.json, without the verdict of the gate: from finished labels alone, so the same after any stop and with any number of workers."""
-    total = max(int(area.area.sum()), 1)
-    moving = [sum(classes.is_thing(i.class_id) for i in f.instances if i.class_id) for f in frames]
-    things = area.area[list(classes.things)].sum() if classes.things else 0
-    known = area.in_instances[list(classes.things)].sum() if classes.things else 0
-    return {
-        "frames": len(frames), "frames_with_objects": counts.moving_frames, "frames_with_instances": sum(n > 0 for n in moving),
-        "objects": counts.instances, "instances": int(sum(moving)), "instances_per_frame": sum(moving) / max(len(frames), 1),
-        "void_share": float(area.area[0]) / total, "thing_share": float(things) / total,
-        "thing_pixels_in_instances": float(known) / max(float(things), 1.0),
-        "bottom_share": area.bottom / max(int(area.in_instances.sum()), 1),
-        "n_in": counts.n_in[1:].tolist(), "n_all": counts.n_all[1:].tolist(), "n_mask": counts.n_mask[1:].tolist(),
-        "split": split.to_json(), "reasons": sum_up(area.empty),
-        "classes": [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "area_share": float(area.area[c.id]) / total,
-                     "instances": int(area.instances[c.id])} for c in classes]}
 
 
 def gate(statistics: dict[str, Any], config: LabelConfig) -> None:

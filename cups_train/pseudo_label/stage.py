@@ -1,0 +1,142 @@
+"""Stage 1c: motion and classes of every recording -> labels, and the decision which classes are things."""
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cups_ros.types import Classes, Panoptic
+from cups_train.config import LabelConfig
+from cups_train.errors import GateError
+from cups_train.files import read_json, write_json
+from cups_train.folders.labels import LabelledFrame, checksum, holds, write_labels, write_maps
+from cups_train.folders.layout import LABELS, STATISTICS
+from cups_train.folders.semantics import read_classes
+from cups_train.parallel import map_frames
+from cups_train.progress import progress
+from cups_train.pseudo_label.border import clear_border
+from cups_train.pseudo_label.gate import verdict
+from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
+from cups_train.pseudo_label.kinds import Objects, describe_objects, find_kinds, save_kinds, with_kinds
+from cups_train.pseudo_label.label import Rules, label_frame, label_maps
+from cups_train.pseudo_label.label_statistics import Findings, LabelArea, label_statistics, measure_frame
+from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
+from cups_train.pseudo_label.results import write_pictures
+from cups_train.pseudo_label.split import find_split
+from cups_train.pseudo_label.votes import count_votes
+from cups_train.recording import Recording
+from cups_train.types import Absence, MotionResult, Reason, Work
+
+logger = logging.getLogger(__name__)
+FRAMES_A_WORKER = 32  # fewer are done before a process has started
+AT_BORDER = Absence(Reason.AT_BORDER, "all objects lie at the border of the picture")
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What labels are made from."""
+
+    recordings: Sequence[Recording]
+    motion: Path  # motion/NAME is the recording's motion folder
+    semantics: Path  # semantics/NAME holds its class maps; beside it lie K and what the classes look like
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCount:
+    """What one frame adds to the decision."""
+
+    counts: MotionCounts
+    objects: Objects
+    digest: bytes  # of what its label will be made from
+
+
+def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Classes:
+    """Write the labels of all recordings, out/kinds.json and out/statistics.json; the pseudo classes: 1..K, then the kinds of movers.
+
+    First all frames are counted, things told from stuff and kinds of moving objects found; then every frame is labelled (those that an
+    earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
+    """
+    inputs = [i for r in basis.recordings for i in frame_inputs(r, basis.motion / r.name, basis.semantics / r.name)]
+    workers, learned = min(work.workers, 1 + len(inputs) // FRAMES_A_WORKER), read_classes(basis.semantics)
+    k, centres = learned.count, learned.centres
+    counts, objects, digest = MotionCounts.nothing(k), [], hashlib.sha256(config.model_dump_json().encode())
+    for found in progress(map_frames(partial(_count, k, config), inputs, workers), "count", len(inputs)):
+        counts += found.counts
+        objects.append(found.objects)
+        digest.update(found.digest)
+    split = find_split(counts, config, centres)
+    kinds = find_kinds(Objects.together(objects, k), k + 1, config.kinds, work.seed)
+    rules = Rules(with_kinds(split.classes(), kinds), config, kinds)
+    _keep_only_labels_of(out, digest.hexdigest() if centres is None else hashlib.sha256(digest.hexdigest().encode() + centres.tobytes()).hexdigest())
+    save_kinds(out, kinds)
+    frames, area = _label_all(inputs, basis.recordings, out, rules, workers)
+    finish(out, Findings(frames, area, counts, split, rules.classes), config)
+    return rules.classes
+
+
+def label_recording(recording: Recording, motion: Path, semantics: Path, rules: Rules) -> Iterator[tuple[MotionResult, Panoptic]]:
+    """Every frame, without its map, and its label; the recording need not be one that the classes were found on."""
+    for item in frame_inputs(recording, motion, semantics):
+        class_map, instances = item.read(rules.pixel_classes)
+        yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.lens)
+
+
+def finish(out: Path, found: Findings, config: LabelConfig) -> None:
+    """Write out/statistics.json with the gate's verdict. Raises GateError where it is not passed."""
+    statistics = label_statistics(found)
+    judged: Mapping[str, object] = verdict(statistics, config)
+    write_json(out / STATISTICS, {**statistics, "gate": judged})
+    for warning in judged["warnings"]:  # type: ignore[attr-defined]
+        logger.warning(warning)
+    if not judged["passed"]:
+        raise GateError(str(judged["message"]))
+
+
+def _count(k: int, config: LabelConfig, item: FrameInput) -> FrameCount:
+    class_map, instances = item.read(k)
+    facts = repr([(o.id, o.score, o.track_id, o.centroid_m, o.transform.tolist()) for o in item.frame.objects])
+    digest = hashlib.sha256(class_map.tobytes() + instances.tobytes() + facts.encode())
+    digest.update(f"{item.motion.name}/{item.frame.key}/{item.lens}".encode())
+    cleared = clear_border(instances, config.border)
+    objects = describe_objects(count_votes(class_map, cleared, k), cleared, item.frame.objects, item.lens)
+    return FrameCount(count_frame(class_map, cleared, k, config), objects, digest.digest())
+
+
+def _keep_only_labels_of(out: Path, digest: str) -> None:
+    """Finished frames are kept where they were made from the same input; labels of another input are removed."""
+    basis = out / "basis.json"
+    if basis.is_file() and read_json(basis) == {"sha256": digest}:
+        return
+    basis.unlink(missing_ok=True)
+    for path in (*out.glob("*/*_class.png"), *out.glob("*/*_instance.png"), *out.glob(f"*/{LABELS}"), *out.glob("*/overlays/*.jpg")):
+        path.unlink()
+    write_json(basis, {"sha256": digest})
+
+
+def _label_all(inputs: list[FrameInput], recordings: Sequence[Recording], out: Path, rules: Rules,
+               workers: int) -> tuple[list[LabelledFrame], LabelArea]:
+    """Label every frame, then write each recording's pictures and labels.json; all frames in order, and what they hold."""
+    area = LabelArea.nothing(len(rules.classes))
+    labelled: dict[str, list[LabelledFrame]] = {r.name: [] for r in recordings}
+    for frame, measured in progress(map_frames(partial(_label, out, rules), inputs, workers), "labels", len(inputs)):
+        labelled[frame.folder.name].append(frame)
+        area += measured
+    for recording in recordings:
+        write_pictures(recording, out / recording.name, labelled[recording.name], rules.classes)
+        write_labels(out / recording.name, recording.name, labelled[recording.name])
+    return [frame for frames in labelled.values() for frame in frames], area
+
+
+def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
+    """Label one frame and measure it from its files; those of a finished frame are left as they are, damaged ones are written again."""
+    frame, folder = item.frame, out / item.motion.name
+    class_map, instances = item.read(rules.pixel_classes)
+    label = label_maps(class_map, instances, frame.objects, rules, item.lens)
+    if not holds(folder, frame.key, label.class_map, label.instances):
+        write_maps(folder, frame.key, label.class_map, label.instances)
+    absence = None if label.rows else frame.absence or AT_BORDER
+    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, label.rows, absence.detail if absence else None, checksum(folder, frame.key))
+    return labelled, measure_frame(len(rules.classes), labelled, absence)
