@@ -22,8 +22,8 @@ from cups_train.folders.motion import read_instances
 from cups_train.folders.results import ResultWriter
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
-from cups_train.pseudo_label.align import clear_border
-from cups_train.pseudo_label.counts import Counts, count_frame
+from cups_train.pseudo_label.border import clear_border
+from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.split import find_split
 from cups_train.recording.recording import Recording
 from cups_train.semantics.channels import CELL
@@ -89,11 +89,11 @@ def classify(model: Clusters, image: np.ndarray) -> np.ndarray:
 def moving_clusters(recordings: Sequence[Recording], model: Clusters, motion: Path, config: LabelConfig) -> frozenset[int]:
     """Ids of the clusters that are things by the rule of stage 1c; labels.things names classes of the run, not clusters."""
     k = len(model.centres)
-    counts = Counts.nothing(k)
+    counts = MotionCounts.nothing(k)
     for recording in recordings:
         for stamp in recording.stamps:
             instances = clear_border(read_instances(motion / recording.name, stamp.key), config.border)
-            counts += count_frame(classify(model, recording.left(stamp.key)), instances, k, config.border, config.compat == "reference")
+            counts += count_frame(classify(model, recording.left(stamp.key)), instances, k, config)
     return frozenset(find_split(counts, config.model_copy(update={"things": ()})).things)
 
 
