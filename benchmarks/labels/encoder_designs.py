@@ -26,15 +26,15 @@ from torch import Tensor
 from cups_train.config import Config, SemanticsConfig
 from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, pair_batch
-from cups_train.semantics.channels import CELL, IMAGE_GROUPS, image_channels
+from cups_train.semantics.channels import CELL, image_channels
 from cups_train.semantics.clusters import Scaler, kmeans, nearest
 from cups_train.semantics.descriptors import LEARNED, LEARNED_VARIANCE
 from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
+from cups_train.semantics.groups import IMAGE_GROUPS, SHAPE, SHAPE_GROUPS
 from cups_train.semantics.losses import shape_loss
 from cups_train.semantics.phases import Loss, Phase, go_through, view_losses
 from cups_train.semantics.prepared import load
 from cups_train.semantics.preparing import choose_frames, prepare_all
-from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
 from cups_train.semantics.training import fit_shape
 from cups_train.types import ChannelGroup
 

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from cups_train.types import ChannelGroup
-
 CELL = 4  # px of the working image
 MULTIPLE = 32  # working sizes are multiples of the encoder's largest stride
-COLOUR, TEXTURE, ROW = 6, 22, 1
-IMAGE_GROUPS = (ChannelGroup("colour", COLOUR, 1.0), ChannelGroup("texture", TEXTURE, 0.5), ChannelGroup("row", ROW, 0.33))
 BLUR = 6 / 320  # sigma of the blurred colours, share of the height
 TENSOR_SCALES = (1.5, 4.0, 9.0)  # px of the working image
 GABOR_WAVES = (4.0, 8.0, 16.0)  # px of the working image

@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cups_train.semantics.channels import IMAGE_GROUPS
 from cups_train.semantics.clusters import Scaler
-from cups_train.semantics.shape import SHAPE, SHAPE_GROUPS
+from cups_train.semantics.groups import IMAGE_GROUPS, SHAPE, SHAPE_GROUPS
 
 FIRST = sum(group.channels for group in IMAGE_GROUPS)  # of the shape channels in a descriptor
 

@@ -8,13 +8,9 @@ import numpy as np
 
 from cups_train.flow.sgm import fill_disparity
 from cups_train.geometry.ground import Ground, find_ground
-from cups_train.semantics.structure import STRUCTURE, STRUCTURE_GROUPS, log_inverse_depth, structure_channels
-from cups_train.types import ChannelGroup, StereoCamera
+from cups_train.semantics.structure import log_inverse_depth, structure_channels
+from cups_train.types import StereoCamera
 
-SURFACE = 8  # height, clipped height, sqrt inverse depth, normal (up, |side|, forward), roughness, far flag
-HEIGHT, ROOT_INVERSE_DEPTH, RAISED = 0, 2, slice(SURFACE, SURFACE + 2)  # which of them
-SHAPE = SURFACE + STRUCTURE
-SHAPE_GROUPS = (ChannelGroup("surface", SURFACE, 1.0), *STRUCTURE_GROUPS)
 FAR = 80.0  # m: beyond, shape is noise
 TALLEST = 12.0  # m
 CLIP = 2.6  # m

@@ -9,11 +9,8 @@ import cv2
 import numpy as np
 
 from cups_train.flow.sgm import fill_disparity
-from cups_train.types import ChannelGroup, StereoCamera
+from cups_train.types import StereoCamera
 
-STRUCTURE_GROUPS = (ChannelGroup("raised", 2, 2.0), ChannelGroup("aside", 1, 0.5), ChannelGroup("top", 1, 0.5), ChannelGroup("base", 1, 0.5),
-                    ChannelGroup("width", 1, 0.5), ChannelGroup("thin", 2, 1.0))
-STRUCTURE = sum(group.channels for group in STRUCTURE_GROUPS)
 KERB, KNEE = 0.045, 0.35  # m over the ground: above, it is no road; above, it stands on the ground
 KERB_NOISE, NOISE_AT_DEPTH, KNEE_NOISE = 0.015, 0.0015, 0.08  # m; m a m of depth; m: widths of those steps
 ONE_DEPTH = 0.12  # difference of log depth between neighbouring cells of one thing; half of it along the row

@@ -36,6 +36,7 @@ from cups_train.semantics.descriptors import Projection, encode_frames, fit_scal
 from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features.given import GivenFeatures, open_features
 from cups_train.semantics.features.network import ScratchFeatures
+from cups_train.semantics.groups import SHAPE
 from cups_train.semantics.head.learning import learn_head
 from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.untrained import check_published, published_head
@@ -45,7 +46,6 @@ from cups_train.semantics.model import SemanticModel, save
 from cups_train.semantics.phases import Phase, class_losses, go_through, view_losses
 from cups_train.semantics.prepared import PreparedFrames, load
 from cups_train.semantics.preparing import ChosenFrame, choose_frames, prepare_all
-from cups_train.semantics.shape import SHAPE
 from cups_train.types import ChannelGroup, Work
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from cups_train.progress import progress
 from cups_train.semantics.channels import resize
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.network import FeatureNetwork
+from cups_train.semantics.groups import HEIGHT
 from cups_train.semantics.prepared import Prepared, PreparedFrames, load
-from cups_train.semantics.shape import HEIGHT
 from cups_train.types import StereoCamera
 
 SIDE = 0.75  # of a crop, share of the height

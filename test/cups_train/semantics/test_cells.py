@@ -9,11 +9,11 @@ from cups_train.errors import ModelError
 from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.descriptors import read_descriptors
 from cups_train.semantics.encoder import encode
+from cups_train.semantics.groups import SHAPE
 from cups_train.semantics.guess import FIRST, guessed_shape
 from cups_train.semantics.model import SemanticModel, load, save
 from cups_train.semantics.prepared import load as load_frame
 from cups_train.semantics.preparing import choose_frames, prepare_all
-from cups_train.semantics.shape import SHAPE
 from cups_train.semantics.training import new_encoder
 
 CONFIG = SemanticsConfig(classes=4, channels=16, height=64)

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cups_train.semantics.channels import COLOUR, ROW, TEXTURE, image_channels, working_size
+from cups_train.semantics.channels import image_channels, working_size
+from cups_train.semantics.groups import COLOUR, ROW, TEXTURE
 
 
 @pytest.mark.parametrize(("size", "height", "expected"), [((320, 640), 256, (256, 512)), ((375, 1242), 256, (256, 832)),

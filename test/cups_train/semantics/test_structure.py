@@ -1,7 +1,8 @@
 import numpy as np
 
-from cups_train.semantics.shape import SURFACE, scene_shape
-from cups_train.semantics.structure import STRUCTURE, column_reach, raised, row_length, structure_channels, thinness
+from cups_train.semantics.groups import STRUCTURE, SURFACE
+from cups_train.semantics.shape import scene_shape
+from cups_train.semantics.structure import column_reach, raised, row_length, structure_channels, thinness
 
 
 def test_a_kerb_is_a_step_that_depth_makes_softer():
