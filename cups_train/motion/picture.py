@@ -4,6 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.boxes import window_of
 from cups_train.geometry.warp import bilinear
 from cups_train.motion.evidence import Evidence
 from cups_train.motion.propose import Proposal

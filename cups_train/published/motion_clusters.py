@@ -100,7 +100,7 @@ class Models:
 
 
 def tail(a: np.ndarray) -> np.ndarray:
-    """Two-sided normal tail of `a` standard deviations; 0 from OUTLIER on, as in single precision. (...) -> (...)."""
+    """Two-sided normal tail of `a` standard deviations; 0 from OUTLIER on, as in single precision. Takes any shape."""
     return np.where(a < OUTLIER, erfc(np.minimum(a, OUTLIER) / np.sqrt(2)), 0)
 
 

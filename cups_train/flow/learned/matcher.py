@@ -89,6 +89,7 @@ class RaftNetwork:
 
     @torch.inference_mode()
     def fields(self, passes: list[Pass]) -> list[np.ndarray]:
+        """(H, W, 2) float32 px for each pass."""
         found: list[np.ndarray] = []
         if not passes:
             return found
