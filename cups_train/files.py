@@ -18,12 +18,17 @@ from cups_train.errors import CupsError, ResultError
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a path beside `path`, then rename it into place. Folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")  # process ids are not unique among machines
+    temporary = beside(path)
     try:
-        write(beside)
-        os.replace(beside, path)
+        write(temporary)
+        os.replace(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """A hidden name in the same folder that no other program takes: process ids are not unique among machines."""
+    return path.with_name(f".{secrets.token_hex(6)}.{path.name}")
 
 
 def check_out(out: Path, own: set[str], option: str = "--out") -> None:

@@ -174,17 +174,17 @@ def self_train(run: Run) -> None:
 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
     """The last finished stage as a model folder: RUN/model, or `out`."""
-    from cups_train import export as stage
+    from cups_train.export.model_folder import write_model_folder
 
     checkpoint, classes = run_folder.last_checkpoint(), run_folder.classes()
     if out is not None:
-        stage.run(checkpoint, out, config.export, run_folder.root.name, classes)
+        write_model_folder(checkpoint, out, config.export, run_folder.root.name, classes)
         return out
     inputs = {"checkpoint": run_folder.fingerprint(checkpoint.parent.name), "settings": config.export.model_dump(mode="json"),
               "classes": classes.to_json()}
     with run_folder.making("model", inputs, config.seed) as folder:
         if folder is not None:
-            stage.run(checkpoint, folder, config.export, run_folder.root.name, classes)
+            write_model_folder(checkpoint, folder, config.export, run_folder.root.name, classes)
     return run_folder.stage("model")
 
 

@@ -48,11 +48,20 @@ class Comparison:
     pixels: int
 
 
+@dataclass(frozen=True)
+class FollowedFrame:
+    """A frame of a recording and the one after it."""
+
+    recording: Recording
+    key: str
+    next_key: str
+
+
 def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None, workers: int) -> dict[str, Any]:
     """Figures for a few frames of all recordings of a labelled run. `load` gives the run's classifier and must pickle; None: the labels
     came from elsewhere, so that the right images have no classes.
     """
-    every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
+    every = [FollowedFrame(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
     chosen = [every[i] for i in evenly_spaced(len(every), FRAMES)]
     work = map_frames(partial(_frame, run, classes, load), chosen, min(workers, 1 + len(chosen) // FRAMES_A_WORKER))
     both = list(progress(work, "consistency", len(chosen)))
@@ -73,7 +82,8 @@ def summarise(comparisons: Sequence[Comparison], classes: Classes) -> dict[str, 
 
 def compare(here: Maps, fetched: Maps, vouched: np.ndarray) -> Comparison:
     """Label maps of one image, and the same fetched from another image; (H, W) bool, True where the correspondence holds."""
-    ids = [np.where(vouched, np.where(instances > 0, instances.astype(np.int64) + INSTANCE, kinds), 0) for kinds, instances in (here, fetched)]
+    ids = [np.where(vouched, np.where(instance_id > 0, instance_id.astype(np.int64) + INSTANCE, class_id), 0)
+           for class_id, instance_id in (here, fetched)]
     segments = [_segments(maps, own) for maps, own in zip((here, fetched), ids, strict=True)]
     known = (ids[0] > 0) & (ids[1] > 0)
     table = ImageTable((0, ""), *count_pairs(ids[1], ids[0]), segments[1], segments[0])
@@ -94,19 +104,20 @@ def render(figures: Mapping[str, Any]) -> str:
 
 
 def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None,
-           item: tuple[Recording, str, str]) -> tuple[Comparison | None, Comparison]:
+           chosen: FollowedFrame) -> tuple[Comparison | None, Comparison]:
     """One frame against its right image (classes alone), and against the next left one (label with instances)."""
-    recording, key, next_key = item
+    recording, key = chosen.recording, chosen.key
     frame, labels = recording.stereo(key), run / "labels" / recording.name
-    flow, flow_ok = optical_flow(frame.left, recording.left(next_key))
-    now, then = (panoptic_from_maps(*read_maps(labels, k), classes) for k in (key, next_key))
-    kinds, inside = warp(then.class_id, flow, nearest=True)
-    instances, _ = warp(then.instance_id, flow, nearest=True)
-    over_time = compare((now.class_id, now.instance_id), (kinds, instances), flow_ok & inside)
+    flow, flow_ok = optical_flow(frame.left, recording.left(chosen.next_key))
+    now, then = (panoptic_from_maps(*read_maps(labels, k), classes) for k in (key, chosen.next_key))
+    class_id, inside = warp(then.class_id, flow, nearest=True)
+    instance_id, _ = warp(then.instance_id, flow, nearest=True)
+    over_time = compare((now.class_id, now.instance_id), (class_id, instance_id), flow_ok & inside)
     return None if load is None else _left_right(frame, class_map_path(run / "semantics" / recording.name, key), load()), over_time
 
 
 def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight) -> Comparison:
+    """Classes of the left image, as stored, against those of the right one fetched through the disparity."""
     found, ok = disparity(frame.left, frame.right)
     right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1])
     seen = classify(frame.right, np.where(right_ok, right, np.nan)[:, ::-1].astype(np.float32), frame.camera)
@@ -117,8 +128,9 @@ def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight)
 
 
 def _segments(maps: Maps, ids: np.ndarray) -> dict[int, SegmentEntry]:
-    kinds, instances = maps
-    return {i: SegmentEntry(i if i < INSTANCE else int(kinds[instances == i - INSTANCE][0]), False, None)
+    """The segments of an (H, W) map of segment ids, 0 = void."""
+    class_id, instance_id = maps
+    return {i: SegmentEntry(i if i < INSTANCE else int(class_id[instance_id == i - INSTANCE][0]), False, None)
             for i in np.unique(ids[ids > 0]).tolist()}
 
 

@@ -1,4 +1,1 @@
-"""Exported model folders."""
-from cups_train.export.run import run
-
-__all__ = ["run"]
+"""A trained network as a model folder: ONNX graph, card and, where asked for, a TensorRT engine."""

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from cups_train.folders.layout import CONFIG, LABELS, STATISTICS
 WIDTH, HEIGHT = 1080, 150  # of a bar chart, px
 MOST = 8  # instances of a frame from which frames are counted together
 MARGIN = 18  # px below the bars, for ids
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One class in a bar chart."""
+
+    id: int
+    value: float
+    color: str  # as CSS has it
+    marked: bool
 
 
 def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
@@ -30,8 +41,8 @@ def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
     by_area = sorted(found["classes"], key=lambda row: -row["area_share"])
     return {
         "verdict": found["gate"], "found": found, "rows": rows, "rule": split["rule"], "note": split["note"],
-        "ratios": bars([(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))),
-        "areas": bars([(r["id"], r["area_share"], colors[r["id"]], bool(r["isthing"])) for r in by_area], None),
+        "ratios": bars([Bar(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))),
+        "areas": bars([Bar(r["id"], r["area_share"], colors[r["id"]], bool(r["isthing"])) for r in by_area], None),
         "instances": instances_of_frames(run / "labels"),
     }
 
@@ -47,13 +58,12 @@ def split_line(split: dict[str, Any], psi: float) -> float | None:
     return float((min(things) + max(others)) / 2)
 
 
-def bars(values: list[tuple[int, float, str, bool]], line: float | None) -> dict[str, Any]:
-    """A bar chart: (class id, value, colour, marked) -> rectangles in px from the top left, and where the line is drawn."""
-    top = max([v for _, v, _, _ in values] + [line or 0.0, 1e-9])
+def bars(values: list[Bar], line: float | None) -> dict[str, Any]:
+    """A bar chart: rectangles in px from the top left, and where the line is drawn."""
+    top = max([bar.value for bar in values] + [line or 0.0, 1e-9])
     step = WIDTH / max(len(values), 1)
-    shown = [{"id": i, "x": round(n * step, 1), "width": round(0.8 * step, 1), "y": round(HEIGHT * (1 - value / top), 1),
-              "height": round(HEIGHT * value / top, 1), "color": color, "marked": marked, "value": value}
-             for n, (i, value, color, marked) in enumerate(values)]
+    shown = [{"x": round(n * step, 1), "width": round(0.8 * step, 1), "y": round(HEIGHT * (1 - bar.value / top), 1),
+              "height": round(HEIGHT * bar.value / top, 1), **asdict(bar)} for n, bar in enumerate(values)]
     return {"bars": shown, "width": WIDTH, "height": HEIGHT, "full": HEIGHT + MARGIN, "top": top, "line": line,
             "line_y": None if line is None else round(HEIGHT * (1 - line / top), 1)}
 

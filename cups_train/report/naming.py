@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cups_ros.types import Classes
 from cups_train.files import read_image, write_text
+from cups_train.folders.labels import class_path
 from cups_train.folders.layout import NAMES, NAMES_PAGE
 from cups_train.folders.names import names_yaml
 from cups_train.recording import Recording
@@ -42,6 +43,6 @@ def _some_frames(run: Path, recordings: list[Recording]) -> Iterator[tuple[np.nd
     """Left images and their label's class ids, of frames spread over each recording."""
     for recording in recordings:
         for stamp in recording.stamps[:: max(1, len(recording.stamps) // FRAMES)]:
-            path = run / "labels" / recording.name / f"{stamp.key}_class.png"
+            path = class_path(run / "labels" / recording.name, stamp.key)
             if path.is_file():
                 yield recording.left(stamp.key), read_image(path)

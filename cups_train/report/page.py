@@ -56,9 +56,9 @@ def _content(run: Path) -> dict[str, Any]:
     }
 
 
-def _training(stage: Path, title: str) -> tuple[str, list[dict[str, Any]], list[tuple[str, str]]]:
+def _training(stage: Path, title: str) -> dict[str, Any]:
     curves = [curve(name, points) for name, points in loss_curves(stage / layout.LOSSES)]
-    return title, curves, _pictures(stage / layout.OVERLAYS, last=True)
+    return {"title": title, "curves": curves, "pictures": _pictures(stage / layout.OVERLAYS, last=True)}
 
 
 def _answers(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -24,6 +24,15 @@ class _Detections:
     truths: int  # true things that are no crowd
 
 
+@dataclass(frozen=True)
+class _Overlap:
+    """A true segment that a detection touches."""
+
+    true: int
+    crowd: bool
+    iou: float  # with a crowd: the share of the detection inside it
+
+
 def average_precision(tables: Iterable[ImageTable], predicted_thing: Callable[[int], bool],
                       true_thing: Callable[[int], bool]) -> tuple[float, float] | None:
     """(AP at IoU 0.50:0.95, AP at 0.50) of all things as one class; None where the truth has no thing.
@@ -67,7 +76,7 @@ def _match_image(table: ImageTable, predicted_thing: Callable[[int], bool], true
     candidates = []
     for _, i in found:
         overlaps = sorted((rank[true], true, pixels) for true, pixels in shared[i] if true in rank)
-        candidates.append([(true, crowd, pixels / (area[i] if crowd else area[i] + true_area[true] - pixels))
+        candidates.append([_Overlap(true, crowd, pixels / (area[i] if crowd else area[i] + true_area[true] - pixels))
                            for (crowd, _), true, pixels in overlaps])
     hit, ignored = np.zeros((2, len(IOU_THRESHOLDS), len(found)), bool)
     for t, threshold in enumerate(IOU_THRESHOLDS):
@@ -75,21 +84,20 @@ def _match_image(table: ImageTable, predicted_thing: Callable[[int], bool], true
     return _Detections(np.array([score for score, _ in found]), hit, ignored, sum(not table.true_segments[i].iscrowd for i in truths))
 
 
-def _match_at(candidates: list[list[tuple[int, bool, float]]], threshold: float) -> tuple[list[bool], list[bool]]:
-    """(true id, crowd, IoU) of each detection, crowd last -> (matched, matched to crowd): the best free truth, a crowd only where no other fits."""
+def _match_at(candidates: list[list[_Overlap]], threshold: float) -> tuple[list[bool], list[bool]]:
+    """Overlaps of each detection, crowd last -> (matched, matched to crowd): the best free truth, a crowd only where no other fits."""
     taken: set[int] = set()
     hit, ignored = [], []
-    for options in candidates:
-        best: tuple[int, bool] | None = None
-        best_iou = threshold
-        for true, crowd, iou in options:
-            if (true in taken and not crowd) or iou < best_iou:
+    for overlaps in candidates:
+        best: _Overlap | None = None
+        for overlap in overlaps:
+            if (overlap.true in taken and not overlap.crowd) or overlap.iou < (threshold if best is None else best.iou):
                 continue
-            if best is not None and not best[1] and crowd:
+            if best is not None and not best.crowd and overlap.crowd:
                 break
-            best, best_iou = (true, crowd), iou
+            best = overlap
         hit.append(best is not None)
-        ignored.append(best is not None and best[1])
+        ignored.append(best is not None and best.crowd)
         if best is not None:
-            taken.add(best[0])
+            taken.add(best.true)
     return hit, ignored

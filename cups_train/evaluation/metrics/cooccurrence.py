@@ -58,17 +58,26 @@ def image_tables(result: ResultIndex, truth: ResultIndex, workers: int = 1) -> I
         raise ResultError(f"expected a result for each of the {len(truth.frames)} images of {truth.name}, "
                           f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} "
                           f"(folders joined by commas are paired by position)")
-    jobs = [(key, result.frames[key], truth.frames[key]) for key in sorted(truth.frames)]
+    jobs = [_Job(key, result.frames[key], truth.frames[key]) for key in sorted(truth.frames)]
     yield from progress(map_frames(_table, jobs, workers), "evaluate", total=len(jobs))
 
 
-def _table(job: tuple[FrameKey, FrameEntry, FrameEntry]) -> ImageTable:
-    key, result, truth = job
+@dataclass(frozen=True)
+class _Job:
+    """One image to compare."""
+
+    key: FrameKey
+    result: FrameEntry
+    truth: FrameEntry
+
+
+def _table(job: _Job) -> ImageTable:
+    result, truth = job.result, job.truth
     predicted, true = _read_ids(result), _read_ids(truth)
     if predicted.shape != true.shape:
         (height, width), (found_height, found_width) = true.shape, predicted.shape
         raise ResultError(f"expected {result.image} at the size of its truth, {width} x {height}, found {found_width} x {found_height}")
-    table = ImageTable(key, *count_pairs(predicted, true), result.segments, truth.segments)
+    table = ImageTable(job.key, *count_pairs(predicted, true), result.segments, truth.segments)
     for ids, frame in ((table.predicted, result), (table.true, truth)):
         if unknown := sorted(set(ids.tolist()) - set(frame.segments) - {VOID_SEGMENT}):
             raise ResultError(f"expected every id of {frame.image} in its segments_info, found {unknown[:5]} without an entry")
@@ -76,6 +85,7 @@ def _table(job: tuple[FrameKey, FrameEntry, FrameEntry]) -> ImageTable:
 
 
 def _read_ids(frame: FrameEntry) -> np.ndarray:
+    """(H, W) int64 segment ids."""
     image = read_image(frame.image)
     if image.ndim != 3 or image.dtype != np.uint8:
         raise ResultError(f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} with {image.ndim} dimensions")

@@ -1,8 +1,7 @@
-"""Stage `export`: a checkpoint becomes a model folder, checked before it appears."""
+"""A checkpoint becomes a model folder, checked before it appears."""
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from cups_train.export.graph import INPUT, write_graph
 from cups_train.export.parity import LIMITS, compare, probe_images
 from cups_train.export.precision import in_half
 from cups_train.export.tensorrt import build_engine
-from cups_train.files import check_out, sha256, write_json
+from cups_train.files import beside, check_out, sha256, write_json
 from cups_train.folders.layout import INPUTS
 from cups_train.folders.names import under_names
 from cups_train.network import PanopticNetwork, load_checkpoint, read_checkpoint_metadata
@@ -29,7 +28,7 @@ PARITY_IMAGES = 4
 JOURNAL = {INPUTS}  # what a run folder has written before its stage starts
 
 
-def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None) -> None:
+def write_model_folder(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None) -> None:
     """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with torch.
 
     `named`: the classes with the names that a person has given since; none: as in the checkpoint.
@@ -41,23 +40,23 @@ def run(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named:
         spec = replace(spec, classes=under_names(spec.classes, named))
     network = load_checkpoint(checkpoint)
     network.spec = spec
-    beside = out.with_name(f".{os.getpid()}.{out.name}")
-    beside.mkdir(parents=True)
+    temporary = beside(out)
+    temporary.mkdir(parents=True)
     try:
         card = make_card(spec, config, run_name, facts)
         described = {key: card[key] for key in ("format", "name", "input", "classes", "thresholds", "weights", "training", "version")}
-        _write(network, beside / "model.onnx", described, config)
-        card["sha256"] = sha256(beside / "model.onnx")
-        write_json(beside / "model.json", card)
-        parity = compare(network, beside, _images(config, network))
+        _write(network, temporary / "model.onnx", described, config)
+        card["sha256"] = sha256(temporary / "model.onnx")
+        write_json(temporary / "model.json", card)
+        parity = compare(network, temporary, _images(config, network))
         parity.require(LIMITS[config.precision])
         card["parity"] = {**asdict(parity), "limits": asdict(LIMITS[config.precision])}
         if "tensorrt" in config.formats:
-            card["engine"] = build_engine(Graph(beside / "model.onnx", card["sha256"], card["precision"], INPUT), beside / "model.plan")
-        write_json(beside / "model.json", card)
-        _replace(beside, out)
+            card["engine"] = build_engine(Graph(temporary / "model.onnx", card["sha256"], card["precision"], INPUT), temporary / "model.plan")
+        write_json(temporary / "model.json", card)
+        _replace(out, temporary)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     logger.info("model in %s: %s", out, card["parity"])
 
 
@@ -88,11 +87,11 @@ def _images(config: ExportConfig, network: PanopticNetwork) -> list[np.ndarray]:
     return list(calibration_images(config.model_copy(update={"calibration_frames": PARITY_IMAGES}), size))
 
 
-def _replace(beside: Path, out: Path) -> None:
+def _replace(out: Path, new: Path) -> None:
     if out.exists():
-        old = out.with_name(f".{os.getpid()}.old.{out.name}")
+        old = beside(out)
         out.rename(old)
-        beside.rename(out)
+        new.rename(out)
         shutil.rmtree(old)
     else:
-        beside.rename(out)
+        new.rename(out)

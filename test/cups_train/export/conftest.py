@@ -1,0 +1,21 @@
+"""A small random network, exported once."""
+import pytest
+import torch
+
+from cups_ros.types import Classes, PseudoClass
+from cups_train.config import ExportConfig
+from cups_train.export.model_folder import write_model_folder
+from cups_train.network import NetworkSpec, build_network, save_checkpoint
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A small random network, exported once: (network, folder of the checkpoint)."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("export")
+    classes = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in range(1, 6)))
+    spec = NetworkSpec(classes, 64, 96, "resnet18", "group", 16, 16, 1, 16, 16, 8, (("start.pth", "CC0"),))
+    network = build_network(spec, seed=1).eval()
+    save_checkpoint(network, folder / "checkpoint.safetensors", step=5)
+    write_model_folder(folder / "checkpoint.safetensors", folder / "model", ExportConfig(score=0.3), "demo")
+    return network, folder
