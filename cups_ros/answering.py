@@ -65,7 +65,7 @@ class Answering:
         live = parts.live()
         try:
             image = self._rectified(rgb_from(frame.message, live.max_megapixels))
-            merge = parts.model.start(image, live.thresholds(parts.model.thresholds))
+            rest = parts.model.start(image, live.thresholds(parts.model.thresholds))
         except (MessageError, CalibrationError) as error:
             self._report("malformed", f"malformed image: {error}")
         except EngineFailure as failure:
@@ -75,16 +75,17 @@ class Answering:
         except Exception as error:  # one bad frame must not end the node
             self._report("failed", f"{type(error).__name__}: {error}")
         else:
-            return lambda: self._finish(frame, live, image, merge)
+            return lambda: self._finish(frame, live, image, rest)
         return None
 
     def clock_jumped(self) -> None:
         """The ROS clock went backwards or was changed; from any thread."""
         self._clock_jumped.set()
 
-    def _finish(self, frame: Frame, live: Live, image: np.ndarray, merge: Callable[[], Panoptic]) -> None:
+    def _finish(self, frame: Frame, live: Live, image: np.ndarray, rest: Callable[[], Panoptic]) -> None:
+        """image: (H, W, 3) uint8 RGB; `rest` gives its panoptic map."""
         try:
-            panoptic = self._answer(frame, live, merge)
+            panoptic = self._answer(frame, live, rest)
         except Exception as error:  # as above
             self._report("failed", f"{type(error).__name__}: {error}")
             return
@@ -93,9 +94,9 @@ class Answering:
         except Exception as error:  # the answer itself is out already
             self._report("", f"{type(error).__name__}: {error}")
 
-    def _answer(self, frame: Frame, live: Live, merge: Callable[[], Panoptic]) -> Panoptic:
+    def _answer(self, frame: Frame, live: Live, rest: Callable[[], Panoptic]) -> Panoptic:
         parts, header = self._parts, frame.message.header
-        panoptic = merge()
+        panoptic = rest()
         self._watch_time(stamp_ns(header))
         if live.track:
             panoptic = parts.tracker.update(panoptic, stamp_ns(header))
@@ -111,6 +112,7 @@ class Answering:
             parts.placing.answer(panoptic, header)
 
     def _rectified(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> the same size."""
         if self._parts.lens is None:
             return image
         lens = self._parts.lens()

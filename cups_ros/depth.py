@@ -75,6 +75,7 @@ def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
 
 
 def _at_size(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) -> (height, width) as `size` says, nearest."""
     if labels.shape == size:
         return labels
     return np.asarray(cv2.resize(labels, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT))

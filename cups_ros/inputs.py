@@ -37,7 +37,8 @@ class Receivers:
 def lens_from(message: CameraInfo) -> Lens:
     """The lens through which a camera's images are seen: `roi` and `binning` as sensor_msgs/CameraInfo defines them. Raises CalibrationError."""
     matrices = (tuple(float(value) for value in matrix) for matrix in (message.d, message.k, message.r, message.p))
-    lens = Lens(message.width, message.height, message.distortion_model.lower(), *matrices)
+    d, k, r, p = matrices
+    lens = Lens(height=message.height, width=message.width, model=message.distortion_model.lower(), d=d, k=k, r=r, p=p)
     roi = message.roi
     window = (roi.x_offset, roi.y_offset, roi.width or message.width, roi.height or message.height)  # 0: all of it
     return lens.shown(window, (message.binning_x or 1, message.binning_y or 1))

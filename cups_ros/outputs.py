@@ -89,7 +89,7 @@ class Outputs:
             self._publishers["panoptic"].publish(messages.panoptic_message(panoptic, header))
 
     def others(self, panoptic: Panoptic, image: np.ndarray, header: Header, alpha: float) -> None:
-        """Publish the same for tools that know nothing of us: class map, instance map, detections, coloured picture."""
+        """Publish the same for tools that know nothing of us: class map, instance map, detections, coloured picture. image: (H, W, 3)."""
         for name, pixels, encoding in (("semantic", panoptic.class_id, "mono8"), ("instance", panoptic.instance_id, "mono16")):
             if self.wants(name):
                 self._publishers[name].publish(messages.image_message(pixels, encoding, header))

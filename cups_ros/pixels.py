@@ -14,7 +14,7 @@ def new_map(size: tuple[int, int], dtype: type[np.generic]) -> np.ndarray:
 
 
 def container(pixels: np.ndarray) -> array.array | None:
-    """The array.array that holds exactly these pixels, in their order; None where they lie elsewhere."""
+    """The array.array that holds exactly the pixels of a map (H, W) or (H, W, C), in their order; None where they lie elsewhere."""
     owner = pixels.base
     while isinstance(owner, np.ndarray):
         owner = owner.base

@@ -22,7 +22,7 @@ REPEATED_LOG_S = 5.0
 STOP_TIMEOUT_S = 5.0
 
 
-class Answer(NamedTuple):
+class Waiting(NamedTuple):
     """A panoptic map that waits for its depth."""
 
     panoptic: Panoptic
@@ -37,12 +37,12 @@ class Placing:
         """`camera` gives the rectified camera, None before a camera_info came; `limits` tolerance [s] and farthest depth [m]."""
         self._publish, self._camera, self._health, self._logger = publish, camera, health, logger
         self._farthest_m = lambda: limits()[1]
-        self._pairing: Pairing[Answer, Image | DisparityImage] = Pairing(round(limits()[0] * 1e9))
-        self._worker: NewestWorker[tuple[Answer, Image | DisparityImage]] = NewestWorker(self._place, "placing")
+        self._pairing: Pairing[Waiting, Image | DisparityImage] = Pairing(round(limits()[0] * 1e9))
+        self._worker: NewestWorker[tuple[Waiting, Image | DisparityImage]] = NewestWorker(self._place, "placing")
 
     def answer(self, panoptic: Panoptic, header: Header) -> None:
         """An answer was published."""
-        self._met(self._pairing.add_left(stamp_ns(header), Answer(panoptic, header)))
+        self._met(self._pairing.add_left(stamp_ns(header), Waiting(panoptic, header)))
 
     def depth(self, message: Image | DisparityImage) -> None:
         """A depth or disparity image came."""
@@ -57,20 +57,20 @@ class Placing:
         self._health.count("unmeasured", self._worker.stop(STOP_TIMEOUT_S))
         self.forget()
 
-    def _met(self, result: tuple[tuple[Answer, Image | DisparityImage] | None, int]) -> None:
+    def _met(self, result: tuple[tuple[Waiting, Image | DisparityImage] | None, int]) -> None:
         pair, lost = result
         replaced = pair is not None and self._worker.offer(pair)
         if lost + replaced:
             self._health.count("unmeasured", lost + replaced)
 
-    def _place(self, pair: tuple[Answer, Image | DisparityImage]) -> None:
-        answer, message = pair
+    def _place(self, pair: tuple[Waiting, Image | DisparityImage]) -> None:
+        waiting, message = pair
         try:
             camera = self._camera()
             if camera is None:
                 raise MessageError(NO_CAMERA)
-            found = places(answer.panoptic, depth_from(message), camera, self._farthest_m())
-            self._publish(found, answer.header)
+            found = places(waiting.panoptic, depth_from(message), camera, self._farthest_m())
+            self._publish(found, waiting.header)
             self._health.count("measured")
         except Exception as error:  # one bad depth image must not end the thread
             text = f"no positions: {error}"

@@ -81,6 +81,7 @@ def _is_pinhole(lens: Lens) -> bool:
 
 @lru_cache(maxsize=8)
 def _maps(lens: Lens, pinhole: Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """The two maps of cv2.remap, (H, W, 2) int16 and (H, W) uint16."""
     k, r, target = (np.reshape(matrix, (3, 3)) for matrix in (lens.k, lens.r if any(lens.r) else IDENTITY, pinhole))
     d, size = np.array(lens.d, np.float64), (lens.width, lens.height)
     if lens.model in FISHEYE and d.any():

@@ -58,7 +58,7 @@ class Tracker:
         return Panoptic(panoptic.class_id, panoptic.instance_id, segments)
 
     def _follow(self, things: list[Segment], boxes: np.ndarray, pairs: dict[int, int], stamp_ns: int) -> dict[int, int]:
-        """Carry the tracks on, begin new ones; instance id -> track id."""
+        """Carry the tracks on, begin new ones; boxes: (N, 4) -> instance id: track id."""
         tracks, ids = [], {}
         of_thing = {thing: track for track, thing in pairs.items()}
         for number, thing in enumerate(things):
@@ -92,6 +92,7 @@ def assign(overlaps: np.ndarray, least: float) -> dict[int, int]:
 
 
 def _seen(track: Track, box: np.ndarray, stamp_ns: int) -> Track:
+    """The track after its object was seen in `box`, (4,)."""
     seconds = (stamp_ns - track.stamp_ns) * 1e-9
     if seconds <= 0:
         return replace(track, box=box, missed=0)

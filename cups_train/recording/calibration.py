@@ -43,8 +43,8 @@ def calibration_from_message(message: Any, topic: str) -> Calibration:
     """Raises RecordingError where P or K is missing or the lens model is unknown."""
     d, k, r, p = (tuple(float(v) for v in np.ravel(a)) for a in (message.d, message.k, message.r, message.p))
     try:
-        return Calibration(int(message.width), int(message.height), str(message.distortion_model).lower(), d, k, r if any(r) else IDENTITY, p,
-                           topic, str(message.header.frame_id))
+        return Calibration(height=int(message.height), width=int(message.width), model=str(message.distortion_model).lower(), d=d, k=k,
+                           r=r if any(r) else IDENTITY, p=p, topic=topic, frame_id=str(message.header.frame_id))
     except CalibrationError as error:
         raise RecordingError(f"{error} on {topic}; calibrate the pair and record camera_info again, "
                              "or record rectified images (image_rect)") from error

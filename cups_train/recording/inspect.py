@@ -87,18 +87,28 @@ def inspect(path: Path, config: RecordingConfig) -> Inspection:
         chosen = choose_stereo(path, config)
         recording = open_recording(path, config)
         cameras = tuple(_camera(path, camera) for camera in (chosen.left, chosen.right))
-        rows, standing, motion = measure(recording)
+        seen = look_at_samples(recording)
     except RecordingError as error:
         return Inspection(path, name, duration, reports, (), None, (0, 0), 0, 0.0, 0, None, None, None, (), str(error))
     images = times[chosen.left.image].stamp_ns.size, times[chosen.right.image].stamp_ns.size
     following = int(recording.follows.sum())
-    warnings, problem = _judge(recording, reports, images, rows, following)
+    warnings, problem = _judge(recording, reports, images, seen, following)
     return Inspection(path, name, duration, reports, cameras, recording.camera, images, len(recording), recording.step_ns / 1e6, following,
-                      rows[0] if rows else None, standing, motion, warnings, problem)
+                      seen.off_px, seen.standing, seen.motion_px, warnings, problem)
 
 
-def measure(recording: Recording) -> tuple[tuple[float, float] | None, float | None, float | None]:
-    """((median |dy|, median disparity), standing share, median corner motion) [px] of a few evenly spaced pairs; None: nothing to track."""
+@dataclass(frozen=True)
+class Sampled:
+    """What a few evenly spaced pairs show; None: nothing to track."""
+
+    off_px: float | None  # median |dy| of corners between left and right
+    disparity_px: float | None  # their median
+    standing: float | None  # share of the steps in which the car stands
+    motion_px: float | None  # median way of the corners from t to t+1
+
+
+def look_at_samples(recording: Recording) -> Sampled:
+    """Track corners of SAMPLES pairs, from left to right and from t to t+1."""
     rows = evenly_spaced(len(recording), SAMPLES)
     offsets, ways = [], []
     for row in rows:
@@ -106,14 +116,15 @@ def measure(recording: Recording) -> tuple[tuple[float, float] | None, float | N
         offsets.append(row_offset(now.left, now.right))
         if recording.stamps[row].follows:
             ways.append(corner_motion(now.left, recording.left(recording.stamps[row + 1].key)))
-    seen = [(offset[1], offset[2]) for offset in offsets if offset is not None]
+    seen = [offset for offset in offsets if offset is not None]
     moved = [way for way in ways if way is not None]
     still = STANDING_PX * recording.camera.width / 1280
-    return (tuple(np.median(seen, axis=0).tolist()) if seen else None,
-            float(np.mean([way < still for way in moved])) if moved else None, float(np.median(moved)) if moved else None)
+    return Sampled(float(np.median([offset.distance for offset in seen])) if seen else None,
+                   float(np.median([offset.disparity for offset in seen])) if seen else None,
+                   float(np.mean([way < still for way in moved])) if moved else None, float(np.median(moved)) if moved else None)
 
 
-def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], rows: tuple[float, float] | None,
+def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], seen: Sampled,
            following: int) -> tuple[tuple[str, ...], str | None]:
     scale = recording.camera.width / 1280
     warnings = []
@@ -126,15 +137,16 @@ def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[
         warnings.append(f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: frames before a gap have no t+1")
     if lefts.duplicates or lefts.backwards:
         warnings.append(f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the first counts")
-    if rows is None:
+    if seen.off_px is None or seen.disparity_px is None:
         warnings.append("too little structure to compare left with right")
-    elif rows[1] < -1.0:
-        problem = f"expected objects further left in the right image, found a median disparity of {rows[1]:.1f} px: swap `--left` and `--right`"
-    elif rows[0] > ROWS_STOP_PX * scale:
-        problem = (f"expected left and right on the same rows, found them {rows[0]:.1f} px apart: calibrate the pair anew, "
+    elif seen.disparity_px < -1.0:
+        problem = (f"expected objects further left in the right image, found a median disparity of {seen.disparity_px:.1f} px: "
+                   "swap `--left` and `--right`")
+    elif seen.off_px > ROWS_STOP_PX * scale:
+        problem = (f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: calibrate the pair anew, "
                    "or record with the camera_info of these lenses")
-    elif rows[0] > ROWS_WARN_PX * scale:
-        warnings.append(f"left and right are {rows[0]:.1f} px off each other's rows: calibrate the pair anew for better depth")
+    elif seen.off_px > ROWS_WARN_PX * scale:
+        warnings.append(f"left and right are {seen.off_px:.1f} px off each other's rows: calibrate the pair anew for better depth")
     if not following:
         problem = "expected pairs that follow each other, found none: record at a steady rate, or raise `-o recording.max_gap`"
     return tuple(warnings), problem

@@ -1,6 +1,8 @@
 """Corners tracked between two images: how far a pair is off its rows, and whether the car moved."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -23,16 +25,25 @@ def track_corners(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(np.hstack([corners.reshape(-1, 2), moved.reshape(-1, 2)])[good])
 
 
-def row_offset(left: np.ndarray, right: np.ndarray) -> tuple[float, float, float] | None:
-    """(median dy, median |dy|, median disparity) [px] of the corners of a pair; None where too few are found. A rectified pair has dy = 0."""
+@dataclass(frozen=True)
+class RowOffset:
+    """Medians over the corners of a pair [px]; a rectified pair has dy = 0."""
+
+    dy: float
+    distance: float  # |dy|
+    disparity: float
+
+
+def row_offset(left: np.ndarray, right: np.ndarray) -> RowOffset | None:
+    """How far a pair, (H, W, 3) uint8 RGB each, is off its rows; None where too few corners are found."""
     tracks = track_corners(left, right)
     if len(tracks) < FEWEST:
         return None
     dy, disparity = tracks[:, 3] - tracks[:, 1], tracks[:, 0] - tracks[:, 2]
-    return float(np.median(dy)), float(np.median(np.abs(dy))), float(np.median(disparity))
+    return RowOffset(float(np.median(dy)), float(np.median(np.abs(dy))), float(np.median(disparity)))
 
 
 def corner_motion(now: np.ndarray, after: np.ndarray) -> float | None:
-    """Median way of the corners [px] from one image to the next; None where too few are found."""
+    """Median way of the corners [px] from one image to the next, (H, W, 3) uint8 RGB each; None where too few are found."""
     tracks = track_corners(now, after)
     return float(np.median(np.linalg.norm(tracks[:, 2:] - tracks[:, :2], axis=1))) if len(tracks) >= FEWEST else None

@@ -9,24 +9,24 @@ CHANNEL, MESSAGE, DATA_END = 0x04, 0x05, 0x0F  # opcodes, MCAP specification
 MAGIC_SIZE = 8
 RECORD = struct.Struct("<BQ")  # opcode, length
 MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
-Places = dict[tuple[str, int], list[tuple[int, int]]]
+Offsets = dict[tuple[str, int], list[tuple[int, int]]]
 
 
 def read_unchunked(path: Path, topic: str, log_ns: int) -> list[bytes]:
     """CDR bytes of the messages of a topic recorded at `log_ns`; empty where there are none outside chunks."""
     messages = []
     with path.open("rb") as file:
-        for offset, size in _places(path, path.stat().st_mtime_ns).get((topic, log_ns), ()):
+        for offset, size in _offsets(path, path.stat().st_mtime_ns).get((topic, log_ns), ()):
             file.seek(offset)
             messages.append(file.read(size))
     return messages
 
 
 @lru_cache(maxsize=16)
-def _places(path: Path, changed: int) -> Places:
+def _offsets(path: Path, changed: int) -> Offsets:
     """(topic, log time [ns]) to (offset, size) of its messages; only the heads of the records are read."""
     channels: dict[int, str] = {}
-    places: Places = {}
+    offsets: Offsets = {}
     with path.open("rb") as file:
         at = file.seek(MAGIC_SIZE)
         while len(head := file.read(RECORD.size)) == RECORD.size:
@@ -39,9 +39,9 @@ def _places(path: Path, changed: int) -> Places:
             elif opcode == MESSAGE:
                 number, _, log_ns, _ = MESSAGE_HEAD.unpack(file.read(MESSAGE_HEAD.size))
                 body = at + RECORD.size + MESSAGE_HEAD.size
-                places.setdefault((channels[number], log_ns), []).append((body, length - MESSAGE_HEAD.size))
+                offsets.setdefault((channels[number], log_ns), []).append((body, length - MESSAGE_HEAD.size))
             at = file.seek(at + RECORD.size + length)
-    return places
+    return offsets
 
 
 def _channel(record: bytes) -> tuple[int, str]:

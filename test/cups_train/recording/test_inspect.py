@@ -38,7 +38,8 @@ def _drive(bags, disparity=10, rows_off=0, ways=(0, 3, 6, 9), stamps=None):
 def test_row_offset_and_motion():
     wall = _wall()
     left, right = wall[10:130, :200], wall[7:127, 10:210]
-    dy, off, disparity = row_offset(left, right)
+    offset = row_offset(left, right)
+    dy, off, disparity = offset.dy, offset.distance, offset.disparity
     assert dy == pytest.approx(3, abs=0.1) and off == pytest.approx(3, abs=0.1) and disparity == pytest.approx(10, abs=0.1)
     assert corner_motion(left, wall[14:134, 3:203]) == pytest.approx(5, abs=0.1)  # 3 and 4 px
     assert row_offset(np.zeros_like(left), np.zeros_like(left)) is None
