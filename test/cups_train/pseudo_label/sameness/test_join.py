@@ -42,7 +42,7 @@ def test_a_kerb_keeps_apart_what_flow_joins() -> None:
     heights = {0: 0.0, 1: 0.12, 2: 0.01}
     assert join_classes(evidence(many), None, 2).table == (0, 0, 1)
     assert join_classes(evidence(many, heights), None, 2).table == (0, 1, 0)
-    assert join_classes(evidence(many, heights), None, 2, JoinOptions(step=0.2)).table == (0, 0, 1)
+    assert join_classes(evidence(many, heights), None, 2, JoinOptions(step=0.2, one_level=1.0)).table == (0, 0, 1)
 
 
 def test_clusters_that_are_left_out_have_no_class_and_those_without_pixels_that_of_the_nearest() -> None:
