@@ -36,7 +36,7 @@ def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[
 
 
 def _source(path: Path, topic: str) -> tuple[tuple[str, ...], Callable[[str], np.ndarray]]:
-    """Keys and how one image is read: a folder of images, one camera of a recording, or the left one of its stereo pair."""
+    """Keys and how one (H, W, 3) uint8 image is read: a folder of images, one camera of a recording, or the left one of its stereo pair."""
     if topic or is_image_folder(path):
         images = open_images(path, RecordingConfig(left=topic))
         return images.keys, lambda key: images.frame(key).image
@@ -45,7 +45,7 @@ def _source(path: Path, topic: str) -> tuple[tuple[str, ...], Callable[[str], np
 
 
 class Frames(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds a stream of images to the calibration, once."""
+    """Feeds a stream of images, (H, W, 3) uint8, to the calibration, once."""
 
     def __init__(self, name: str, images: Iterator[np.ndarray]) -> None:
         self.name, self.images = name, images
@@ -56,7 +56,10 @@ class Frames(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(graph: Path, images: Iterator[np.ndarray], out: Path) -> None:
-    """Write `graph` with int8 weights per channel and uint8 activations to `out`. First layer, predictors and box arithmetic stay float32."""
+    """Write `graph` with int8 weights per channel and uint8 activations to `out`; ranges are from `images`, (H, W, 3) uint8 of the input's size.
+
+    First layer, predictors and box arithmetic stay float32.
+    """
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         plain = Path(folder) / "plain.onnx"
         quant_pre_process(str(graph), str(plain), skip_symbolic_shape=True)

@@ -78,7 +78,7 @@ def _write(network: PanopticNetwork, graph: Path, metadata: dict[str, Any], conf
 
 
 def _images(config: ExportConfig, network: PanopticNetwork) -> list[np.ndarray]:
-    """What the parity check looks at: images of the calibration where there are any, else patterns."""
+    """What the parity check looks at, (H, W, 3) uint8 of the input's size: images of the calibration where there are any, else patterns."""
     size = (network.spec.height, network.spec.width)
     if config.calibration is None:
         return probe_images(*size)

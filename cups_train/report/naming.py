@@ -40,7 +40,7 @@ def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes)
 
 
 def _some_frames(run: Path, recordings: list[Recording]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Left images and their label's class ids, of frames spread over each recording."""
+    """(H, W, 3) uint8 left images with the (H, W) uint8 class ids of their labels, of frames spread over each recording."""
     for recording in recordings:
         for stamp in recording.stamps[:: max(1, len(recording.stamps) // FRAMES)]:
             path = class_path(run / "labels" / recording.name, stamp.key)
