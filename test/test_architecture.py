@@ -137,7 +137,6 @@ def test_stages_meet_in_folders_alone():
     assert met == []
 
 
-@pytest.mark.xfail(reason="semantics still lies in a row")
 def test_chains_of_imports_are_short():
     """Of modules of cups_train, each imported as the one before it is read."""
 

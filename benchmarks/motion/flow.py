@@ -22,8 +22,8 @@ import yaml
 
 from cups_train.config import MotionConfig, RecordingConfig
 from cups_train.files import read_image, read_json
+from cups_train.flow.fill import fill_disparity
 from cups_train.flow.open import scene_flow
-from cups_train.flow.sgm import fill_disparity
 from cups_train.recording import open_recording
 from cups_train.types import StereoCamera, StereoFrame
 

@@ -6,8 +6,9 @@ from functools import partial
 from cups_train.flow.camera_motion import camera_motion, rigid_flow
 from cups_train.flow.dis import candidates, consistent, grey_of, measured_near, nearest_back
 from cups_train.flow.fields import Disparity, Fields, Memory, TwoWayFlow
+from cups_train.flow.fill import fill_disparity
 from cups_train.flow.select import fuse, look_at
-from cups_train.flow.sgm import CHECK_PX, fill_disparity, left_right_check, match_both_ways
+from cups_train.flow.sgm import CHECK_PX, left_right_check, match_both_ways
 from cups_train.geometry.warp import warp
 from cups_train.types import StereoFrame
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cups_ros.types import Classes
-from cups_train.config import NetworkConfig
+from cups_train.config.network import NetworkConfig
 from cups_train.errors import ModelError
 from cups_train.network.backbone import WIDTHS
 

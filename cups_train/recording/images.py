@@ -11,7 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from cups_train.config import RecordingConfig
+from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import STORAGE, read_index
 from cups_train.recording.calibration import rectification

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cups_train.config import RecordingConfig
+from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.picks import evenly_spaced
 from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, TopicIndex, first_message, list_topics, read_index

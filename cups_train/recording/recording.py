@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cups_train.config import RecordingConfig
+from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.geometry.se3 import inverse, transform
 from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index, stream

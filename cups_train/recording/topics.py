@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cups_train.config import RecordingConfig
+from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, deserialize, first_message, list_topics
 from cups_train.recording.calibration import Calibration, baseline, read_calibration

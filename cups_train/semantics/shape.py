@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cups_train.flow.sgm import fill_disparity
+from cups_train.flow.fill import fill_disparity
 from cups_train.geometry.ground import Ground, find_ground
 from cups_train.semantics.structure import log_inverse_depth, structure_channels
 from cups_train.types import StereoCamera

@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_train.flow.sgm import fill_disparity
+from cups_train.flow.fill import fill_disparity
 from cups_train.types import StereoCamera
 
 KERB, KNEE = 0.045, 0.35  # m over the ground: above, it is no road; above, it stands on the ground

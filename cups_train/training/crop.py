@@ -4,8 +4,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_train.network import to_step
-from cups_train.network.spec import SIZE_STEP
+from cups_train.network.spec import SIZE_STEP, to_step
 from cups_train.training.sample import Sample
 
 AREA_FRACTION = (0.7, 1.0)  # of the largest window with the network's aspect ratio (CUPS, stage 2)

@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cups_train.flow.sgm import disparity, fill_disparity
+from cups_train.flow.sgm import disparity
 
 
 def test_disparity_of_a_shifted_texture_reaches_the_left_border_of_what_both_see():
@@ -13,9 +13,3 @@ def test_disparity_of_a_shifted_texture_reaches_the_left_border_of_what_both_see
     found, ok = disparity(left, right, 0.15)
     assert np.median(found[ok]) == pytest.approx(7, abs=0.1)
     assert ok[:, 12:190].mean() > 0.9 and not ok[:, :5].any()
-
-
-def test_filling_takes_the_further_neighbour():
-    disp = np.array([[9, 0, 4, 0], [0, 0, 0, 0]], np.float32)
-    assert fill_disparity(disp, disp > 0).tolist() == [[9, 4, 4, 4], [9, 4, 4, 4]]
-    assert not fill_disparity(np.ones((2, 2), np.float32), np.zeros((2, 2), bool)).any()
