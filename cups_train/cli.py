@@ -146,16 +146,16 @@ def _training(args: argparse.Namespace) -> None:
     from cups_train import pipeline
     from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
-    from cups_train.training.distributed import take_place
+    from cups_train.training.distributed import join_processes
 
     run_folder = RunFolder.open(args.run)
     config = run_folder.config(args.override, args.config)
     recordings, stage = recordings_of(run_folder, config), {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command]
-    with take_place(config.device) as place:
-        if place.first:
+    with join_processes(config.device) as process:
+        if process.first:
             RunFolder.create(args.run, config)
         stage(pipeline.Run(run_folder, recordings, config))
-        if place.first:
+        if process.first:
             pipeline.write_report(run_folder)
 
 

@@ -152,24 +152,25 @@ def take_published_labels(run: Run, published: Path) -> None:
 
 def bootstrap(run: Run) -> None:
     """Stage 2: panoptic bootstrapping on the pseudo labels."""
-    from cups_train import bootstrap as stage
+    from cups_train.bootstrap import LabelledRecordings
+    from cups_train.bootstrap import bootstrap as stage
 
-    work, config = run.work, run.config
+    config = run.config
     inputs = _inputs("bootstrap", run, config.bootstrap, network=_settings(config.network))
     with _training("bootstrap", run, inputs) as folder:
         if folder is not None:
-            stage.run(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged(), folder, config.network, config.bootstrap,
-                      work.seed, work.device)
+            labelled = LabelledRecordings(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged())
+            stage(labelled, folder, config.network, config.bootstrap, run.work)
 
 
 def self_train(run: Run) -> None:
     """Stage 3: self-training on all frames."""
-    from cups_train import self_train as stage
+    from cups_train.self_train import self_train as stage
 
-    work, config = run.work, run.config.self_train
+    config = run.config.self_train
     with _training("self_train", run, _inputs("self_train", run, config)) as folder:
         if folder is not None:
-            stage.run(run.recordings, run.folder.checkpoint("bootstrap"), folder, config, work.seed, work.device)
+            stage(run.recordings, run.folder.checkpoint("bootstrap"), folder, config, run.work)
 
 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
@@ -248,16 +249,16 @@ def write_report(run_folder: RunFolder) -> Path:
 @contextmanager
 def _training(stage: str, run: Run, inputs: dict[str, Any]) -> Iterator[Path | None]:
     """`RunFolder.making` for all processes that torchrun started: the first alone keeps the journal, the others are told what it decided."""
-    from cups_train.training.distributed import take_place
+    from cups_train.training.distributed import join_processes
 
-    with take_place(run.work.device) as place:
-        if place.first:
+    with join_processes(run.work.device) as process:
+        if process.first:
             with run.folder.making(stage, inputs, run.work.seed) as folder:
-                place.told(folder is not None)
+                process.told(folder is not None)
                 yield folder
         else:
-            yield run.folder.stage(stage) if place.told(False) else None
-        place.wait()
+            yield run.folder.stage(stage) if process.told(False) else None
+        process.wait()
 
 
 def _inputs(stage: str, run: Run, section: Section, **more: Any) -> dict[str, Any]:

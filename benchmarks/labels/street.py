@@ -19,7 +19,8 @@ from typing import Any, get_args
 import numpy as np
 
 from cups_ros.types import Classes
-from cups_train import bootstrap, pipeline, pseudo_label
+from cups_train import pipeline, pseudo_label
+from cups_train.bootstrap import LabelledRecordings, bootstrap
 from cups_train.config import Config, load_config
 from cups_train.evaluation import baseline
 from cups_train.evaluation.predict import Predictor, predict
@@ -34,6 +35,7 @@ from cups_train.folders.run import RunFolder
 from cups_train.folders.stages import ANSWERING
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
+from cups_train.work import work_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,7 +116,8 @@ def supervised(out: Path, train: Part, config: Config) -> Path:
     classes = Classes.from_json(read_json(train.truths[0] / PANOPTIC)["categories"])
     for recording, truth in progress(list(zip(train.recordings, train.truths, strict=True)), "truth as labels"):
         write_truth_labels(recording, truth, classes, labels / recording.name)
-    return bootstrap.run(train.recordings, labels, classes, folder, config.network, config.bootstrap, config.seed, config.device)
+    labelled = LabelledRecordings(train.recordings, labels, classes)
+    return bootstrap(labelled, folder, config.network, config.bootstrap, work_of(config))
 
 
 def write_truth_labels(recording: Recording, truth: Path, classes: Classes, folder: Path) -> None:

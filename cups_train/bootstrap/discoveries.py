@@ -9,11 +9,11 @@ from cups_ros.fusion import Letterbox, fuse
 from cups_ros.types import Classes, RawOutput, Thresholds
 from cups_train.network import PanopticNetwork
 from cups_train.training.batch import image_batch
-from cups_train.training.copy_paste import PasteSource, new_rows, sources_of
+from cups_train.training.copy_paste import Cutout, cutouts_of, new_rows
 from cups_train.training.sample import Sample, boxes_of
 
 
-def discovered(network: PanopticNetwork, samples: list[Sample], score: float, threads: ThreadPoolExecutor) -> list[PasteSource]:
+def discovered(network: PanopticNetwork, samples: list[Sample], score: float, threads: ThreadPoolExecutor) -> list[Cutout]:
     """Objects that the network finds with more than `score` in clean samples, beside those of the pseudo labels."""
     if not network.spec.classes.things:
         return []
@@ -22,10 +22,10 @@ def discovered(network: PanopticNetwork, samples: list[Sample], score: float, th
     answers = [found.raw_output(row) for row in range(len(samples))]
     classes = network.spec.classes
     lists = threads.map(lambda row: new_objects(samples[row], answers[row], classes, score), range(len(samples)))
-    return [source for sources in lists for source in sources]
+    return [cutout for cutouts in lists for cutout in cutouts]
 
 
-def new_objects(sample: Sample, answer: RawOutput, classes: Classes, score: float) -> list[PasteSource]:
+def new_objects(sample: Sample, answer: RawOutput, classes: Classes, score: float) -> list[Cutout]:
     """The predictions above `score` whose box has an IoU below 0.5 with every pseudo object's."""
     size = sample.semantic.shape
     panoptic = fuse(answer, classes, Thresholds(score=score), Letterbox(size, size))
@@ -36,4 +36,4 @@ def new_objects(sample: Sample, answer: RawOutput, classes: Classes, score: floa
     for number, segment in enumerate(fresh, 1):
         instance[panoptic.instance_id == segment.instance_id] = number
     thing = np.array([classes.things.index(s.class_id) for s in fresh], np.int64)
-    return sources_of(Sample(sample.image, sample.semantic, instance, thing))
+    return cutouts_of(Sample(sample.image, sample.semantic, instance, thing))

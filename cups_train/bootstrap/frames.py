@@ -20,20 +20,29 @@ from cups_train.training.sample import Sample, label_sample, without_slivers
 class TrainingFrame:
     """One frame with its label."""
 
-    recording: int  # place of its recording in the list
+    recording: int  # index of its recording in the list
     label: LabelledFrame
     has_object: bool  # an instance of a thing class
 
 
-def index_frames(recordings: Sequence[Recording], labels: Path, classes: Classes) -> list[TrainingFrame]:
+@dataclass(frozen=True, eq=False)
+class LabelledRecordings:
+    """Recordings with their pseudo labels."""
+
+    recordings: Sequence[Recording]
+    labels: Path  # holds a label folder NAME for each recording
+    classes: Classes  # of the labels
+
+
+def index_frames(labelled: LabelledRecordings) -> list[TrainingFrame]:
     """All frames that have labels, in order. Raises ResultError where a recording has no label folder."""
     frames = []
-    for number, recording in enumerate(recordings):
-        for label in read_labels(labels / recording.name):
-            has_object = any(classes.is_thing(instance.class_id) for instance in label.instances)
+    for number, recording in enumerate(labelled.recordings):
+        for label in read_labels(labelled.labels / recording.name):
+            has_object = any(labelled.classes.is_thing(instance.class_id) for instance in label.instances)
             frames.append(TrainingFrame(number, label, has_object))
     if not frames:
-        raise ResultError(f"expected labelled frames in {labels}, found none; make them with `cups-train pseudo-label`")
+        raise ResultError(f"expected labelled frames in {labelled.labels}, found none; make them with `cups-train pseudo-label`")
     return frames
 
 
@@ -48,7 +57,7 @@ class Schedule:
 
     @classmethod
     def of(cls, frames: list[TrainingFrame], empty_share: float, seed: int) -> Schedule:
-        """Where one kind of frame does not exist, the other kind is all that is drawn."""
+        """Where there are no frames with objects, or none without, the others are all that is drawn."""
         with_object, empty = tuple(f for f in frames if f.has_object), tuple(f for f in frames if not f.has_object)
         return cls(with_object, empty, 1.0 if not with_object else 0.0 if not empty else empty_share, seed)
 
@@ -59,23 +68,22 @@ class Schedule:
             return self._shuffled(self.empty, empties, "empty")
         return self._shuffled(self.with_object, number - empties, "with object")
 
-    def _shuffled(self, frames: tuple[TrainingFrame, ...], number: int, kind: str) -> TrainingFrame:
-        epoch, place = divmod(number, len(frames))
-        return frames[int(generator(self.seed, kind, epoch).permutation(len(frames))[place])]
+    def _shuffled(self, frames: tuple[TrainingFrame, ...], number: int, concern: str) -> TrainingFrame:
+        epoch, position = divmod(number, len(frames))
+        return frames[int(generator(self.seed, concern, epoch).permutation(len(frames))[position])]
 
 
 @dataclass(frozen=True, eq=False)
 class Loader:
     """Reads frames with their labels as samples of the network's input size."""
 
-    recordings: Sequence[Recording]
-    classes: Classes
+    labelled: LabelledRecordings
     size: Size
     ignore_unknown: bool
 
     def load(self, frame: TrainingFrame, rng: np.random.Generator) -> Sample:
         """A random window in the network's aspect ratio, flipped for half of the samples."""
-        recording = self.recordings[frame.recording]
+        recording = self.labelled.recordings[frame.recording]
         image, (class_map, instance_map) = recording.left(frame.label.key), frame.label.maps()
         if image.shape[:2] != class_map.shape:
             raise ResultError(f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.label.key} of {recording.name}, found "
@@ -85,4 +93,4 @@ class Loader:
         if rng.random() < 0.5:
             image, class_map, instance_map = (np.ascontiguousarray(array[:, ::-1]) for array in (image, class_map, instance_map))
         image, class_map, instance_map = resize_image(image, self.size), resize_labels(class_map, self.size), resize_labels(instance_map, self.size)
-        return without_slivers(label_sample(image, class_map, instance_map, self.classes, self.ignore_unknown), self.ignore_unknown)
+        return without_slivers(label_sample(image, class_map, instance_map, self.labelled.classes, self.ignore_unknown), self.ignore_unknown)

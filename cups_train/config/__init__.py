@@ -11,6 +11,7 @@ from cups_train.config.section import Section
 from cups_train.config.self_train import SelfTrainConfig
 from cups_train.config.semantics import SemanticsConfig
 from cups_train.config.settings import Config
+from cups_train.config.training import TrainingConfig
 
 __all__ = ["BootstrapConfig", "Config", "ExportConfig", "LabelConfig", "MotionConfig", "NetworkConfig", "RecordingConfig", "RenderConfig",
-           "Section", "SelfTrainConfig", "SemanticsConfig", "dump_config", "load_config"]
+           "Section", "SelfTrainConfig", "SemanticsConfig", "TrainingConfig", "dump_config", "load_config"]

@@ -22,6 +22,15 @@ NMS_IOU = 0.5
 CANDIDATES = 300  # proposals that reach the last NMS
 
 
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Objects of a batch (B, N), or of one image (N), whose score is 0 where there is none."""
+
+    boxes: Tensor  # (..., N, 4) px
+    scores: Tensor  # (..., N), falling
+    thing: Tensor  # (..., N) int64, index into classes.things
+
+
 class BoxHead(nn.Module):
     """One stage: RoI features -> class logits (R, T + 1), background last, and deltas (R, 4)."""
 
@@ -99,8 +108,8 @@ class Cascade(nn.ModuleList):
         return found
 
     def detect(self, levels: tuple[Tensor, ...], boxes: Tensor, valid: Tensor, size: tuple[int, int],
-               count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Proposals (B, N, 4), valid (B, N) -> boxes (B, count, 4), scores (B, count), thing index (B, count). Fixed shapes."""
+               count: int) -> Detections:
+        """Proposals (B, N, 4), valid (B, N) -> (B, count) detections. Fixed shapes."""
         batch, number = boxes.shape[:2]
         probability = torch.zeros((), device=boxes.device)
         for stage, head in enumerate(self):
@@ -111,7 +120,7 @@ class Cascade(nn.ModuleList):
         return best_detections(boxes, scores, count)
 
 
-def best_detections(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def best_detections(boxes: Tensor, scores: Tensor, count: int) -> Detections:
     """NMS over all objects, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T), probabilities of the thing classes.
 
     An object's score is the probability that it is any thing, its class the likeliest one. The published rule takes each class's own probability:
@@ -124,8 +133,8 @@ def best_detections(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, 
     chosen = choose(keep, min(count, score.shape[1]))
     short = count - chosen.shape[1]
     kept = (score * keep).gather(1, chosen)
-    return (functional.pad(box.gather(1, chosen[:, :, None].expand(-1, -1, 4)), (0, 0, 0, short)),
-            functional.pad(kept, (0, short)), functional.pad(thing.gather(1, chosen), (0, short)))
+    return Detections(functional.pad(box.gather(1, chosen[:, :, None].expand(-1, -1, 4)), (0, 0, 0, short)),
+                      functional.pad(kept, (0, short)), functional.pad(thing.gather(1, chosen), (0, short)))
 
 
 def _stage_losses(logits: Tensor, deltas: Tensor, rois: list[Rois], targets: list[Target], weights: Tensor,

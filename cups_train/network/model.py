@@ -12,7 +12,7 @@ from torch.nn import functional
 from cups_ros.model import MASK_SIDE
 from cups_ros.types import RawOutput
 from cups_train.network.backbone import Backbone, normalise
-from cups_train.network.box_heads import Cascade, sample_rois
+from cups_train.network.box_heads import Cascade, Detections, sample_rois
 from cups_train.network.boxes import pyramid_anchors
 from cups_train.network.mask_head import MaskHead
 from cups_train.network.rpn import ProposalNetwork, rpn_losses, static_proposals, training_proposals
@@ -92,12 +92,12 @@ class PanopticNetwork(nn.Module):
         """Anchors of P2..P6 for these features."""
         return pyramid_anchors([tuple(x.shape[-2:]) for x in features.levels], self.spec.anchor_size, features.levels[0].device)
 
-    def detect(self, features: Features, anchors: tuple[Tensor, ...] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Boxes (B, K, 4), scores (B, K), thing index (B, K) int64, after NMS, padded with score 0."""
+    def detect(self, features: Features, anchors: tuple[Tensor, ...] | None = None) -> Detections:
+        """(B, K) detections after NMS, padded with score 0."""
         batch, count = features.levels[0].shape[0], self.spec.detections
         if not self.things:
             empty = torch.zeros(batch, count, device=features.levels[0].device)
-            return empty[:, :, None].expand(-1, -1, 4).clone(), empty, empty.long()
+            return Detections(empty[:, :, None].expand(-1, -1, 4).clone(), empty, empty.long())
         logits, deltas = self.rpn(features.levels)
         boxes, valid = static_proposals(logits, deltas, anchors or self.anchors(features), features.size, self.spec.proposals)
         return self.box_heads.detect(features.levels, boxes, valid, features.size, count)
@@ -119,12 +119,12 @@ class PanopticNetwork(nn.Module):
         if training:
             self.eval()
         features = self.features(images)
-        boxes, scores, thing = self.detect(features, anchors)
-        masks = self.masks(features, boxes, thing)
+        found = self.detect(features, anchors)
+        masks = self.masks(features, found.boxes, found.thing)
         semantic = self.stuff_ids[self.semantic(features).argmax(dim=1)]
         if training:
             self.train()
-        return RawTensors(boxes, scores, self.thing_ids[thing], masks, semantic)
+        return RawTensors(found.boxes, found.scores, self.thing_ids[found.thing], masks, semantic)
 
     def losses(self, images: Tensor, targets: list[Target], options: LossOptions = PUBLISHED) -> dict[str, Tensor]:
         """All losses by name; their plain sum is the loss (the weight of the semantic one is inside)."""

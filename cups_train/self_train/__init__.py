@@ -1,4 +1,4 @@
 """Stage 3: the network's heads learn from a slow copy of themselves that looks at every image several times."""
-from cups_train.self_train.run import run
+from cups_train.self_train.training import self_train
 
-__all__ = ["run"]
+__all__ = ["self_train"]

@@ -1,4 +1,4 @@
-"""The teacher's answer from several views of an image: sizes, each plain and mirrored; features are computed once a view (T18)."""
+"""The teacher's answer from several views of an image: sizes, each plain and mirrored; features are computed once a view."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import nms
 
-from cups_train.network import Features, PanopticNetwork, to_step
+from cups_train.network import Detections, Features, PanopticNetwork, to_step
 from cups_train.network.box_heads import NMS_IOU
 from cups_train.training.crop import Size
 
@@ -22,59 +22,55 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Consensus:
     """What all views together say about one image, in its own pixels."""
 
-    boxes: Tensor  # (N, 4) px
-    scores: Tensor  # (N,), descending
-    thing: Tensor  # (N,) int64, index into classes.things
+    found: Detections  # (N,)
     masks: Tensor  # (N, 28, 28) mean probabilities
     semantic: Tensor  # (S + 1, H, W) mean probabilities
 
 
 def view_sizes(size: Size, scales: tuple[float, ...]) -> list[Size]:
-    """Sizes of the views, multiples of 32 (T17), for a network input of `size`."""
+    """Sizes of the views, multiples of 32, for a network input of `size`."""
     return [(to_step(size[0] * scale), to_step(size[1] * scale)) for scale in scales]
 
 
 @torch.no_grad()
-def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: float) -> list[Answer]:
+def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: float) -> list[Consensus]:
     """Boxes of all views above `lowest` with one NMS over all of them, where the best box wins and names the thing (as in
     `best_detections`); the masks of these boxes and the semantic probabilities averaged over the views (CUPS, stage 3).
 
-    images: (B, 3, H, W) float 0..1; one answer an image.
+    images: (B, 3, H, W) float 0..1; one consensus an image.
     """
     views = [View(network.features(_resize(turned, size)), mirrored)
              for size in sizes for mirrored, turned in ((False, images), (True, images.flip(-1)))]
-    merged = _merge(network, views, tuple(images.shape[-2:]), lowest)
-    masks = _masks(network, views, merged, tuple(images.shape[-2:]))
-    semantic = _semantic(network, views, tuple(images.shape[-2:]))
-    return [Answer(*found, masks[row][: len(found[0])], semantic[row]) for row, found in enumerate(merged)]
+    size = tuple(images.shape[-2:])
+    all_found = detect_in_views(network, views, size, lowest)
+    masks, semantic = _masks(network, views, all_found, size), _semantic(network, views, size)
+    return [Consensus(found, masks[row][: len(found.boxes)], semantic[row]) for row, found in enumerate(all_found)]
 
 
-def _merge(network: PanopticNetwork, views: list[View], size: Size, lowest: float) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Boxes, scores and things of every image, from all its views."""
-    parts = []
-    for view in views:
-        boxes, scores, thing = network.detect(view.features)
-        parts.append((to_image(boxes, view, size), scores, thing))
-    boxes, scores, thing = (torch.cat(column, dim=1) for column in zip(*parts, strict=True))
-    merged = []
+def detect_in_views(network: PanopticNetwork, views: list[View], size: Size, lowest: float) -> list[Detections]:
+    """What all views find above `lowest`, one NMS over all of them: (N,) detections of each image of `size`."""
+    found = [network.detect(view.features) for view in views]
+    boxes = torch.cat([to_image(part.boxes, view, size) for part, view in zip(found, views, strict=True)], dim=1)
+    scores, thing = torch.cat([part.scores for part in found], dim=1), torch.cat([part.thing for part in found], dim=1)
+    kept_of_images = []
     for row in range(len(boxes)):
         sure = scores[row] > lowest
-        found = boxes[row][sure], scores[row][sure], thing[row][sure]
-        kept = nms(found[0], found[1], NMS_IOU)[: network.spec.detections]
-        merged.append((found[0][kept], found[1][kept], found[2][kept]))
-    return merged
+        sure_boxes, sure_scores = boxes[row][sure], scores[row][sure]
+        kept = nms(sure_boxes, sure_scores, NMS_IOU)[: network.spec.detections]
+        kept_of_images.append(Detections(sure_boxes[kept], sure_scores[kept], thing[row][sure][kept]))
+    return kept_of_images
 
 
-def _masks(network: PanopticNetwork, views: list[View], merged: list[tuple[Tensor, Tensor, Tensor]], size: Size) -> Tensor:
-    """Mean masks (B, N, 28, 28) of the merged boxes, N the most that an image has."""
-    most = max(len(boxes) for boxes, _, _ in merged)
-    boxes = torch.stack([functional.pad(b, (0, 0, 0, most - len(b))) for b, _, _ in merged])
-    thing = torch.stack([functional.pad(t, (0, most - len(t))) for _, _, t in merged])
+def _masks(network: PanopticNetwork, views: list[View], found: list[Detections], size: Size) -> Tensor:
+    """Mean masks (B, N, 28, 28) of the detections of each image, N the most that an image has."""
+    most = max(len(image.boxes) for image in found)
+    boxes = torch.stack([functional.pad(image.boxes, (0, 0, 0, most - len(image.boxes))) for image in found])
+    thing = torch.stack([functional.pad(image.thing, (0, most - len(image.thing))) for image in found])
     if most == 0:
-        return boxes.new_zeros(len(merged), 0, 1, 1)
+        return boxes.new_zeros(len(found), 0, 1, 1)
     total = boxes.new_zeros(())
     for view in views:
         masks = network.masks(view.features, to_view(boxes, view, size), thing)
@@ -103,6 +99,7 @@ def to_view(boxes: Tensor, view: View, size: Size) -> Tensor:
 
 
 def _mirrored(boxes: Tensor, width: int) -> Tensor:
+    """(..., 4) boxes of an image -> of its mirror image."""
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
 

@@ -1,4 +1,4 @@
-"""Copy-paste of objects, from pseudo labels or from confident predictions (CUPS, stage 2; faults T3, T7, T21 repaired)."""
+"""Copy-paste of objects, from pseudo labels or from confident predictions (CUPS, stage 2)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import numpy as np
 from cups_train.training.crop import resize_image, resize_labels
 from cups_train.training.sample import SOME_THING, Sample, boxes_of
 
-SMALLEST_SOURCE = 32 / 640  # shortest side of a source's box, share of the image height
+SMALLEST_CUTOUT = 32 / 640  # shortest side of a cutout's box, share of the image height
 SCALE = (0.25, 1.5)
 SAME_OBJECT_IOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class PasteSource:
+class Cutout:
     """An object cut out of an image: a copy, so that pasting cannot change it."""
 
     image: np.ndarray  # (h, w, 3) uint8 RGB
@@ -23,16 +23,16 @@ class PasteSource:
     thing: int  # index into classes.things
 
 
-def sources_of(sample: Sample) -> list[PasteSource]:
+def cutouts_of(sample: Sample) -> list[Cutout]:
     """The instances of a sample that are large enough in both directions."""
     boxes = boxes_of(sample.instance, len(sample.thing)).astype(int)
-    smallest = SMALLEST_SOURCE * sample.image.shape[0]
-    sources = []
+    smallest = SMALLEST_CUTOUT * sample.image.shape[0]
+    cutouts = []
     for row, (x1, y1, x2, y2) in enumerate(boxes):
         if min(x2 - x1, y2 - y1) > smallest:
             window = slice(y1, y2), slice(x1, x2)
-            sources.append(PasteSource(sample.image[window].copy(), sample.instance[window] == row + 1, int(sample.thing[row])))
-    return sources
+            cutouts.append(Cutout(sample.image[window].copy(), sample.instance[window] == row + 1, int(sample.thing[row])))
+    return cutouts
 
 
 def new_rows(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -47,33 +47,33 @@ def new_rows(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
     return (area > 0) & (iou.max(axis=1) < SAME_OBJECT_IOU)
 
 
-def paste_objects(target: Sample, sources: list[PasteSource], most: int, rng: np.random.Generator) -> Sample:
-    """Paste 1..most sources, drawn with replacement, over a sample; the argument stays as it is.
+def paste_objects(target: Sample, cutouts: list[Cutout], most: int, rng: np.random.Generator) -> Sample:
+    """Paste 1..most cutouts, drawn with replacement, over a sample; the argument stays as it is.
 
     What is pasted hides what was there: its pixels leave older instances and become "some thing". Instances that are
     hidden altogether are left without a pixel (see `without_slivers`).
     """
-    if not sources or most < 1:
+    if not cutouts or most < 1:
         return target
     image, semantic, instance = target.image.copy(), target.semantic.copy(), target.instance.copy()
     things = list(target.thing)
-    for choice in rng.integers(len(sources), size=int(rng.integers(1, most + 1))):
-        source = sources[choice]
-        pixels, mask = _vary(source, semantic.shape, rng)
+    for choice in rng.integers(len(cutouts), size=int(rng.integers(1, most + 1))):
+        cutout = cutouts[choice]
+        pixels, mask = _vary(cutout, semantic.shape, rng)
         top, left = (int(rng.integers(room + 1)) for room in np.subtract(semantic.shape, mask.shape))
         window = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
-        things.append(source.thing)
+        things.append(cutout.thing)
         cv2.copyTo(pixels, mask.astype(np.uint8), image[window])
         semantic[window][mask] = SOME_THING
         instance[window][mask] = len(things)
     return Sample(image, semantic, instance, np.array(things, np.int64))
 
 
-def _vary(source: PasteSource, room: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The source at a random scale and side, cut to the target's size from the top left."""
+def _vary(cutout: Cutout, room: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The cutout at a random scale and side, cut to the target's size from the top left."""
     scale, flip = rng.uniform(*SCALE), rng.random() < 0.5
-    size = tuple(max(1, round(side * scale)) for side in source.mask.shape)
-    pixels, mask = resize_image(source.image, size), resize_labels(source.mask, size)
+    size = tuple(max(1, round(side * scale)) for side in cutout.mask.shape)
+    pixels, mask = resize_image(cutout.image, size), resize_labels(cutout.mask, size)
     if flip:
         pixels, mask = pixels[:, ::-1], mask[:, ::-1]
     return np.ascontiguousarray(pixels[: room[0], : room[1]]), np.ascontiguousarray(mask[: room[0], : room[1]])

@@ -1,5 +1,7 @@
-"""Sizes, windows and resizing. Sizes are (height, width), windows (top, left, height, width) in pixels."""
+"""Sizes, windows and resizing. Sizes are (height, width)."""
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -9,7 +11,16 @@ from cups_train.training.sample import Sample
 
 AREA_FRACTION = (0.7, 1.0)  # of the largest window with the network's aspect ratio (CUPS, stage 2)
 Size = tuple[int, int]
-Window = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 def jitter_sizes(size: Size, scales: tuple[float, float]) -> list[Size]:
@@ -24,12 +35,12 @@ def jitter_sizes(size: Size, scales: tuple[float, float]) -> list[Size]:
 
 
 def random_window(image_size: Size, aspect: float, fraction: tuple[float, float], rng: np.random.Generator) -> Window:
-    """A window with `aspect` (width / height) at a random place; its area is U(fraction) of the largest such window."""
+    """A window with `aspect` (width / height), anywhere in the image; its area is U(fraction) of the largest such window."""
     height, width = image_size
     tallest, widest = min(float(height), width / aspect), min(float(width), height * aspect)
     side = float(rng.uniform(*fraction)) ** 0.5
     rows, columns = max(1, round(tallest * side)), max(1, round(widest * side))
-    return int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1)), rows, columns
+    return Window(int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1)), rows, columns)
 
 
 def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
@@ -50,8 +61,7 @@ def resize_labels(labels: np.ndarray, size: Size) -> np.ndarray:
 
 def cut(array: np.ndarray, window: Window) -> np.ndarray:
     """The window's part of an (H, W, ...) array, as a view."""
-    top, left, height, width = window
-    return array[top: top + height, left: left + width]
+    return array[window.top: window.top + window.height, window.left: window.left + window.width]
 
 
 def crop_sample(sample: Sample, window: Window, size: Size) -> Sample:
@@ -62,4 +72,4 @@ def crop_sample(sample: Sample, window: Window, size: Size) -> Sample:
 
 def whole(size: Size) -> Window:
     """The window of the whole image."""
-    return 0, 0, size[0], size[1]
+    return Window(0, 0, *size)

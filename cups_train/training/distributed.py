@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Place:
+class Process:
     """This process among all of a training."""
 
     device: torch.device
@@ -52,12 +52,12 @@ class Place:
 
 
 @contextmanager
-def take_place(device: torch.device | str) -> Iterator[Place]:
+def join_processes(device: torch.device | str) -> Iterator[Process]:
     """Join the process group where torchrun started several processes (WORLD_SIZE > 1), else stand alone."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     device = torch_device(str(device))
     if world == 1:
-        yield Place(device)
+        yield Process(device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -66,7 +66,7 @@ def take_place(device: torch.device | str) -> Iterator[Place]:
     if started:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Place(device, torch.distributed.get_rank(), world)
+        yield Process(device, torch.distributed.get_rank(), world)
     finally:
         if started:
             torch.distributed.destroy_process_group()
@@ -84,12 +84,12 @@ class Losses(nn.Module):
             return self.network.losses(images, targets, options)
 
 
-def losses_module(network: PanopticNetwork, place: Place, bf16: bool) -> nn.Module:
-    """The losses of a network at this place. bf16 takes effect on CUDA only; batch norms see all ranks there."""
-    on_cuda = place.device.type == "cuda"
-    if place.world > 1 and on_cuda:
+def losses_module(network: PanopticNetwork, process: Process, bf16: bool) -> nn.Module:
+    """The losses of a network in this process. bf16 takes effect on CUDA only; batch norms see all ranks there."""
+    on_cuda = process.device.type == "cuda"
+    if process.world > 1 and on_cuda:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)
     module = Losses(network, bf16 and on_cuda)
-    if place.world == 1:
+    if process.world == 1:
         return module
-    return DistributedDataParallel(module, [place.device] if on_cuda else None, find_unused_parameters=True)
+    return DistributedDataParallel(module, [process.device] if on_cuda else None, find_unused_parameters=True)

@@ -20,8 +20,8 @@ GAP = 4  # px
 def target_panoptic(sample: Sample, classes: Classes) -> Panoptic:
     """A sample's targets as a panoptic map; ignored pixels and things without an instance are void."""
     class_map = class_table(classes)[sample.semantic]
-    kinds = np.array([0, *(classes.things[thing] for thing in sample.thing)], np.uint8)
-    return panoptic_from_maps(np.where(sample.instance > 0, kinds[sample.instance], class_map), sample.instance, classes)
+    class_of_instance = np.array([0, *(classes.things[thing] for thing in sample.thing)], np.uint8)
+    return panoptic_from_maps(np.where(sample.instance > 0, class_of_instance[sample.instance], class_map), sample.instance, classes)
 
 
 def write_picture(path: Path, samples: list[Sample], network: PanopticNetwork) -> None:

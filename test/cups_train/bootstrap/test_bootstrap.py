@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from cups_ros.types import Classes, PseudoClass, RawOutput
-from cups_train import bootstrap
+from cups_train.bootstrap import LabelledRecordings, bootstrap
 from cups_train.bootstrap.discoveries import new_objects
 from cups_train.bootstrap.frames import Loader, Schedule, index_frames
 from cups_train.config import BootstrapConfig, NetworkConfig
@@ -20,7 +20,7 @@ from cups_train.errors import ResultError
 from cups_train.files import write_image, write_json
 from cups_train.training.sample import Sample, boxes_of
 from cups_train.training.state import load_state
-from cups_train.types import StereoCamera
+from cups_train.types import StereoCamera, Work
 
 # 1 sky, 3 ground, 2 and 4 things
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 40 * i)) for i in range(1, 5)))
@@ -84,11 +84,11 @@ def labels(tmp_path_factory) -> Path:
 
 
 def run(labels: Path, out: Path, config: BootstrapConfig) -> Path:
-    return bootstrap.run(RECORDINGS, labels, CLASSES, out, TINY, config, 7, "cpu")
+    return bootstrap(LabelledRecordings(RECORDINGS, labels, CLASSES), out, TINY, config, Work(7, 1, "cpu"))
 
 
 def test_index_and_schedule(labels):
-    frames = index_frames(RECORDINGS, labels, CLASSES)
+    frames = index_frames(LabelledRecordings(RECORDINGS, labels, CLASSES))
     assert len(frames) == 8 and sum(f.has_object for f in frames) == 6
     schedule = Schedule.of(frames, 0.25, 1)
     drawn = [schedule.draw(number) for number in range(80)]
@@ -99,11 +99,12 @@ def test_index_and_schedule(labels):
     for kind in (True, False):
         assert all(Schedule.of([f for f in frames if f.has_object == kind], 0.25, 1).draw(n).has_object == kind for n in range(5))
     with pytest.raises(ResultError, match="labels.json"):
-        index_frames([ToyRecording("other", (10, 10))], labels, CLASSES)
+        index_frames(LabelledRecordings([ToyRecording("other", (10, 10))], labels, CLASSES))
 
 
 def test_loaded_sample_shows_what_its_labels_say(labels):
-    loader, frames = Loader(RECORDINGS, CLASSES, (64, 128), True), index_frames(RECORDINGS, labels, CLASSES)
+    labelled = LabelledRecordings(RECORDINGS, labels, CLASSES)
+    loader, frames = Loader(labelled, (64, 128), True), index_frames(labelled)
     flips = set()
     for seed in range(12):
         sample = loader.load(frames[4 * (seed % 2)], np.random.default_rng(seed))
@@ -120,9 +121,10 @@ def test_loaded_sample_shows_what_its_labels_say(labels):
 
 def test_labels_of_another_size_are_refused(labels, tmp_path):
     shutil.copytree(labels / "square", tmp_path / "wide")
-    frame = index_frames(RECORDINGS[:1], tmp_path, CLASSES)[0]
+    labelled = LabelledRecordings(RECORDINGS[:1], tmp_path, CLASSES)
+    frame = index_frames(labelled)[0]
     with pytest.raises(ResultError, match="expected labels of 200x100 px for frame 000000 of wide, found 140x120"):
-        Loader(RECORDINGS, CLASSES, (64, 128), True).load(frame, np.random.default_rng(0))
+        Loader(labelled, (64, 128), True).load(frame, np.random.default_rng(0))
 
 
 def test_discoveries_are_confident_and_new():

@@ -71,11 +71,11 @@ def test_pieces_give_what_infer_gives_at_any_size(make_tiny_spec):
     network, images = build_network(make_tiny_spec()), torch.rand(1, 3, 50, 81)
     with torch.no_grad():
         features = network.features(images)
-        boxes, scores, thing = network.detect(features)
-        masks, semantic = network.masks(features, boxes, thing), network.semantic(features)
+        found = network.detect(features)
+        masks, semantic = network.masks(features, found.boxes, found.thing), network.semantic(features)
     raw = network.infer(images)
-    assert semantic.shape == (1, 4, 50, 81) and float(boxes[..., 0::2].max()) <= 81 and float(boxes[..., 1::2].max()) <= 50
-    assert torch.equal(raw.boxes, boxes) and torch.equal(raw.scores, scores) and torch.equal(raw.masks, masks)
+    assert semantic.shape == (1, 4, 50, 81) and float(found.boxes[..., 0::2].max()) <= 81 and float(found.boxes[..., 1::2].max()) <= 50
+    assert torch.equal(raw.boxes, found.boxes) and torch.equal(raw.scores, found.scores) and torch.equal(raw.masks, masks)
     assert torch.equal(raw.semantic, torch.tensor([0, 1, 3, 5], dtype=torch.int32)[semantic.argmax(dim=1)])
 
 
@@ -95,22 +95,23 @@ def test_static_proposals_are_those_of_a_plain_loop():
 def test_best_detections_are_those_of_nms_over_the_probability_of_any_thing():
     corner = torch.rand(1, 40, 2) * 60
     boxes, scores = torch.cat([corner, corner + 20], dim=2), torch.rand(1, 40, 3) / 3
-    found, score, thing = best_detections(boxes, scores, 12)
+    found = best_detections(boxes, scores, 12)
     any_thing = scores[0].sum(dim=1)
     kept = nms(boxes[0], any_thing, 0.5)[:12]
     short = 12 - len(kept)
-    assert torch.allclose(score[0], functional.pad(any_thing[kept], (0, short)))
-    assert thing[0, : len(kept)].tolist() == scores[0, kept].argmax(dim=1).tolist() and torch.allclose(found[0, : len(kept)], boxes[0, kept])
+    assert torch.allclose(found.scores[0], functional.pad(any_thing[kept], (0, short)))
+    assert found.thing[0, : len(kept)].tolist() == scores[0, kept].argmax(dim=1).tolist()
+    assert torch.allclose(found.boxes[0, : len(kept)], boxes[0, kept])
 
 
 def test_an_object_of_several_likely_classes_is_one_sure_object():
-    _, score, thing = best_detections(torch.tensor([[[0.0, 0, 9, 9]]]), torch.tensor([[[0.4, 0.45, 0.1]]]), 1)
-    assert score.item() == pytest.approx(0.95) and thing.item() == 1
+    found = best_detections(torch.tensor([[[0.0, 0, 9, 9]]]), torch.tensor([[[0.4, 0.45, 0.1]]]), 1)
+    assert found.scores.item() == pytest.approx(0.95) and found.thing.item() == 1
 
 
 def test_best_detections_are_padded_with_score_zero():
-    _, score, _ = best_detections(torch.tensor([[[0.0, 0, 9, 9], [0, 0, 9, 9]]]), torch.tensor([[[0.9], [0.8]]]), 4)
-    assert score[0].tolist() == pytest.approx([0.9, 0, 0, 0])
+    found = best_detections(torch.tensor([[[0.0, 0, 9, 9], [0, 0, 9, 9]]]), torch.tensor([[[0.9], [0.8]]]), 4)
+    assert found.scores[0].tolist() == pytest.approx([0.9, 0, 0, 0])
 
 
 def test_frozen_backbone_keeps_its_statistics_and_gradients_stay_in_the_heads(make_tiny_spec, make_target):

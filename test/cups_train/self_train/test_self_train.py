@@ -12,20 +12,23 @@ import torch
 from safetensors.torch import load_file
 
 from cups_ros.types import Classes, PseudoClass
-from cups_train import self_train
 from cups_train.config import SelfTrainConfig
-from cups_train.network import Features, NetworkSpec, build_network, load_checkpoint, save_checkpoint
+from cups_train.network import Detections, Features, NetworkSpec, build_network, load_checkpoint, save_checkpoint
+from cups_train.published import self_labels as published
 from cups_train.recording import Stamp
-from cups_train.self_train.self_labels import self_label, semantic_labels
+from cups_train.self_train import self_train
+from cups_train.self_train.self_labels import LabelRule, self_label, semantic_labels
 from cups_train.self_train.teacher import follow, make_teacher, momentum_for
 from cups_train.self_train.threshold import HeldThreshold, Watch
-from cups_train.self_train.views import Answer, View, _merge, look, to_image, to_view, view_sizes
+from cups_train.self_train.views import Consensus, View, detect_in_views, look, to_image, to_view, view_sizes
 from cups_train.training.journal import Journal
+from cups_train.types import Work
 
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 40 * i)) for i in range(1, 5)))
 SPEC = NetworkSpec(CLASSES, 64, 128, "resnet18", "group", 16, 16, 1, 16, 16, 8)
 SHORT = SelfTrainConfig(steps=4, batch=2, rois=16, scales=(0.75, 1.0), gamma=0.05, checkpoint_every=2, pictures_every=4, copy_paste=2,
                         jitter=(1.0, 1.0), lr=1e-3)
+WORK = Work(5, 1, "cpu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,23 @@ class ToyRecording:
 
     def left(self, key: str) -> np.ndarray:
         return np.random.default_rng(int(key)).integers(0, 256, (10, 20, 3), dtype=np.uint8).repeat(10, 0).repeat(9, 1)
+
+
+class Killed(Exception):
+    pass
+
+
+class MortalRecording(ToyRecording):
+    """The same images, but the training is killed where it reads those of the fourth step."""
+
+    def left(self, key: str) -> np.ndarray:
+        reads.append(key)
+        if len(reads) > 3 * SHORT.batch:
+            raise Killed
+        return super().left(key)
+
+
+reads: list[str] = []
 
 
 @pytest.fixture(autouse=True)
@@ -59,18 +79,19 @@ def start(tmp_path_factory) -> Path:
 def test_the_two_rules_of_semantic_labels():
     columns = [(.6, .3, .1), (.2, .5, .3), (.29, .2, .51), (.28, .24, .24), (.29, .26, .2)]
     probabilities = torch.tensor(columns).T.reshape(3, 1, 5)
-    assert semantic_labels(probabilities[:, :, :2], 0.5, "repaired").tolist() == [[0, 1]]
-    assert semantic_labels(probabilities, 0.5, "repaired").tolist() == [[0, 1, 2, 255, 255]]
-    assert semantic_labels(probabilities, 0.5, "reference").tolist() == [[0, 1, 2, 255, 1]]
+    assert semantic_labels(probabilities[:, :, :2], 0.5).tolist() == [[0, 1]]
+    assert semantic_labels(probabilities, 0.5).tolist() == [[0, 1, 2, 255, 255]]
+    assert published.semantic_labels(probabilities, 0.5).tolist() == [[0, 1, 2, 255, 1]]
 
 
 def test_self_label_draws_sure_instances_without_overlap():
     boxes = torch.tensor([[4.0, 4, 24, 24], [14, 4, 34, 24], [40, 4, 60, 24]])
-    answer = Answer(boxes, torch.tensor([0.95, 0.9, 0.6]), torch.tensor([1, 0, 0]), torch.ones(3, 28, 28), torch.zeros(3, 32, 64))
+    found = Detections(boxes, torch.tensor([0.95, 0.9, 0.6]), torch.tensor([1, 0, 0]))
+    teacher = Consensus(found, torch.ones(3, 28, 28), torch.zeros(3, 32, 64))
     semantic = np.full((32, 64), 2, np.uint8)
     image = np.zeros((32, 64, 3), np.uint8)
     for unsure, ignored in ((0.7, 0), (0.65, 0), (0.5, 400)):
-        sample = self_label(image, answer, semantic, CLASSES, (unsure, 0.7), ignore_unknown=True)
+        sample = self_label(image, teacher, semantic, LabelRule(CLASSES, 0.7, unsure, ignore_unknown=True))
         assert sample.thing.tolist() == [1, 0]
         assert np.bincount(sample.instance.ravel()).tolist() == [32 * 64 - 600, 400, 200]
         assert (sample.semantic[4:24, 40:60] == (255 if ignored else 2)).all()  # the third is unsure
@@ -78,7 +99,7 @@ def test_self_label_draws_sure_instances_without_overlap():
     thing_pixels = semantic.copy()
     thing_pixels[:, :60] = 0  # over the first two instances and much else
     for ignore in (True, False):
-        sample = self_label(image, answer, thing_pixels, CLASSES, (0.7, 0.7), ignore_unknown=ignore)
+        sample = self_label(image, teacher, thing_pixels, LabelRule(CLASSES, 0.7, 0.7, ignore_unknown=ignore))
         assert (sample.semantic[sample.instance > 0] == thing_pixels[sample.instance > 0]).all()
         assert (sample.semantic[(sample.instance == 0) & (thing_pixels == 0)] == (255 if ignore else 0)).all()
 
@@ -107,19 +128,19 @@ def test_boxes_go_to_a_mirrored_view_and_back():
 
 def test_views_that_disagree_about_the_kind_of_an_object_find_it_once():
     class TwoViews:
-        """Each view has its own answer."""
+        """Each view finds something else."""
 
         spec = SPEC
-        answers = [(torch.tensor([[[10.0, 10, 50, 50], [60, 10, 90, 40]]]), torch.tensor([[0.8, 0.3]]), torch.tensor([[0, 1]])),
+        found = [(torch.tensor([[[10.0, 10, 50, 50], [60, 10, 90, 40]]]), torch.tensor([[0.8, 0.3]]), torch.tensor([[0, 1]])),
                    (torch.tensor([[[78.0, 10, 118, 50], [2, 2, 30, 30]]]), torch.tensor([[0.9, 0.0]]), torch.tensor([[1, 0]]))]
 
         def detect(self, features):
-            return self.answers.pop(0)
+            return Detections(*self.found.pop(0))
 
     views = [View(Features((), (64, 128)), mirrored) for mirrored in (False, True)]
-    (boxes, scores, thing), = _merge(TwoViews(), views, (64, 128), 0.2)
-    assert boxes.tolist() == [[10, 10, 50, 50], [60, 10, 90, 40]]
-    assert scores.tolist() == pytest.approx([0.9, 0.3]) and thing.tolist() == [1, 1]
+    found, = detect_in_views(TwoViews(), views, (64, 128), 0.2)
+    assert found.boxes.tolist() == [[10, 10, 50, 50], [60, 10, 90, 40]]
+    assert found.scores.tolist() == pytest.approx([0.9, 0.3]) and found.thing.tolist() == [1, 1]
 
 
 def test_a_mirrored_image_gets_mirrored_answers(start):
@@ -130,34 +151,25 @@ def test_a_mirrored_image_gets_mirrored_answers(start):
     plain, mirrored = (look(network, x, sizes, 0.05)[0] for x in (image, image.flip(-1)))
     assert plain.semantic.shape == (3, 64, 128)
     assert torch.allclose(plain.semantic, mirrored.semantic.flip(-1), atol=1e-4)
-    assert len(plain.boxes) == len(mirrored.boxes) > 0
-    x1, y1, x2, y2 = mirrored.boxes.unbind(-1)
-    assert torch.allclose(plain.boxes, torch.stack([128 - x2, y1, 128 - x1, y2], dim=-1), atol=1e-2)
+    assert len(plain.found.boxes) == len(mirrored.found.boxes) > 0
+    x1, y1, x2, y2 = mirrored.found.boxes.unbind(-1)
+    assert torch.allclose(plain.found.boxes, torch.stack([128 - x2, y1, 128 - x1, y2], dim=-1), atol=1e-2)
     assert torch.allclose(plain.masks, mirrored.masks.flip(-1), atol=1e-3)
-    assert (plain.scores[:-1] >= plain.scores[1:]).all() and plain.scores.min() > 0.05
+    assert (plain.found.scores[:-1] >= plain.found.scores[1:]).all() and plain.found.scores.min() > 0.05
 
 
 def test_only_heads_change_and_a_killed_run_ends_like_one_that_was_not(start, tmp_path, monkeypatch):
-    whole = self_train.run([ToyRecording()], start, tmp_path / "whole", SHORT, 5, "cpu")
+    whole = self_train([ToyRecording()], start, tmp_path / "whole", SHORT, WORK)
     before, after = load_file(start), load_file(whole)
     changed = {name.split(".")[0] for name in before if digest(before[name]) != digest(after[name])}
     assert changed <= {"rpn", "box_heads", "mask_head", "semantic_head"} and {"rpn", "box_heads", "semantic_head"} <= changed
     norms = [name for name in before if name.startswith("semantic_head.levels") and before[name].dim() == 1]
     assert norms and all(torch.equal(before[name], after[name]) for name in norms)
 
-    class Killed(Exception):
-        pass
-
-    def kill(stage, state, *rest, real=self_train.run.__globals__["finish_step"]):
-        real(stage, state, *rest)
-        if state.step == 3:
-            raise Killed
-
-    monkeypatch.setitem(self_train.run.__globals__, "finish_step", kill)
     with pytest.raises(Killed):
-        self_train.run([ToyRecording()], start, tmp_path / "killed", SHORT, 5, "cpu")
-    monkeypatch.undo()
-    resumed = load_file(self_train.run([ToyRecording()], start, tmp_path / "killed", SHORT, 5, "cpu"))
+        self_train([MortalRecording()], start, tmp_path / "killed", SHORT, WORK)
+    assert [p.name for p in (tmp_path / "killed" / "state").iterdir()] == ["000002"]
+    resumed = load_file(self_train([ToyRecording()], start, tmp_path / "killed", SHORT, WORK))
     assert all(torch.equal(after[name], resumed[name]) for name in after)
     rows = [json.loads(line) for line in (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4] and {"instances", "ignored", "gamma"} <= rows[0].keys()
@@ -172,7 +184,7 @@ def digest(tensor: torch.Tensor) -> str:
 
 
 def test_no_steps_give_the_start_back(start, tmp_path):
-    done = self_train.run([ToyRecording()], start, tmp_path, SHORT.model_copy(update={"steps": 0}), 5, "cpu")
+    done = self_train([ToyRecording()], start, tmp_path, SHORT.model_copy(update={"steps": 0}), WORK)
     before, after = load_file(start), load_file(done)
     assert all(torch.equal(before[name], after[name]) for name in before)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from cups_ros.types import Classes, PseudoClass
-from cups_train.training.copy_paste import PasteSource, new_rows, paste_objects, sources_of
-from cups_train.training.crop import crop_sample, jitter_sizes, random_window, resize_labels
+from cups_train.training.copy_paste import Cutout, cutouts_of, new_rows, paste_objects
+from cups_train.training.crop import Window, crop_sample, jitter_sizes, random_window, resize_labels
 from cups_train.training.photometric import blend, photometric, shift_hue
 from cups_train.training.randomness import generator
 from cups_train.training.sample import Sample, boxes_of, label_sample, without_slivers
@@ -53,17 +53,18 @@ def test_boxes_are_half_open_and_slivers_go():
 def test_crop_keeps_aspect_and_area_fraction():
     rng = np.random.default_rng(0)
     windows = [random_window((640, 1280), 2.0, (0.7, 1.0), rng) for _ in range(1000)]
-    for top, left, height, width in windows:
-        assert abs(height / width - 0.5) < 0.002
-        assert 0.695 <= height * width / (640 * 1280) <= 1.0
-        assert 0 <= top <= 640 - height and 0 <= left <= 1280 - width
-    shares = [h * w / (640 * 1280) for _, _, h, w in windows]
+    for w in windows:
+        assert abs(w.height / w.width - 0.5) < 0.002
+        assert 0.695 <= w.height * w.width / (640 * 1280) <= 1.0
+        assert 0 <= w.top <= 640 - w.height and 0 <= w.left <= 1280 - w.width
+    shares = [w.height * w.width / (640 * 1280) for w in windows]
     assert abs(np.mean(shares) - 0.85) < 0.01
 
 
 def test_crop_of_another_aspect_is_the_largest_that_fits():
-    assert random_window((100, 400), 2.0, (1.0, 1.0), np.random.default_rng(1))[2:] == (100, 200)
-    assert random_window((300, 400), 2.0, (1.0, 1.0), np.random.default_rng(1))[2:] == (200, 400)
+    for image, size in (((100, 400), (100, 200)), ((300, 400), (200, 400))):
+        window = random_window(image, 2.0, (1.0, 1.0), np.random.default_rng(1))
+        assert (window.height, window.width) == size
 
 
 def test_sizes():
@@ -79,7 +80,7 @@ def test_labels_are_read_at_the_nearest_centre():
 def test_crop_sample_moves_image_and_labels_together():
     sample = blank(20, 40, (0,))
     sample.image[4:12, 10:20], sample.instance[4:12, 10:20] = 200, 1
-    cropped = crop_sample(sample, (2, 5, 16, 32), (32, 64))
+    cropped = crop_sample(sample, Window(2, 5, 16, 32), (32, 64))
     assert boxes_of(cropped.instance, 1).tolist() == [[10, 4, 30, 20]]
     assert (cropped.image[6:18, 12:28] == 200).all() and cropped.image[:3].max() == 0
 
@@ -88,7 +89,7 @@ def test_pasted_class_is_its_own_source_s():
     """A 10 px object first, a 60 px object second: what is pasted is the second, with the second's class (T3)."""
     sample = blank(640, 1280, (3, 8))
     sample.instance[10:20, 10:20], sample.instance[100:160, 200:260] = 1, 2
-    sources = sources_of(sample)
+    sources = cutouts_of(sample)
     assert [(s.thing, s.mask.shape) for s in sources] == [(8, (60, 60))]
     pasted = paste_objects(blank(640, 1280), sources, 8, np.random.default_rng(0))
     assert set(pasted.thing.tolist()) == {8}
@@ -97,7 +98,7 @@ def test_pasted_class_is_its_own_source_s():
 def test_paste_hides_what_was_there_and_changes_no_argument():
     target = blank(64, 64, (0,))
     target.instance[:], target.image[:] = 1, 50
-    source = PasteSource(np.full((40, 40, 3), 200, np.uint8), np.ones((40, 40), bool), 1)
+    source = Cutout(np.full((40, 40, 3), 200, np.uint8), np.ones((40, 40), bool), 1)
     pasted = paste_objects(target, [source], 1, np.random.default_rng(2))
     new = pasted.instance == 2
     assert pasted.thing.tolist() == [0, 1] and new.any()
@@ -111,7 +112,7 @@ def test_sources_are_copies():
     """The first paste into an image must not change what is pasted later (T7)."""
     sample = blank(64, 64, (0,))
     sample.instance[0:40, 0:40] = 1
-    source = sources_of(sample)[0]
+    source = cutouts_of(sample)[0]
     sample.instance[:], sample.image[:] = 0, 99
     assert source.mask.all() and source.image.max() == 0
 
@@ -119,7 +120,7 @@ def test_sources_are_copies():
 def test_no_source_no_paste_and_cut_at_the_border():
     target = blank(16, 16)
     assert paste_objects(target, [], 8, np.random.default_rng(0)) is target
-    wide = PasteSource(np.full((40, 200, 3), 9, np.uint8), np.ones((40, 200), bool), 1)
+    wide = Cutout(np.full((40, 200, 3), 9, np.uint8), np.ones((40, 200), bool), 1)
     for seed in range(20):
         pasted = paste_objects(target, [wide], 3, np.random.default_rng(seed))
         assert pasted.instance.max() == len(pasted.thing) <= 3

@@ -1,0 +1,22 @@
+"""Settings that both stages of training have."""
+from __future__ import annotations
+
+from pydantic import Field
+
+from cups_train.config.section import Section
+
+
+class TrainingConfig(Section):
+    """Training of the panoptic network."""
+
+    steps: int = Field(ge=0, description="training steps")
+    batch: int = Field(16, ge=1, description="images a step")
+    lr: float = Field(gt=0, description="learning rate of AdamW")
+    weight_decay: float = Field(1e-5, ge=0, description="weight decay; 0 for normalisation layers")
+    clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
+    rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
+    copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
+    jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
+    bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
+    checkpoint_every: int = Field(ge=1, description="steps between checkpoints")
+    pictures_every: int = Field(ge=1, description="steps between pictures of image, target and prediction")

@@ -1,0 +1,165 @@
+"""Stage 3: what a step learns from the teacher."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cups_train.config import SelfTrainConfig
+from cups_train.files import sha256
+from cups_train.folders.layout import CHECKPOINT
+from cups_train.network import Detections, LossOptions, PanopticNetwork, load_checkpoint
+from cups_train.published import self_labels as published
+from cups_train.recording import Recording
+from cups_train.self_train.self_labels import LabelRule, self_label, semantic_labels
+from cups_train.self_train.teacher import follow, make_teacher, momentum_for
+from cups_train.self_train.threshold import LOWEST, MOST_FIRST, HeldThreshold, Watch
+from cups_train.self_train.views import Consensus, look, view_sizes
+from cups_train.training.batch import image_batch
+from cups_train.training.copy_paste import Cutout, cutouts_of, paste_objects
+from cups_train.training.crop import Size, crop_sample, cut, jitter_sizes, random_window, resize_image
+from cups_train.training.loop import train
+from cups_train.training.panoptic import Lesson, PanopticTraining, crew_on
+from cups_train.training.photometric import photometric
+from cups_train.training.randomness import generator, torch_generator
+from cups_train.training.sample import IGNORE, Sample, without_slivers
+from cups_train.training.state import State
+from cups_train.types import Work
+
+STUDENT, TEACHER = "student", "teacher"
+CROP = (0.5, 1.0)  # short side of the student's crop, share of the labelled image's
+SEMANTIC_RULES = {"best": semantic_labels, "published": published.semantic_labels}
+
+
+def self_train(recordings: Sequence[Recording], start: Path, out: Path, config: SelfTrainConfig, work: Work) -> Path:
+    """Train the heads of the checkpoint `start` on all frames of the recordings; out/checkpoint.safetensors.
+
+    A killed run goes on from its last checkpoint and ends with the same weights as one that was not.
+    """
+    with crew_on(work.device) as crew:
+        first = Start(load_checkpoint(start, crew.process.device), sha256(start))
+        training = SelfTraining(config, "self_train", out, work.seed, crew, first, recordings)
+        train(training, training.plan)
+    return out / CHECKPOINT
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The network that stage 3 begins with."""
+
+    network: PanopticNetwork
+    sha256: str  # of its checkpoint
+
+
+@dataclass(eq=False)
+class SelfTraining(PanopticTraining[np.ndarray]):
+    """Images of all frames, labelled by a slow copy of the network that learns."""
+
+    config: SelfTrainConfig
+    start: Start
+    recordings: Sequence[Recording]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec = self.start.network.spec
+        self.input_size = spec.height, spec.width
+        self.view_sizes = view_sizes(self.input_size, self.config.scales)
+        self.frames = tuple((recording, stamp.key) for recording in self.recordings for stamp in recording.stamps)
+        self.momentum = momentum_for(self.config.steps, self.config.momentum)
+        self.threshold = HeldThreshold(min(MOST_FIRST, self.config.steps * self.config.batch * self.process.world // 4))
+        self.watch = Watch(self.journal, self.config.steps)
+
+    @property
+    def result(self) -> str:
+        return self.config.result
+
+    def begin(self, found: State | None) -> dict[str, PanopticNetwork]:
+        student = found.networks[STUDENT] if found else self.start.network
+        teacher = make_teacher(found.networks[TEACHER] if found else student)
+        student.freeze_backbone()
+        if found and found.memory:
+            self.threshold = HeldThreshold(**found.memory)
+        return {STUDENT: student, TEACHER: teacher}
+
+    def headline(self) -> str:
+        return f"{len(self.frames)} frames, views {self.view_sizes} plain and mirrored, momentum {self.momentum:.5f}"
+
+    def identity(self) -> dict[str, Any]:
+        config = self.config.model_dump(mode="json", exclude={"checkpoint_every", "pictures_every"})
+        recordings = [recording.fingerprint for recording in self.recordings]
+        return {"config": config, "seed": self.seed, "world": self.process.world, "start": self.start.sha256, "recordings": recordings}
+
+    def read(self, step: int, row: int) -> np.ndarray:
+        """(H, W, 3) image `row` of this process's batch: a frame's largest window in the network's aspect ratio, at the size of the largest view."""
+        number = (step * self.process.world + self.process.rank) * self.config.batch + row
+        epoch, position = divmod(number, len(self.frames))
+        recording, key = self.frames[int(generator(self.seed, "frames", epoch).permutation(len(self.frames))[position])]
+        image, size = recording.left(key), max(self.view_sizes)
+        window = random_window(image.shape[:2], size[1] / size[0], (1.0, 1.0), generator(self.seed, "window", number))
+        return resize_image(cut(image, window), size)
+
+    def look(self, step: int, items: list[np.ndarray]) -> Lesson:
+        """The teacher's labels of the images; their objects are pasted among them."""
+        samples, gamma = self.labels(step, items)
+        cutouts = [cutout for sample in samples for cutout in cutouts_of(sample)]
+        instances, ignored = sum(len(s.thing) for s in samples), float(np.mean([np.mean(s.semantic == IGNORE) for s in samples]))
+        self.watch.look(instances)
+        return Lesson(samples, cutouts, {"gamma": gamma, "instances": instances / len(samples), "ignored": ignored})
+
+    def labels(self, step: int, images: list[np.ndarray]) -> tuple[list[Sample], float]:
+        """The teacher's labels of (H, W, 3) images, and the score from which its instances became labels."""
+        config, device, teacher, gamma = self.config, self.process.device, self.networks[TEACHER], self.gamma(step)
+        lowest = LOWEST * gamma if config.hold else gamma
+        lowest = lowest if config.unsure is None else min(config.unsure, lowest)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16 and device.type == "cuda"):
+            seen = look(teacher, image_batch(images, device), self.view_sizes, lowest)
+        semantic = [SEMANTIC_RULES[config.semantic_rule](one.semantic, config.zeta).cpu().numpy() for one in seen]
+        hosted = [_to_host(one) for one in seen]
+        if config.hold:
+            gamma = self.threshold.hold(self.process.gather([one.found.scores.tolist() for one in hosted]), gamma)
+        unsure = gamma if config.unsure is None else min(config.unsure, gamma)
+        label = partial(self_label, rule=LabelRule(teacher.spec.classes, gamma, unsure, config.ignore_unknown_things))
+        return list(self.crew.threads.map(label, images, hosted, semantic)), gamma
+
+    def gamma(self, step: int) -> float:
+        """The instance threshold, which may rise with the rounds."""
+        return min(0.99, self.config.gamma + self.config.round_step * (step * self.config.rounds // self.config.steps))
+
+    def augment(self, step: int, lesson: Lesson) -> list[Sample]:
+        """Copy-paste among the batch, a crop of one size for each image, one size for all, photometric changes."""
+        rng = generator(self.seed, "size", step)
+        sizes = jitter_sizes(self.input_size, self.config.jitter)
+        size, share = sizes[int(rng.integers(len(sizes)))], float(rng.uniform(*CROP)) ** 2
+        vary = partial(self._augment, cutouts=lesson.cutouts, size=size, share=share)
+        return list(self.crew.threads.map(vary, [(step, self.process.rank, row) for row in range(len(lesson.samples))], lesson.samples))
+
+    def _augment(self, numbers: tuple[int, ...], sample: Sample, cutouts: list[Cutout], size: Size, share: float) -> Sample:
+        sample = paste_objects(sample, cutouts, self.config.copy_paste, generator(self.seed, "paste", *numbers))
+        window = random_window(sample.semantic.shape, size[1] / size[0], (share, share), generator(self.seed, "crop", *numbers))
+        sample = without_slivers(crop_sample(sample, window, size), ignore_unknown=True)
+        return replace(sample, image=photometric(sample.image, generator(self.seed, "light", *numbers)))
+
+    def options(self, step: int) -> LossOptions:
+        """drop_iou null: every proposal without a self-label is background (published); else only where the self-labels know that it is."""
+        drop = self.config.drop_iou
+        return LossOptions(rois=self.config.rois, drop_iou=drop, drop_rpn=drop is not None, known_background=drop is not None,
+                           generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank))
+
+    def learned(self, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
+        """The teacher follows."""
+        follow(self.networks[TEACHER], self.network, self.momentum)
+        return lesson.facts
+
+    def memory(self) -> dict[str, Any]:
+        return self.threshold.to_json()
+
+
+def _to_host(seen: Consensus) -> Consensus:
+    """The same on the CPU, but for the semantic probabilities, which stay where they are."""
+    found = seen.found
+    return Consensus(Detections(found.boxes.cpu(), found.scores.cpu(), found.thing.cpu()), seen.masks.cpu(), seen.semantic)
