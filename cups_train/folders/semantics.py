@@ -158,7 +158,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def read_array(path: Path, mapped: bool = False) -> np.ndarray:
-    """What `write_array` wrote; `mapped`: parts are read when they are used."""
+    """What `write_array` wrote, of any shape; `mapped`: parts are read when they are used."""
     array: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     return array
 

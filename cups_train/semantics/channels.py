@@ -21,7 +21,7 @@ def working_size(height: int, width: int, working_height: int) -> tuple[int, int
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H, W[, C]) at another size: area mean where it shrinks, bilinear where it grows."""
+    """(H, W) or (H, W, C) at another size: area mean where it shrinks, bilinear where it grows."""
     if image.shape[:2] == (height, width):
         return image
     shrinks = height < image.shape[0]

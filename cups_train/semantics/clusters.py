@@ -41,7 +41,7 @@ class Clusters:
 
     @classmethod
     def of(cls, scaler: Scaler, centres: np.ndarray, classes: np.ndarray) -> Clusters:
-        """Centres in any order; every class up to the last has one at least."""
+        """Centres (M, C) in any order, and (M,) the class of each; every class up to the last has one at least."""
         order = np.argsort(classes, kind="stable")
         return cls(scaler, centres[order], classes[order])
 

@@ -51,6 +51,7 @@ class Encoder(nn.Module):
         self.register_buffer("image_scale", torch.tensor([0.25, 0.25, 0.25]).view(1, 3, 1, 1))
 
     def features(self, images: Tensor, rows: Tensor) -> Tensor:
+        """(B, 3, h, w) and (B, 1, h, w) -> (B, channels, h/4, w/4)."""
         x = self.stem(torch.cat([(images - self.image_mean) / self.image_scale, rows], 1))
         levels = []
         for stage in self.stages:
@@ -63,6 +64,7 @@ class Encoder(nn.Module):
         return x
 
     def forward(self, images: Tensor, rows: Tensor) -> EncoderOutput:
+        """(B, 3, h, w) 0..1 and (B, 1, h, w) -1..1."""
         features = self.features(images, rows)
         return EncoderOutput(features, self.to_shape(features), self.to_moving(features)[:, 0], self.to_classes(features))
 

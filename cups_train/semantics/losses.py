@@ -24,14 +24,14 @@ def at_points(features: Tensor, points: Tensor) -> Tensor:
 
 
 def shape_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Smooth L1 over standardised shape channels; NaN targets do not count."""
+    """(B, SHAPE, h, w) twice: smooth L1 over standardised shape channels; NaN targets do not count."""
     known = torch.isfinite(target)
     error = functional.smooth_l1_loss(predicted, torch.where(known, target, predicted.detach()), reduction="sum")
     return error / known.sum().clamp(min=1)
 
 
 def moving_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy over cells whose motion is known (target 1 or 0, else negative).
+    """(B, h, w) twice: cross-entropy over cells whose motion is known (target 1 or 0, else negative).
 
     A still car is no proof against cars, so moving cells weigh more: MOVING_WEIGHT times.
     """

@@ -38,7 +38,7 @@ def structure_channels(height: np.ndarray, disparity: np.ndarray, camera: Stereo
 def raised(height: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two (h, w), 0 on the road and 1 above: a soft step at a kerb, wider where depth is less sure, and one at a knee's height.
 
-    height: (h, w) m over the ground; depth: (h, w) m.
+    height: (H, W) m over the ground; depth: (H, W) m.
     """
     return _step((height - KERB) / np.maximum(KERB_NOISE, NOISE_AT_DEPTH * depth)), _step((height - KNEE) / KNEE_NOISE)
 
@@ -46,7 +46,7 @@ def raised(height: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def column_reach(height: np.ndarray, log_disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two (h, w): highest and lowest height (m) of the cells of one depth above and below each cell; the ground itself reaches nowhere up.
 
-    height: (h, w) m over the ground; log_disparity: (h, w).
+    height: (H, W) m over the ground; log_disparity: (H, W).
     """
     top, base = height.copy(), height.copy()
     one = np.abs(np.diff(log_disparity, axis=0)) < ONE_DEPTH
@@ -59,7 +59,7 @@ def column_reach(height: np.ndarray, log_disparity: np.ndarray) -> tuple[np.ndar
 
 
 def row_length(log_disparity: np.ndarray) -> np.ndarray:
-    """(h, w) -> (h, w): cells of one depth side by side in each cell's row, itself among them."""
+    """(H, W) -> (H, W): cells of one depth side by side in each cell's row, itself among them."""
     one = np.abs(np.diff(log_disparity, axis=1)) < ONE_DEPTH / 2
     left, right = np.zeros_like(log_disparity), np.zeros_like(log_disparity)
     for column in range(1, log_disparity.shape[1]):

@@ -31,7 +31,7 @@ class View:
         return a[0, 0] * u + a[0, 2], a[1, 1] * v + a[1, 2]
 
     def inverse(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Working pixels -> pixels of the view."""
+        """Working pixels, arrays (N,) or of any shape -> pixels of the view."""
         a = self.affine
         return (u - a[0, 2]) / a[0, 0], (v - a[1, 2]) / a[1, 1]
 

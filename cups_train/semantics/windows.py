@@ -26,7 +26,7 @@ def blend(parts: np.ndarray, corners: list[tuple[int, int]], height: int, width:
 
 
 def whole_weight(disparity: np.ndarray, depth_scale: float) -> np.ndarray:
-    """(h, w) px -> (h, w): share of the whole image in the mix with windows: w = 1 / (1 + Z), Z in metres; infinitely far
+    """(H, W) px -> (H, W): share of the whole image in the mix with windows: w = 1 / (1 + Z), Z in metres; infinitely far
     (disparity 0) is 0 (DepthG's rule, repaired).
     """
     return (disparity / (disparity + np.float32(depth_scale))).astype(np.float32)

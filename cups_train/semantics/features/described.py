@@ -57,7 +57,7 @@ class DescribedFeatures(nn.Module):
 
 
 def factors_of(groups: Sequence[ChannelGroup]) -> np.ndarray:
-    """(channels,) roots of SHARES."""
+    """(C,) roots of SHARES, one a channel."""
     return np.concatenate([np.full(group.channels, np.sqrt(SHARES.get(group.name, 1.0)), np.float32) for group in groups])
 
 

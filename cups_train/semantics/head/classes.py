@@ -40,7 +40,7 @@ def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], settings: He
 
 
 def fit_centres(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) -> np.ndarray:
-    """(centres, code)."""
+    """(M, D) of the cluster probe."""
     return fit_probe(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 6])), network.spec.centres, np.random.default_rng([seed, 8]))
 
 
@@ -62,7 +62,7 @@ def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], settings: Hea
 
 
 def sample_codes(network: HeadNetwork, dense: Sequence[DenseFrame], most: int, rng: np.random.Generator) -> np.ndarray:
-    """(N, code) codes of cells drawn evenly from all frames."""
+    """(N, D) codes of cells drawn evenly from all frames."""
     rows = []
     for frame in dense:
         maps = frame.features()

@@ -60,6 +60,6 @@ def distil(alike: Tensor, codes: Tensor, shift: float) -> Tensor:
 
 
 def others(count: int, generator: torch.Generator) -> Tensor:
-    """(count,) a random other image for each; fixed points move on by one."""
+    """(B,) for `count` images: a random other one for each; fixed points move on by one."""
     order = torch.randperm(count, generator=generator)
     return torch.where(order == torch.arange(count), (order + 1) % count, order)

@@ -34,11 +34,11 @@ class DenseFrame:
         return read_array(dense_path(self.path, self.name), mapped=True)
 
     def inverse_depth(self) -> np.ndarray:
-        """(h, w) float32 1/m; 0 = infinitely far."""
+        """(H, W) float32 1/m of the grid; 0 = infinitely far."""
         return self._scene()[0]
 
     def height(self) -> np.ndarray:
-        """(h, w) float32 metres over the ground."""
+        """(H, W) float32 metres of the grid over the ground."""
         return self._scene()[1]
 
     def _scene(self) -> np.ndarray:

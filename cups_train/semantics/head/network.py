@@ -44,7 +44,7 @@ class Head(nn.Module):
         self.nonlinear = nn.Conv2d(channels, code, 1)
 
     def forward(self, features: Tensor, dropped: Tensor | None = None) -> Tensor:
-        """`dropped`: a second draw of the features for the two-layer part, in training."""
+        """(B, C, h, w) -> (B, code, h, w). dropped: a second draw of the features for the two-layer part, in training."""
         other = features if dropped is None else dropped
         return self.linear(features) + self.nonlinear(functional.relu(self.hidden(other)))
 
@@ -67,7 +67,7 @@ class HeadNetwork(nn.Module):
         return isinstance(self.features, DescribedFeatures)
 
     def forward(self, images: Tensor, rows: Tensor, *shape: Tensor) -> HeadOutput:
-        """Shape channels are taken by a network that `sees_shape`, which does without them, too."""
+        """(B, 3, h, w), (B, 1, h, w). Shape channels (B, SHAPE, h/4, w/4) are taken by a network that `sees_shape`, which does without them, too."""
         code = self.head(self.adapt(self.features(images, rows, *shape)))
         size = images.shape[-2] // CELL, images.shape[-1] // CELL
         if code.shape[-2:] != size:

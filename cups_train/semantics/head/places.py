@@ -14,7 +14,7 @@ FAR = 80.0  # m: what is further away, the sky too, is taken to be here
 
 
 def random_places(count: int, generator: torch.Generator) -> Tensor:
-    """(count, PLACES, 2) as (x, y) in -1..1."""
+    """(B, PLACES, 2) for `count` images, as (x, y) in -1..1."""
     return torch.rand(count, PLACES, 2, generator=generator) * 2 - 1
 
 

@@ -9,7 +9,7 @@ SHARPEST = (1.0, 200.0)  # range of the factor between cosine and logit
 
 
 def fit_probe(codes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(N, code) -> (count, code) unit centres that maximise the mean cosine of a code and its centre, largest cluster first.
+    """(N, D) -> (count, D) unit centres that maximise the mean cosine of a code and its centre, largest cluster first.
 
     That is STEGO's probe loss, solved as k-means on the sphere from a k-means++ start: no dead clusters.
     """
@@ -18,6 +18,7 @@ def fit_probe(codes: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
+    """(N, C) -> (N, C) float32 of length 1."""
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
 
