@@ -24,7 +24,7 @@ FEWEST, MOST = 14, 40  # classes that `auto` chooses from
 class JoinOptions:
     """What the evidence weighs."""
 
-    likeness: float = 0.1  # strength of two clusters that look the same and were never seen to change into one another
+    likeness: float = 0.2  # strength of two clusters that look the same and were never seen to change into one another
     step: float = 0.05  # m: levels further apart are two surfaces, half a kerb
     level: float = 0.2  # m: width of the middle 70 % of heights up to which a cluster is level
     two_levels: float = 0.02  # factor of the strength of two levels
