@@ -9,7 +9,7 @@ from cups_ros.types import Thresholds
 from cups_train import __version__
 from cups_train.config import ExportConfig
 from cups_train.export.graph import INPUT, OPSET
-from cups_train.network import NetworkSpec
+from cups_train.network.spec import NetworkSpec
 
 
 def thresholds(config: ExportConfig) -> Thresholds:

@@ -16,8 +16,8 @@ from cups_ros.types import Thresholds
 from cups_train.errors import ModelError
 from cups_train.export.layout import put_channels_last
 from cups_train.export.merge import Merge
-from cups_train.network import PanopticNetwork
 from cups_train.network.boxes import STRIDES, pyramid_anchors
+from cups_train.network.model import PanopticNetwork
 
 OPSET = 18
 INPUT = "image"

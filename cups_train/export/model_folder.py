@@ -20,7 +20,8 @@ from cups_train.export.tensorrt import build_engine
 from cups_train.files import beside, check_out, sha256, write_json
 from cups_train.folders.layout import INPUTS
 from cups_train.folders.names import under_names
-from cups_train.network import PanopticNetwork, load_checkpoint, read_checkpoint_metadata
+from cups_train.network.checkpoint import load_checkpoint, read_checkpoint_metadata
+from cups_train.network.model import PanopticNetwork
 
 logger = logging.getLogger(__name__)
 MODEL = {"model.json", "model.onnx", "model.plan"}

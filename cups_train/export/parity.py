@@ -12,7 +12,7 @@ from cups_ros.fusion import Letterbox, fuse
 from cups_ros.model import Model, load_model
 from cups_ros.types import RawOutput
 from cups_train.errors import ModelError
-from cups_train.network import PanopticNetwork
+from cups_train.network.model import PanopticNetwork
 
 LOW_SCORE = 0.05  # rows below are never drawn
 

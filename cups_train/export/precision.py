@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cups_train.network import PanopticNetwork
+from cups_train.network.model import PanopticNetwork
 
 HALF = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 SINGLE = (nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
