@@ -156,7 +156,7 @@ def bootstrap(run: Run) -> None:
     from cups_train.bootstrap import bootstrap as stage
 
     config = run.config
-    inputs = _inputs("bootstrap", run, config.bootstrap, network=_settings(config.network))
+    inputs = _inputs("bootstrap", run, config.bootstrap, network=settings_of(config.network))
     with _training("bootstrap", run, inputs) as folder:
         if folder is not None:
             labelled = LabelledRecordings(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged())
@@ -267,11 +267,11 @@ def _inputs(stage: str, run: Run, section: Section, **more: Any) -> dict[str, An
 
 
 def _told(run: Run, section: Section) -> dict[str, Any]:
-    return {"recordings": {r.name: r.fingerprint for r in run.recordings}, "settings": _settings(section),
+    return {"recordings": {r.name: r.fingerprint for r in run.recordings}, "settings": settings_of(section),
             "recording": run.config.recording.model_dump(mode="json"), "seed": run.config.seed}
 
 
-def _settings(section: Section) -> dict[str, Any]:
+def settings_of(section: Section) -> dict[str, Any]:
     """The section's values; a file of weights is known by what is in it, wherever it lies."""
     values = section.model_dump(mode="json")
     return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and value and Path(value).is_file() else value

@@ -8,7 +8,7 @@ import torch
 from cups_train.cli import main
 from cups_train.config import NetworkConfig, RenderConfig, SemanticsConfig
 from cups_train.files import read_image
-from cups_train.pipeline import _settings
+from cups_train.pipeline import settings_of
 from cups_train.render import render
 
 TINY = ["workers=1", "semantics.classes=8", "semantics.steps=2", "semantics.cluster_steps=60", "semantics.height=128", "semantics.channels=16",
@@ -139,7 +139,7 @@ def test_weights_are_known_by_what_is_in_them(tmp_path):
     here, there = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     here.write_bytes(b"one")
     there.write_bytes(b"one")
-    settings = [_settings(NetworkConfig(weights=path)) for path in (here, there)]
+    settings = [settings_of(NetworkConfig(weights=path)) for path in (here, there)]
     here.write_bytes(b"two")
-    assert settings[0] == settings[1] != _settings(NetworkConfig(weights=here))
-    assert _settings(NetworkConfig())["weights"] is None and _settings(SemanticsConfig(weights="timm:vit"))["weights"] == "timm:vit"
+    assert settings[0] == settings[1] != settings_of(NetworkConfig(weights=here))
+    assert settings_of(NetworkConfig())["weights"] is None and settings_of(SemanticsConfig(weights="timm:vit"))["weights"] == "timm:vit"
