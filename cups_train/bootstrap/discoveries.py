@@ -7,7 +7,7 @@ import numpy as np
 
 from cups_ros.fusion import Letterbox, fuse
 from cups_ros.types import Classes, RawOutput, Thresholds
-from cups_train.network import PanopticNetwork
+from cups_train.network.model import PanopticNetwork
 from cups_train.training.batch import image_batch
 from cups_train.training.copy_paste import Cutout, cutouts_of, new_rows
 from cups_train.training.sample import Sample, boxes_of

@@ -5,7 +5,7 @@ import copy
 
 import torch
 
-from cups_train.network import PanopticNetwork
+from cups_train.network.model import PanopticNetwork
 
 PUBLISHED_STEPS, PUBLISHED_MOMENTUM = 1500, 0.999
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cups_train.network import Target
+from cups_train.network.spec import Target
 from cups_train.training.sample import Sample, boxes_of
 
 AHEAD = 2  # steps prepared in advance

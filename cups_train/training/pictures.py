@@ -9,7 +9,7 @@ from cups_ros.colors import overlay
 from cups_ros.fusion import Letterbox, fuse, panoptic_from_maps
 from cups_ros.types import Classes, Panoptic, Thresholds
 from cups_train.files import write_image
-from cups_train.network import PanopticNetwork
+from cups_train.network.model import PanopticNetwork
 from cups_train.training.batch import image_batch
 from cups_train.training.sample import Sample, class_table
 
