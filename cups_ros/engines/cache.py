@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 from cups_ros.engines.engine import EngineError
@@ -27,7 +28,7 @@ def cached_plan(facts: dict[str, str]) -> Path:
 
 def write_plan(path: Path, plan: bytes) -> None:
     """Write whole or not at all, for several nodes that build at once. Raises EngineError."""
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")  # process ids are not unique among machines
     try:
         beside.write_bytes(plan)
         beside.replace(path)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from cups_train.errors import ModelError
-from cups_train.files import read_json, write_bytes, write_json
+from cups_train.files import beside, read_json, write_bytes, write_json
 from cups_train.folders.layout import CHECKPOINT
 from cups_train.network import PanopticNetwork, load_checkpoint, save_checkpoint
 
@@ -33,14 +33,14 @@ class State:
 def save_state(out: Path, state: State, identity: dict[str, Any], stage: str, result: str) -> None:
     """Write out/state/STEP, then out/checkpoint.safetensors (the network named `result`), then drop older states."""
     step = state.step
-    folder, beside = out / STATE / f"{step:06d}", out / STATE / f".{os.getpid()}.{step:06d}"
-    shutil.rmtree(beside, ignore_errors=True)
+    folder = out / STATE / f"{step:06d}"
+    unfinished = beside(folder)
     for name, network in state.networks.items():
-        save_checkpoint(network, beside / f"{name}.safetensors", step=step, stage=stage)
-    torch.save(state.optimiser, beside / OPTIMISER)
-    write_json(beside / FACTS, {"step": step, "networks": sorted(state.networks), "memory": state.memory, "identity": identity})
+        save_checkpoint(network, unfinished / f"{name}.safetensors", step=step, stage=stage)
+    torch.save(state.optimiser, unfinished / OPTIMISER)
+    write_json(unfinished / FACTS, {"step": step, "networks": sorted(state.networks), "memory": state.memory, "identity": identity})
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(beside, folder)
+    os.replace(unfinished, folder)
     publish(out, folder, result)
     for other in (out / STATE).iterdir():
         if other != folder:
