@@ -65,10 +65,21 @@ def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], 
             logger.setLevel(level)
     model = program.model_proto
     put_channels_last(model)
+    forget_sources(model)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     check_static(model)
     onnx.save(model, path)
+
+
+def forget_sources(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes of the code behind every node and value: it names folders of this machine, and the same network
+    exported elsewhere would be another file."""
+    for graph in (model.graph, *model.functions):
+        for part in (graph, *graph.node, *graph.value_info):
+            part.ClearField("metadata_props")
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.ClearField("metadata_props")
 
 
 def check_static(model: onnx.ModelProto) -> None:

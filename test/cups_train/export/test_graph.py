@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import onnx
 import pytest
 
+import cups_train
 from cups_train.errors import ModelError
 from cups_train.export.graph import check_static
 
@@ -23,3 +25,8 @@ def test_dynamic_graphs_are_refused():
     node = helper.make_node("NonZero", ["x"], ["y"])
     with pytest.raises(ModelError, match="NonZero"):
         check_static(helper.make_model(helper.make_graph([node], "g", [free], [])))
+
+
+def test_the_graph_names_no_folder_of_the_machine_that_wrote_it(exported):
+    written = (exported[1] / "model" / "model.onnx").read_bytes()
+    assert str(Path(cups_train.__file__).parents[1]).encode() not in written and b"stack_trace" not in written
