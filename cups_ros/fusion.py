@@ -1,6 +1,7 @@
 """Raw network outputs to one panoptic map: the only place where instances and stuff become one map."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 
 from cups_ros.boxes import Window, box_in_resized, box_of
 from cups_ros.pixels import new_map
-from cups_ros.types import Classes, Panoptic, RawOutput, Segment, Thresholds
+from cups_ros.types import Classes, KnownInstance, Panoptic, RawOutput, Segment, Thresholds
 
 
 @dataclass(frozen=True)
@@ -91,25 +92,25 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
     return Panoptic(class_map, instance_map, (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
 
 
-def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, classes: Classes,
-                       scores: dict[int, float] | None = None, tracks: dict[int, int] | None = None) -> Panoptic:
+def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Mapping[int, KnownInstance], classes: Classes) -> Panoptic:
     """Maps of classes and instances -> a Panoptic with its segments.
 
-    class_id: (H, W) with 0 = void; instance_id: (H, W), 0 on stuff. Thing pixels without an instance become void,
-    as does the instance id of stuff pixels; scores and tracks are by instance id (1.0 and 0 where unknown).
-    Merged classes take the class that stands for them.
+    class_id: (H, W) with 0 = void; instance_id: (H, W), 0 = none; known: every instance of the map by its id. An instance's pixels take
+    its class; one of a stuff class is no instance. Thing pixels without an instance become void. Merged classes take the class that
+    stands for them.
     """
-    class_id = classes.merge_table()[class_id]
-    thing = classes.thing_table()[class_id]
-    instances = np.where(thing, instance_id, 0).astype(np.uint16)
-    class_map = np.where(thing & (instances == 0), 0, class_id).astype(np.uint8)
+    standing, is_thing = classes.merge_table(), classes.thing_table()
+    present = np.unique(instance_id[instance_id > 0]).tolist()
+    named = np.zeros(max(present, default=0) + 1, np.uint8)
+    named[present] = [standing[known[i].class_id] for i in present]
+    own = named[instance_id]
+    instances = np.where(is_thing[own], instance_id, 0).astype(np.uint16)
+    class_map = np.where(own > 0, own, standing[class_id]).astype(np.uint8)
+    class_map[is_thing[class_map] & (instances == 0)] = 0
     segments = []
-    for instance in np.unique(instances[instances > 0]).tolist():
+    for instance in (i for i in present if is_thing[named[i]]):
         mask = instances == instance
-        kind = int(np.bincount(class_map[mask]).argmax())
-        class_map[mask] = kind
-        score, track = (scores or {}).get(instance, 1.0), (tracks or {}).get(instance, 0)
-        segments.append(_segment(mask, _whole(mask), kind, instance, score, track))
+        segments.append(_segment(mask, _whole(mask), int(named[instance]), instance, known[instance].score, known[instance].track_id))
     for kind in np.unique(class_map[instances == 0]).tolist():
         if kind:
             mask = (class_map == kind) & (instances == 0)

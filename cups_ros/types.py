@@ -120,6 +120,15 @@ class Segment:
     track_id: int = 0  # 0 = unknown
 
 
+@dataclass(frozen=True)
+class KnownInstance:
+    """What is known of an instance beside its pixels."""
+
+    class_id: int
+    score: float = 1.0  # in [0, 1]
+    track_id: int = 0  # 0 = unknown
+
+
 @dataclass(frozen=True, eq=False)
 class Panoptic:
     """One panoptic map at the size of its image."""

@@ -93,4 +93,6 @@ class Loader:
         if rng.random() < 0.5:
             image, class_map, instance_map = (np.ascontiguousarray(array[:, ::-1]) for array in (image, class_map, instance_map))
         image, class_map, instance_map = resize_image(image, self.size), resize_labels(class_map, self.size), resize_labels(instance_map, self.size)
-        return without_slivers(label_sample(image, class_map, instance_map, self.labelled.classes, self.ignore_unknown), self.ignore_unknown)
+        class_of = {instance.id: instance.class_id for instance in frame.label.instances}
+        sample = label_sample(image, class_map, instance_map, class_of, self.labelled.classes, self.ignore_unknown)
+        return without_slivers(sample, self.ignore_unknown)

@@ -20,7 +20,8 @@ from cups_train.evaluation.metrics.panoptic_quality import ClassQuality, panopti
 from cups_train.files import read_image
 from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
-from cups_train.folders.labels import read_maps
+from cups_train.folders import stages
+from cups_train.folders.labels import known_instances, read_labels
 from cups_train.folders.result_index import SegmentEntry
 from cups_train.folders.semantics import class_map_path
 from cups_train.geometry.warp import warp
@@ -107,13 +108,13 @@ def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None
            chosen: FollowedFrame) -> tuple[Comparison | None, Comparison]:
     """One frame against its right image (classes alone), and against the next left one (label with instances)."""
     recording, key = chosen.recording, chosen.key
-    frame, labels = recording.stereo(key), run / "labels" / recording.name
+    frame, labels = recording.stereo(key), {f.key: f for f in read_labels(run / stages.LABELS / recording.name)}
     flow, flow_ok = optical_flow(frame.left, recording.left(chosen.next_key))
-    now, then = (panoptic_from_maps(*read_maps(labels, k), classes) for k in (key, chosen.next_key))
+    now, then = (panoptic_from_maps(*labels[k].maps(), known_instances(labels[k].instances), classes) for k in (key, chosen.next_key))
     class_id, inside = warp(then.class_id, flow, nearest=True)
     instance_id, _ = warp(then.instance_id, flow, nearest=True)
     over_time = compare((now.class_id, now.instance_id), (class_id, instance_id), flow_ok & inside)
-    return None if load is None else _left_right(frame, class_map_path(run / "semantics" / recording.name, key), load()), over_time
+    return None if load is None else _left_right(frame, class_map_path(run / stages.SEMANTICS / recording.name, key), load()), over_time
 
 
 def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight) -> Comparison:

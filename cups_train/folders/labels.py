@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cups_ros.types import KnownInstance
 from cups_train.errors import ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
 from cups_train.folders.layout import LABELS
@@ -44,6 +46,11 @@ class LabelledFrame:
         if self.sha256 is not None and self.sha256 != checksum(self.folder, self.key):
             raise ResultError(f"expected the maps of frame {self.key} in {self.folder} as they were written, found others; delete that folder and "
                               "its stage's done.json, and `cups-train pseudo-label` makes them again")
+
+
+def known_instances(instances: Sequence[LabelInstance]) -> dict[int, KnownInstance]:
+    """What is known of the instances of a map, by their ids in it."""
+    return {i.id: KnownInstance(i.class_id, i.score, i.track_id or 0) for i in instances}
 
 
 def class_path(folder: Path, key: str) -> Path:

@@ -16,13 +16,14 @@ class Stage:
     answers: bool = False  # can be asked for panoptic results
 
 
+MOTION, SEMANTICS, LABELS, BOOTSTRAP, SELF_TRAIN, MODEL = "motion", "semantics", "labels", "bootstrap", "self_train", "model"
 STAGES = (
-    Stage("motion", "pseudo-label", (), "stage 1a: moving objects"),
-    Stage("semantics", "pseudo-label", ("motion",), "stage 1b: classes"),
-    Stage("labels", "pseudo-label", ("motion", "semantics"), "stage 1: pseudo labels", answers=True),
-    Stage("bootstrap", "train", ("labels",), "stage 2: bootstrapping", trained=True, answers=True),
-    Stage("self_train", "self-train", ("bootstrap",), "stage 3: self-training", trained=True, answers=True),
-    Stage("model", "run", ("bootstrap", "self_train"), "the exported model"),  # of the last one that is finished
+    Stage(MOTION, "pseudo-label", (), "stage 1a: moving objects"),
+    Stage(SEMANTICS, "pseudo-label", (MOTION,), "stage 1b: classes"),
+    Stage(LABELS, "pseudo-label", (MOTION, SEMANTICS), "stage 1: pseudo labels", answers=True),
+    Stage(BOOTSTRAP, "train", (LABELS,), "stage 2: bootstrapping", trained=True, answers=True),
+    Stage(SELF_TRAIN, "self-train", (BOOTSTRAP,), "stage 3: self-training", trained=True, answers=True),
+    Stage(MODEL, "run", (BOOTSTRAP, SELF_TRAIN), "the exported model"),  # of the last one that is finished
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 ANSWERING = tuple(stage.name for stage in STAGES if stage.answers)

@@ -10,7 +10,7 @@ import numpy as np
 from cups_ros.fusion import panoptic_from_maps
 from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
-from cups_train.folders.labels import LabelInstance
+from cups_train.folders.labels import LabelInstance, known_instances
 from cups_train.pseudo_label.border import clear_border
 from cups_train.pseudo_label.kinds import Kinds, Lens, describe_objects, load_kinds
 from cups_train.pseudo_label.votes import count_votes, name_objects, paint
@@ -78,5 +78,4 @@ def label_picture(class_map: np.ndarray, classes: Classes) -> Panoptic:
 
 def panoptic_of(class_map: np.ndarray, instances: np.ndarray, rows: Sequence[LabelInstance], classes: Classes) -> Panoptic:
     """Label maps (H, W) -> segments: moving things are instances with score and track, stuff one segment a class; unknown thing pixels are void."""
-    tracks = {r.id: r.track_id for r in rows if r.track_id is not None}
-    return panoptic_from_maps(class_map, instances, classes, {r.id: r.score for r in rows}, tracks)
+    return panoptic_from_maps(class_map, instances, known_instances(rows), classes)

@@ -10,6 +10,7 @@ import yaml
 
 from cups_ros.types import Classes
 from cups_train.files import read_json
+from cups_train.folders import stages
 from cups_train.folders.layout import CONFIG, LABELS, STATISTICS
 
 WIDTH, HEIGHT = 1080, 150  # of a bar chart, px
@@ -29,7 +30,7 @@ class Bar:
 
 def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
     """Verdict, figures, charts and table of the labels; None where they are not finished."""
-    path = run / "labels" / STATISTICS
+    path = run / stages.LABELS / STATISTICS
     if not path.is_file() or not len(classes):
         return None
     found = read_json(path)
@@ -43,7 +44,7 @@ def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
         "verdict": found["gate"], "found": found, "rows": rows, "rule": split["rule"], "note": split["note"],
         "ratios": bars([Bar(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))),
         "areas": bars([Bar(r["id"], r["area_share"], colors[r["id"]], bool(r["isthing"])) for r in by_area], None),
-        "instances": instances_of_frames(run / "labels"),
+        "instances": instances_of_frames(run / stages.LABELS),
     }
 
 

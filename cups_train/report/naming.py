@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cups_ros.types import Classes
 from cups_train.files import read_image, write_text
+from cups_train.folders import stages
 from cups_train.folders.labels import class_path
 from cups_train.folders.layout import NAMES, NAMES_PAGE
 from cups_train.folders.names import names_yaml
@@ -43,6 +44,6 @@ def _some_frames(run: Path, recordings: list[Recording]) -> Iterator[tuple[np.nd
     """(H, W, 3) uint8 left images with the (H, W) uint8 class ids of their labels, of frames spread over each recording."""
     for recording in recordings:
         for stamp in recording.stamps[:: max(1, len(recording.stamps) // FRAMES)]:
-            path = class_path(run / "labels" / recording.name, stamp.key)
+            path = class_path(run / stages.LABELS / recording.name, stamp.key)
             if path.is_file():
                 yield recording.left(stamp.key), read_image(path)

@@ -10,17 +10,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from cups_ros.types import Classes
 from cups_train.evaluation.table import score_tables
 from cups_train.files import read_json, write_text
-from cups_train.folders import layout
+from cups_train.folders import layout, stages
 from cups_train.folders.recordings import index_paths
 from cups_train.folders.run import RunFolder
 from cups_train.folders.semantics import sheet_path
-from cups_train.folders.stages import STAGES
 from cups_train.report.figures import curve, loss_curves, motion_summary, stage_times
 from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
 
 PICTURES = 6  # of one kind
-STAGE_TITLES = {"kmeans": "k-means on colour and position", **{stage.name: stage.title for stage in STAGES if stage.answers}}
+STAGE_TITLES = {"kmeans": "k-means on colour and position", **{stage.name: stage.title for stage in stages.STAGES if stage.answers}}
 
 
 def write_report(run: Path) -> Path:
@@ -43,15 +42,15 @@ def _content(run: Path) -> dict[str, Any]:
         "titles": STAGE_TITLES,
         "node": _json(run / layout.NODE / layout.NODE_FIGURES),
         "node_pictures": _pictures(run / layout.NODE / layout.ANSWERS / layout.OVERLAYS),
-        "motion": motion_summary(run / "motion"),
-        "motion_pictures": _pictures_of_recordings(run / "motion"),
-        "semantics_pictures": _pictures_of_recordings(run / "semantics"),
-        "label_pictures": _pictures_of_recordings(run / "labels"),
-        "sheet": data_uri(sheet) if (sheet := sheet_path(run / "semantics")).is_file() else None,
+        "motion": motion_summary(run / stages.MOTION),
+        "motion_pictures": _pictures_of_recordings(run / stages.MOTION),
+        "semantics_pictures": _pictures_of_recordings(run / stages.SEMANTICS),
+        "label_pictures": _pictures_of_recordings(run / stages.LABELS),
+        "sheet": data_uri(sheet) if (sheet := sheet_path(run / stages.SEMANTICS)).is_file() else None,
         "gate": gate_content(run, classes),
         "consistency": _json(run / layout.CONSISTENCY),
         "classes": [(c, classes.items[c.merge_into - 1] if c.merge_into else None) for c in classes],
-        "training": [_training(run / s.name, s.title) for s in STAGES if s.trained and (run / s.name / layout.LOSSES).is_file()],
+        "training": [_training(run / s.name, s.title) for s in stages.STAGES if s.trained and (run / s.name / layout.LOSSES).is_file()],
         "answers": _answers(run / layout.EVALUATION),
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from cups_ros.colors import overlay
 from cups_ros.fusion import Letterbox, fuse, panoptic_from_maps
-from cups_ros.types import Classes, Panoptic, Thresholds
+from cups_ros.types import Classes, KnownInstance, Panoptic, Thresholds
 from cups_train.files import write_image
 from cups_train.network.model import PanopticNetwork
 from cups_train.training.batch import image_batch
@@ -19,9 +19,8 @@ GAP = 4  # px
 
 def target_panoptic(sample: Sample, classes: Classes) -> Panoptic:
     """A sample's targets as a panoptic map; ignored pixels and things without an instance are void."""
-    class_map = class_table(classes)[sample.semantic]
-    class_of_instance = np.array([0, *(classes.things[thing] for thing in sample.thing)], np.uint8)
-    return panoptic_from_maps(np.where(sample.instance > 0, class_of_instance[sample.instance], class_map), sample.instance, classes)
+    known = {number: KnownInstance(classes.things[thing]) for number, thing in enumerate(sample.thing, 1)}
+    return panoptic_from_maps(class_table(classes)[sample.semantic], sample.instance, known, classes)
 
 
 def write_picture(path: Path, samples: list[Sample], network: PanopticNetwork) -> None:

@@ -1,6 +1,7 @@
 """A training sample: one image with its semantic target and its instances, which never overlap."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,12 +45,13 @@ def class_table(classes: Classes) -> np.ndarray:
     return table
 
 
-def label_sample(image: np.ndarray, class_map: np.ndarray, instance_map: np.ndarray, classes: Classes, ignore_unknown: bool) -> Sample:
+def label_sample(image: np.ndarray, class_map: np.ndarray, instance_map: np.ndarray, class_of: Mapping[int, int], classes: Classes,
+                 ignore_unknown: bool) -> Sample:
     """Pseudo labels -> targets.
 
-    The class of an instance is the most frequent one among its pixels with a class (T22). Instances of a stuff class
-    are ignored pixels (P-20); thing pixels without an instance are ignored where `ignore_unknown` is set, else "some thing".
-    image: (H, W, 3) uint8; class_map: (H, W) uint8, 0 = void; instance_map: (H, W) integer, 0 = none.
+    Instances of a stuff class, or of none, are ignored pixels: they moved, but are not believed to be things. Thing pixels without an
+    instance are ignored where `ignore_unknown` is set, else "some thing".
+    image: (H, W, 3) uint8; class_map: (H, W) uint8, 0 = void; instance_map: (H, W) integer, 0 = none; class_of: the class of every instance.
     """
     semantic = semantic_table(classes)[class_map]
     if ignore_unknown:
@@ -59,17 +61,15 @@ def label_sample(image: np.ndarray, class_map: np.ndarray, instance_map: np.ndar
     rows = np.zeros(int(instance_map.max(initial=0)) + 1, np.int64)
     rows[present] = np.arange(1, len(present) + 1)
     dense = rows[instance_map]
-    counts = np.bincount(dense.ravel() * 256 + class_map.ravel(), minlength=(len(present) + 1) * 256).reshape(-1, 256)
-    counts[:, 0] = 0
-    kinds = counts.argmax(axis=1)[1:]
+    kinds = [class_of[instance] for instance in present.tolist()]
     index_of_thing = {kind: index for index, kind in enumerate(classes.things)}
-    things = [int(kind) in index_of_thing for kind in kinds]
+    things = [kind in index_of_thing for kind in kinds]
     number = np.zeros(len(present) + 1, np.uint16)
     number[1:][things] = np.arange(1, sum(things) + 1)
     instance = number[dense]
     semantic[dense > 0] = IGNORE
     semantic[instance > 0] = SOME_THING
-    thing = np.array([index_of_thing[int(k)] for k, is_thing in zip(kinds, things, strict=True) if is_thing], np.int64)
+    thing = np.array([index_of_thing[kind] for kind in kinds if kind in index_of_thing], np.int64)
     return Sample(image, semantic, instance, thing)
 
 

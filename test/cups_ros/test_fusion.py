@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cups_ros.fusion import Letterbox, areas, fuse, letterbox, panoptic_from_maps
-from cups_ros.types import Classes, Panoptic, PseudoClass, RawOutput, Thresholds
+from cups_ros.types import Classes, KnownInstance, Panoptic, PseudoClass, RawOutput, Thresholds
 
 ROAD, CAR, SKY = PseudoClass(1, "road", False, (128, 64, 128)), PseudoClass(2, "car", True, (0, 0, 142)), PseudoClass(3, "sky", False, (70, 130, 180))
 CLASSES = Classes((ROAD, CAR, SKY))
@@ -97,11 +97,19 @@ def test_areas_are_exact_beyond_what_a_float_counts(monkeypatch):
 def test_maps_become_segments_and_things_without_instance_become_void():
     kinds = np.array([[1, 1, 2, 2], [3, 2, 2, 2]], np.uint8)
     instances = np.array([[9, 0, 5, 5], [0, 0, 5, 0]], np.uint16)
-    answer = panoptic_from_maps(kinds, instances, CLASSES, {5: 0.25}, {5: 77})
+    answer = panoptic_from_maps(kinds, instances, {5: KnownInstance(2, 0.25, 77), 9: KnownInstance(1)}, CLASSES)
     assert answer.class_id.tolist() == [[1, 1, 2, 2], [3, 0, 2, 0]]
     assert answer.instance_id.tolist() == [[0, 0, 5, 5], [0, 0, 5, 0]]
     rows = [(s.class_id, s.instance_id, s.score, s.area, s.track_id) for s in answer.segments]
     assert rows == [(2, 5, 0.25, 3, 77), (1, 0, 1.0, 2, 0), (3, 0, 1.0, 1, 0)]
+
+
+def test_an_instance_has_the_class_that_is_known_of_it_whatever_its_pixels_say():
+    kinds, instances = np.array([[1, 1, 2, 3, 3]], np.uint8), np.array([[5, 5, 5, 6, 0]], np.uint16)
+    answer = panoptic_from_maps(kinds, instances, {5: KnownInstance(2), 6: KnownInstance(1)}, CLASSES)
+    assert answer.class_id.tolist() == [[2, 2, 2, 1, 3]] and answer.instance_id.tolist() == [[5, 5, 5, 0, 0]]
+    with pytest.raises(KeyError):
+        panoptic_from_maps(kinds, instances, {5: KnownInstance(2)}, CLASSES)
 
 
 def test_maps_of_the_wrong_type_are_refused():
@@ -115,7 +123,7 @@ def test_a_merged_class_takes_the_one_that_stands_for_it():
     answer = fuse(raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.9, 0.8], sky_over_road(), [4, 2]), classes, Thresholds(stuff_area=0.7), SAME)
     assert [(s.class_id, s.instance_id, s.area) for s in answer.segments] == [(2, 1, 16), (2, 2, 16), (1, 0, 96)]
     assert set(np.unique(answer.class_id)) == {1, 2}
-    maps = panoptic_from_maps(np.array([[1, 3, 4, 4]], np.uint8), np.array([[0, 0, 5, 0]], np.uint16), classes)
+    maps = panoptic_from_maps(np.array([[1, 3, 4, 4]], np.uint8), np.array([[0, 0, 5, 0]], np.uint16), {5: KnownInstance(4)}, classes)
     assert maps.class_id.tolist() == [[1, 1, 2, 0]] and [(s.class_id, s.area) for s in maps.segments] == [(2, 1), (1, 2)]
     assert Classes.from_json(classes.to_json()) == classes and classes.unmerged().merge_table().tolist() == [0, 1, 2, 3, 4]
 

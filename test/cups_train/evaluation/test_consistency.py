@@ -10,7 +10,7 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.evaluation.consistency import compare, measure, render, summarise
 from cups_train.files import write_image
-from cups_train.folders.labels import write_maps
+from cups_train.folders.labels import LabelledFrame, write_labels, write_maps
 from cups_train.types import StereoCamera, StereoFrame
 
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i == 3, (i, i, i)) for i in (1, 2, 3)))
@@ -80,8 +80,10 @@ def loader(wrong: int) -> partial:
 def test_a_scene_that_shifts_agrees_with_itself(tmp_path: Path, wrong: int) -> None:
     """`wrong`: the class border of the right and the next image lies 40 columns off."""
     write_image(tmp_path / "semantics" / "shifting" / "000000.png", classes_at(0))
-    for i, start in ((0, 0), (1, SHIFT + wrong)):
-        write_maps(tmp_path / "labels" / "shifting", f"{i:06d}", classes_at(start), np.zeros((HEIGHT, WIDTH), np.uint16))
+    labels, starts = tmp_path / "labels" / "shifting", {"000000": 0, "000001": SHIFT + wrong}
+    for key, start in starts.items():
+        write_maps(labels, key, classes_at(start), np.zeros((HEIGHT, WIDTH), np.uint16))
+    write_labels(labels, "shifting", [LabelledFrame(labels, key, int(key), (), "nothing moves") for key in starts])
     found = measure([Shifting()], tmp_path, CLASSES, partial(loader, wrong), 1)
     assert found["frames"] == 1 and found["left_right"]["compared"] > 0.6 and found["next"]["compared"] > 0.6
     for name in ("left_right", "next"):

@@ -4,14 +4,14 @@ import json
 import numpy as np
 
 from cups_ros.fusion import panoptic_from_maps
-from cups_ros.types import Classes, PseudoClass
+from cups_ros.types import Classes, KnownInstance, PseudoClass
 from cups_train.files import read_image
 from cups_train.folders.results import ResultWriter, ids_to_rgb, rgb_to_ids
 
 
 def test_a_frame_reads_back(tmp_path):
     classes = Classes((PseudoClass(1, "road", False, (1, 2, 3)), PseudoClass(2, "car", True, (4, 5, 6))))
-    panoptic = panoptic_from_maps(np.array([[1, 2, 2]], np.uint8), np.array([[0, 7, 7]], np.uint16), classes, {7: 0.5}, {7: 12})
+    panoptic = panoptic_from_maps(np.array([[1, 2, 2]], np.uint8), np.array([[0, 7, 7]], np.uint16), {7: KnownInstance(2, 0.5, 12)}, classes)
     writer = ResultWriter(tmp_path, classes, {"kind": "prediction"})
     writer.write("000004", 99, panoptic)
     assert not (tmp_path / "panoptic.json").exists()

@@ -24,18 +24,25 @@ def test_targets_of_a_hand_made_label():
     class_map = np.array([[1, 1, 3, 3, 0], [2, 2, 4, 4, 2], [0, 2, 4, 1, 3]], np.uint8)
     instances = np.array([[0, 0, 0, 0, 0], [7, 7, 9, 9, 0], [7, 7, 9, 9, 300]], np.int32)
     image = np.zeros((3, 5, 3), np.uint8)
-    sample = label_sample(image, class_map, instances, CLASSES, ignore_unknown=True)
-    # instance 7: classes 2, 2, void, 2 -> thing 0; 9: 4, 4, 4, 1 -> thing 1; 300 is stuff -> ignored; the lone thing pixel is ignored
+    sample = label_sample(image, class_map, instances, {7: 2, 9: 4, 300: 3}, CLASSES, ignore_unknown=True)
+    # instance 7 is of class 2 -> thing 0; 9 of class 4 -> thing 1; 300 is stuff -> ignored; the lone thing pixel is ignored
     assert sample.thing.tolist() == [0, 1]
     assert sample.instance.tolist() == [[0, 0, 0, 0, 0], [1, 1, 2, 2, 0], [1, 1, 2, 2, 0]]
     assert sample.semantic.tolist() == [[1, 1, 2, 2, 255], [0, 0, 0, 0, 255], [0, 0, 0, 0, 255]]
-    published = label_sample(image, class_map, instances, CLASSES, ignore_unknown=False)
+    published = label_sample(image, class_map, instances, {7: 2, 9: 4, 300: 3}, CLASSES, ignore_unknown=False)
     assert published.semantic[1, 4] == 0 and published.semantic[2, 4] == 255
 
 
 def test_an_instance_without_any_class_is_ignored():
-    sample = label_sample(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint16), CLASSES, True)
+    sample = label_sample(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint16), {1: 0}, CLASSES, True)
     assert len(sample.thing) == 0 and (sample.semantic == 255).all()
+
+
+def test_the_class_of_an_instance_is_the_one_that_its_label_states():
+    """However many of its pixels a crop has left, and whatever they say."""
+    class_map = np.array([[4, 4, 2, 1]], np.uint8)
+    sample = label_sample(np.zeros((1, 4, 3), np.uint8), class_map, np.array([[1, 1, 1, 0]], np.uint16), {1: 2}, CLASSES, True)
+    assert sample.thing.tolist() == [0] and sample.instance.tolist() == [[1, 1, 1, 0]] and sample.semantic.tolist() == [[0, 0, 0, 1]]
 
 
 def test_boxes_are_half_open_and_slivers_go():
@@ -86,7 +93,7 @@ def test_crop_sample_moves_image_and_labels_together():
 
 
 def test_pasted_class_is_its_own_source_s():
-    """A 10 px object first, a 60 px object second: what is pasted is the second, with the second's class (T3)."""
+    """A 10 px object first, a 60 px object second: what is pasted is the second, with the second's class."""
     sample = blank(640, 1280, (3, 8))
     sample.instance[10:20, 10:20], sample.instance[100:160, 200:260] = 1, 2
     sources = cutouts_of(sample)
@@ -109,7 +116,7 @@ def test_paste_hides_what_was_there_and_changes_no_argument():
 
 
 def test_sources_are_copies():
-    """The first paste into an image must not change what is pasted later (T7)."""
+    """The first paste into an image must not change what is pasted later."""
     sample = blank(64, 64, (0,))
     sample.instance[0:40, 0:40] = 1
     source = cutouts_of(sample)[0]
@@ -129,7 +136,7 @@ def test_no_source_no_paste_and_cut_at_the_border():
 def test_new_boxes():
     known = np.array([[0, 0, 10, 10]], np.float32)
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 4], [20, 20, 30, 30], [5, 5, 5, 5]], np.float32)
-    assert new_rows(boxes, known).tolist() == [False, False, True, True, False]  # IoU 1, 0.5, 0.4, 0, no area (T21)
+    assert new_rows(boxes, known).tolist() == [False, False, True, True, False]  # IoU 1, 0.5, 0.4, 0, no area
     assert new_rows(boxes, known[:0]).tolist() == [True, True, True, True, False]
 
 
