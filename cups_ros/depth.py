@@ -52,7 +52,7 @@ def depth_from_disparity(disparity: np.ndarray, focal_px: float, baseline_m: flo
 def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: float) -> tuple[Place, ...]:
     """Places of the segments that have depth.
 
-    depth: (h, w) float [m] of the same view, of any size; 0, negative or not finite = unknown. camera: of any size too.
+    depth: (H, W) float [m] of the same view, of any size; 0, negative or not finite = unknown. camera: of any size too.
     """
     height, width = depth.shape
     camera = camera.scaled(height, width)

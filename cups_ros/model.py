@@ -50,7 +50,7 @@ class Model:
         self._session: Engine | None = None
 
     def raw(self, canvas: np.ndarray) -> RawOutput:
-        """(height, width, 3) uint8 RGB of exactly the network's input size -> raw outputs. Raises EngineError where the engine fails."""
+        """(H, W, 3) uint8 RGB of exactly the network's input size -> raw outputs. Raises EngineError where the engine fails."""
         if canvas.shape != (*self.input_size, 3) or canvas.dtype != np.uint8:
             raise ValueError(f"expected uint8 {(*self.input_size, 3)}, got {canvas.dtype} {canvas.shape}")
         return RawOutput(*self._run(canvas, OUTPUTS))
@@ -60,7 +60,7 @@ class Model:
         return self.start(image)()
 
     def start(self, image: np.ndarray) -> Callable[[], Panoptic]:
-        """Run the engine on an image; what is returned gives the panoptic map, while the engine may already run for the next image."""
+        """Run the engine on an image (H, W, 3) uint8 RGB; what is returned gives the panoptic map, while the engine may already run again."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected a uint8 image (H, W, 3), got {image.dtype} {image.shape}")
         canvas, view = letterbox(image, self.input_size)

@@ -23,7 +23,8 @@ class Infers(Protocol):
     thresholds: Thresholds
     input_size: tuple[int, int]
 
-    def start(self, image: np.ndarray) -> Callable[[], Panoptic]: ...
+    def start(self, image: np.ndarray) -> Callable[[], Panoptic]:
+        """(H, W, 3) uint8 RGB -> what gives its panoptic map."""
 
     def next_engine(self) -> bool: ...
 

@@ -35,7 +35,7 @@ class Cuda:
         return self._allocate("cudaMalloc", "cudaFree", size)
 
     def on_host(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-        """An array of this shape in page-locked memory."""
+        """An array in page-locked memory; any shape will do."""
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         address = self._allocate("cudaMallocHost", "cudaFreeHost", size)
         return np.frombuffer(memoryview((ctypes.c_uint8 * size).from_address(address)), dtype).reshape(shape)

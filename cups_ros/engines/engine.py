@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Inputs and outputs of the graph."""
 
     def run(self, image: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
-        """(1, height, width, 3) uint8 -> the named outputs, in their order. Raises EngineError."""
+        """(1, H, W, 3) uint8 -> the named outputs, in their order. Raises EngineError."""
 
     def close(self) -> None:
         """Give memory and devices back."""

@@ -39,6 +39,7 @@ class OnnxRuntime:
         return {value.name: (tuple(value.shape), TYPES.get(value.type, value.type)) for value in values}
 
     def run(self, image: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
+        """(1, H, W, 3) uint8 -> the named outputs, in their order."""
         try:
             return self._session.run(list(outputs), {self._input: image})
         except Exception as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception

@@ -39,6 +39,7 @@ class TensorRT:
         return {name: (array.shape, array.dtype.name) for name, array in self._host.items()}
 
     def run(self, image: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
+        """(1, H, W, 3) uint8 -> the named outputs, in their order."""
         np.copyto(self._host[self._input], image)
         self._cuda.upload(self._device[self._input], self._host[self._input])
         if not self._context.execute_async_v3(self._cuda.stream):

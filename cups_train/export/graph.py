@@ -37,6 +37,7 @@ class ExportGraph(nn.Module):
             self.register_buffer(f"anchors_{number}", anchors, persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(1, H, W, 3) uint8 RGB -> the outputs in their order."""
         anchors = tuple(getattr(self, f"anchors_{number}") for number in range(len(STRIDES)))
         raw = self.network.infer(image.float().permute(0, 3, 1, 2) / 255, anchors)  # TensorRT only casts uint8
         outputs = tuple(tensor[0] for tensor in raw)

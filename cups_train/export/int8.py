@@ -25,7 +25,7 @@ KEPT = ("body.conv1.weight", "rpn.head.cls_logits", "rpn.head.bbox_pred", "cls_s
 
 
 def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """`calibration_frames` images of `calibration`, evenly spread, (height, width, 3) uint8 of the network's input; one at a time in memory."""
+    """`calibration_frames` images of `calibration`, evenly spread, (H, W, 3) uint8 of the network's input; one at a time in memory."""
     if config.calibration is None:
         raise ModelError("expected a recording or a folder of images to calibrate int8 on, found none; set export.calibration")
     keys, read = _source(config.calibration, config.calibration_topic)
@@ -51,6 +51,7 @@ class Frames(CalibrationDataReader):  # type: ignore[misc]
         self.name, self.images = name, images
 
     def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next image by the input's name, (1, H, W, 3) uint8; None after the last."""
         image = next(self.images, None)
         return None if image is None else {self.name: np.ascontiguousarray(image)[None]}
 

@@ -37,6 +37,7 @@ class Merge(nn.Module):
         self.register_buffer("one_hot", one_hot, persistent=False)
 
     def forward(self, boxes: Tensor, scores: Tensor, class_id: Tensor, masks: Tensor, semantic: Tensor) -> Merged:
+        """As the class says: boxes (N, 4), scores (N,), class_id (N,), masks (N, M, M), semantic (H, W)."""
         number, (height, width) = boxes.shape[0], semantic.shape
         if self.merged:
             class_id = self.standing.index_select(0, class_id.long())

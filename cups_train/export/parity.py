@@ -97,7 +97,7 @@ def _panoptic_difference(model: Model, first: RawOutput, second: RawOutput) -> f
 
 
 def probe_images(height: int, width: int, count: int = 4, seed: int = 7) -> list[np.ndarray]:
-    """Images with structure at several scales: smooth noise with bright and dark shapes. (height, width, 3) uint8."""
+    """Images with structure at several scales: smooth noise with bright and dark shapes. (H, W, 3) uint8."""
     rng = np.random.default_rng(seed)
     images = []
     for number in range(count):

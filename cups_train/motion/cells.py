@@ -60,7 +60,7 @@ Box = tuple[slice, slice]
 
 
 def reach_of(cells: Cells, assigned: np.ndarray, shape: tuple[int, int]) -> Box:
-    """Rows and columns of the picture that the spatial term reaches from the assigned cells, (h, w) bool with at least one."""
+    """Rows and columns of the picture that the spatial term reaches from the assigned cells, (H, W) bool with at least one."""
     out = []
     for axis in (0, 1):
         used = np.flatnonzero(assigned.any(1 - axis))

@@ -59,6 +59,7 @@ class Backbone(nn.Module):
         self.fpn = FeaturePyramidNetwork(list(WIDTHS[name]), channels, LastLevelMaxPool(), norm_layer(norm))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W), normalised -> P2..P6, (B, channels, H / 4, W / 4) and so on."""
         body = self.body
         x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
         stages = {}

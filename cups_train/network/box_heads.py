@@ -43,6 +43,7 @@ class BoxHead(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, C, BOX_SIDE, BOX_SIDE) -> logits (R, T + 1) and deltas (R, 4), float32."""
         x = self.layers(pooled)
         return self.cls_score(x).float(), self.bbox_pred(x).float()
 
@@ -57,7 +58,7 @@ class Rois:
 
 
 def match(boxes: Tensor, target: Target, threshold: float, background: int) -> Rois:
-    """Label proposals by their best object."""
+    """Label proposals (R, 4) by their best object."""
     best, index = best_iou(boxes, target.boxes)
     nothing = torch.full_like(index, background)
     thing = torch.where(best >= threshold, target.thing[index], nothing) if len(target.thing) else nothing
@@ -65,7 +66,7 @@ def match(boxes: Tensor, target: Target, threshold: float, background: int) -> R
 
 
 def sample_rois(proposals: Tensor, target: Target, options: LossOptions, background: int) -> Rois:
-    """Proposals and all target boxes, labelled at IoU 0.5; `rois` of them, at most a quarter foreground, foreground first."""
+    """Proposals (N, 4) and all target boxes, labelled at IoU 0.5; `rois` of them, at most a quarter foreground, foreground first."""
     found = match(torch.cat([proposals, target.boxes]), target, MATCH_IOU[0], background)
     rows = torch.cat(sample((found.thing != background).long(), options.rois, FOREGROUND_SHARE, options.generator))
     return Rois(found.boxes[rows], found.thing[rows], found.index[rows])
@@ -76,11 +77,13 @@ class ScaleGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, scale: float) -> Tensor:  # type: ignore[no-untyped-def]
+        """A tensor of any shape -> the same."""
         ctx.scale = scale
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+        """A gradient of any shape -> the scaled one, and none for the scale."""
         return gradient * ctx.scale, None
 
 
@@ -93,7 +96,7 @@ class Cascade(nn.ModuleList):
 
     def losses(self, levels: tuple[Tensor, ...], rois: list[Rois], targets: list[Target], size: tuple[int, int],
                options: LossOptions) -> dict[str, Tensor]:
-        """Classification (with DropLoss) and box losses of the three stages, from the sampled RoIs of each image."""
+        """Classification (with DropLoss) and box losses of the three stages, from levels (B, C, h, w) and the sampled RoIs of each image."""
         found: dict[str, Tensor] = {}
         for stage, head in enumerate(self):
             if stage:

@@ -12,7 +12,7 @@ MAX_LOG_SIZE = math.log(1000 / 16)
 
 
 def level_anchors(size: tuple[int, int], stride: int, side: float, device: torch.device | str = "cpu") -> Tensor:
-    """Anchors of one level (h*w*3, 4), row by row, the three ratios of a cell side by side; centred on (x, y) * stride, not rounded."""
+    """Anchors of one level (N, 4), N = 3 h w, row by row, the three ratios of a cell side by side; centred on (x, y) * stride, not rounded."""
     ratios = torch.tensor(RATIOS, device=device)
     half_width = (side * side / ratios).sqrt() / 2
     half = torch.stack([half_width, half_width * ratios], dim=1)
@@ -22,7 +22,7 @@ def level_anchors(size: tuple[int, int], stride: int, side: float, device: torch
 
 
 def pyramid_anchors(sizes: list[tuple[int, int]], side: float, device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
-    """Anchors of P2..P6 for feature maps of these sizes; the side doubles from level to level."""
+    """Anchors (N, 4) of each of P2..P6 for feature maps of these sizes; the side doubles from level to level."""
     return tuple(level_anchors(size, stride, side * 2**level, device) for level, (size, stride) in enumerate(zip(sizes, STRIDES, strict=True)))
 
 
@@ -34,7 +34,7 @@ def encode(boxes: Tensor, targets: Tensor, weights: tuple[float, float, float, f
 
 
 def decode(boxes: Tensor, deltas: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """The inverse of `encode`; growth is limited to 1000/16."""
+    """The inverse of `encode`: boxes (..., 4) and deltas (..., 4) -> boxes (..., 4); growth is limited to 1000/16."""
     deltas = deltas.float() / torch.tensor(weights, device=boxes.device)
     size = boxes[..., 2:] - boxes[..., :2]
     centre = boxes[..., :2] + size / 2 + deltas[..., :2] * size
@@ -43,12 +43,13 @@ def decode(boxes: Tensor, deltas: Tensor, weights: tuple[float, float, float, fl
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes cut to an image of (height, width)."""
+    """Boxes (..., 4) cut to an image of (height, width)."""
     x, y = boxes[..., 0::2].clamp(0, size[1]), boxes[..., 1::2].clamp(0, size[0])
     return torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], dim=-1)
 
 
 def area(boxes: Tensor) -> Tensor:
+    """Boxes (..., 4) -> (...,) px^2, 0 where a box is empty or turned round."""
     return (boxes[..., 2] - boxes[..., 0]).clamp(min=0) * (boxes[..., 3] - boxes[..., 1]).clamp(min=0)
 
 
@@ -63,7 +64,7 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def best_iou(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """For every box its largest IoU with the targets and that target's index; 0, 0 without targets."""
+    """For every box (N, 4) its largest IoU with the targets (M, 4) and that target's index, (N,) each; 0, 0 without targets."""
     if targets.shape[0] == 0:
         return boxes.new_zeros(boxes.shape[0]), torch.zeros(boxes.shape[0], dtype=torch.long, device=boxes.device)
     best, index = iou(boxes, targets).max(dim=1)
@@ -98,7 +99,7 @@ def suppress(boxes: Tensor, groups: Tensor, threshold: float, rounds: int = 8) -
 
 
 def choose(keep: Tensor, count: int) -> Tensor:
-    """Indices (..., count) of the first kept rows in order, filled up with the first others; no ties, so every back end agrees."""
+    """keep (..., N) bool -> indices (..., count) of the first kept rows, filled up with the first others; no ties, so every back end agrees."""
     number = keep.shape[-1]
     order = number - torch.arange(number, device=keep.device)
     rank = (order + keep.to(order.dtype) * number).float()

@@ -28,10 +28,11 @@ class MaskHead(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, pooled: Tensor) -> Tensor:
+        """(R, C, 14, 14) -> logits (R, T, 28, 28), float32."""
         return self.predictor(self.upsample(self.convs(pooled)).relu()).float()
 
     def loss(self, levels: tuple[Tensor, ...], rois: list[Rois], targets: list[Target]) -> Tensor:
-        """Binary cross entropy on the object's class channel, mean over the foreground RoIs of the first stage."""
+        """Binary cross entropy on the object's class channel, mean over the foreground RoIs of the first stage. levels: P2.. (B, C, h, w)."""
         things = self.predictor.out_channels
         chosen = [r.thing < things for r in rois]
         boxes = [r.boxes[c] for r, c in zip(rois, chosen, strict=True)]

@@ -43,7 +43,7 @@ def anchor_labels(anchors: Tensor, target: Target, options: LossOptions) -> tupl
 
 
 def sample(labels: Tensor, count: int, positive_share: float, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """Random indices of at most count * positive_share positives, and of negatives up to `count` together."""
+    """labels (N,) -> random indices (M,) of at most count * positive_share positives, and of negatives up to `count` together."""
     positive, negative = (labels == POSITIVE).nonzero()[:, 0], (labels == NEGATIVE).nonzero()[:, 0]
     positive = _draw(positive, int(count * positive_share), generator)
     return positive, _draw(negative, count - len(positive), generator)

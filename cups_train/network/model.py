@@ -89,7 +89,7 @@ class PanopticNetwork(nn.Module):
         return Features(self.backbone(padded), (height, width))
 
     def anchors(self, features: Features) -> tuple[Tensor, ...]:
-        """Anchors of P2..P6 for these features."""
+        """Anchors (N, 4) of each of P2..P6 for these features."""
         return pyramid_anchors([tuple(x.shape[-2:]) for x in features.levels], self.spec.anchor_size, features.levels[0].device)
 
     def detect(self, features: Features, anchors: tuple[Tensor, ...] | None = None) -> Detections:
@@ -127,7 +127,7 @@ class PanopticNetwork(nn.Module):
         return RawTensors(found.boxes, found.scores, self.thing_ids[found.thing], masks, semantic)
 
     def losses(self, images: Tensor, targets: list[Target], options: LossOptions = PUBLISHED) -> dict[str, Tensor]:
-        """All losses by name; their plain sum is the loss (the weight of the semantic one is inside)."""
+        """All losses of images (B, 3, H, W) by name; their plain sum is the loss (the weight of the semantic one is inside)."""
         features = self.features(images)
         logits = self.semantic(features)
         found = {"semantic": options.semantic_weight * semantic_loss(logits, torch.stack([t.semantic for t in targets]))}

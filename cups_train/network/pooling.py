@@ -12,7 +12,7 @@ LEVEL_SIDES = (112.0, 224.0, 448.0)  # px: RoIs with at least this root of the a
 
 
 def roi_levels(boxes: Tensor) -> Tensor:
-    """Index of the level (0 = P2 .. 3 = P5) of each box: floor(4 + log2(sqrt(area) / 224)) clipped to 2..5, less 2."""
+    """(..., 4) -> index (...,) of the level (0 = P2 .. 3 = P5) of each box: floor(4 + log2(sqrt(area) / 224)) clipped to 2..5, less 2."""
     size = area(boxes)
     return torch.stack([size >= side * side for side in LEVEL_SIDES]).sum(dim=0)
 

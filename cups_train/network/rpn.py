@@ -65,7 +65,9 @@ def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tupl
 
 def static_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int],
                      count: int) -> tuple[Tensor, Tensor]:
-    """Exactly `count` proposals an image: boxes (B, count, 4) and which of them are valid (B, count) bool. Fixed shapes."""
+    """Per level logits (B, A), deltas (B, A, 4), anchors (A, 4) -> exactly `count` proposals an image: boxes (B, N, 4), and which are valid,
+    (B, N) bool. Fixed shapes.
+    """
     before = min(LARGEST_TOPK, 8 * count)
     boxes, scores, groups = [], [], []
     for number, (logit, delta, anchor) in enumerate(zip(logits, deltas, anchors, strict=True)):

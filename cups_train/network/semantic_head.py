@@ -21,6 +21,7 @@ class SemanticHead(nn.Module):
         nn.init.zeros_(self.predictor.bias)
 
     def forward(self, levels: tuple[Tensor, ...]) -> Tensor:
+        """P2.., (B, C, h, w) -> logits (B, S + 1, H / 4, W / 4)."""
         total = self.levels[0](levels[0])
         for tower, level in zip(list(self.levels)[1:], levels[1:4], strict=True):
             total = total + tower(level)

@@ -69,7 +69,7 @@ class Kinds:
     centres: np.ndarray  # (kinds, SIZES + axes)
 
     def features(self, objects: Objects) -> np.ndarray:
-        """(N, SIZES + axes)."""
+        """What objects are told apart by: (N, F), sizes and then looks along the axes."""
         looks = LOOKS_SCALE * (objects.looks - self.looks_mean) @ self.axes.T
         return np.concatenate([(objects.sizes - self.mean) / self.deviation, looks], axis=1)
 

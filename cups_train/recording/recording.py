@@ -53,7 +53,7 @@ class ImageReader:
         return rectify(image, self.how)
 
     def image_at(self, log_ns: int, stamp_ns: int) -> np.ndarray:
-        """Random access by the file's index."""
+        """The image (H, W, 3) uint8 RGB, found by the file's index."""
         return self.decode(fetch(self.path, self.topic, log_ns, stamp_ns))
 
 

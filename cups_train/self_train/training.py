@@ -104,7 +104,7 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         return resize_image(cut(image, window), size)
 
     def look(self, step: int, items: list[np.ndarray]) -> Lesson:
-        """The teacher's labels of the images; their objects are pasted among them."""
+        """The teacher's labels of the images (H, W, 3) uint8; their objects are pasted among them."""
         samples, gamma = self.labels(step, items)
         cutouts = [cutout for sample in samples for cutout in cutouts_of(sample)]
         instances, ignored = sum(len(s.thing) for s in samples), float(np.mean([np.mean(s.semantic == IGNORE) for s in samples]))

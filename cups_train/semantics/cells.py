@@ -46,7 +46,7 @@ class CellClasses:
         return np.ascontiguousarray(logits.T).reshape(-1, *channels.shape[1:])
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors; `from_tensors` reads them again."""
+        """For safetensors; `from_tensors` reads them again. Centres are (M, C) of M clusters, mean and scale of the channels (C,)."""
         arrays = {"mean": self.projection.mean, "axes": self.projection.axes, "channel_mean": self.clusters.scaler.mean,
                   "channel_scale": self.clusters.scaler.scale, "centres": self.clusters.centres, "classes": self.clusters.classes}
         return {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
@@ -56,7 +56,7 @@ class CellClasses:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> CellClasses:
-        """Raises KeyError or ValueError where they do not fit."""
+        """What `tensors` gave: centres (M, C), and the others with them. Raises KeyError or ValueError where they do not fit."""
         mean, axes, channel_mean, channel_scale, centres = (
             tensors[name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres"))
         projection = Projection(mean, axes, bool(card["with_moving"]), int(card["averaging"]))

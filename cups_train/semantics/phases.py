@@ -36,7 +36,7 @@ class Phase:
 
 
 def view_losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
-    """Phase one: the same point looks the same in both views; shape and motion are read from one image."""
+    """Phase one, on views (B, 3, h, w): the same point looks the same in both views; shape and motion are read from one image."""
     device = next(encoder.parameters()).device
     out = encoder(torch.from_numpy(batch.images).to(device), torch.from_numpy(batch.rows).to(device))
     losses = _read_off(out, batch)

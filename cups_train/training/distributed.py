@@ -80,6 +80,7 @@ class Losses(nn.Module):
         self.network, self.bf16 = network, bf16
 
     def forward(self, images: Tensor, targets: list[Target], options: LossOptions) -> dict[str, Tensor]:
+        """All losses of images (B, 3, H, W), by name."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
             return self.network.losses(images, targets, options)
 

@@ -30,13 +30,13 @@ def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def blend(image: np.ndarray, base: float, factor: float) -> np.ndarray:
-    """factor * image + (1 - factor) * base, rounded and clipped to 0..255."""
+    """factor * image + (1 - factor) * base, rounded and clipped to 0..255. (H, W, 3) uint8 -> the same."""
     table = np.clip(np.rint(factor * np.arange(256) + (1 - factor) * base), 0, 255).astype(np.uint8)
     return cv2.LUT(image, table)
 
 
 def shift_hue(image: np.ndarray, share: float) -> np.ndarray:
-    """Turn the hue by a share of the full circle."""
+    """Turn the hue by a share of the full circle. (H, W, 3) uint8 RGB -> the same."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
     hsv[..., 0] += np.uint8(round(share * 256) % 256)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)

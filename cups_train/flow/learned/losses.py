@@ -17,7 +17,7 @@ ROBUST = 0.45  # exponent of the census distance
 
 
 def census(image: Tensor) -> Tensor:
-    """Soft signs of the differences from the centre: (B, SIDE^2, H, W)."""
+    """Soft signs of the differences from the centre: (B, C, H, W) -> (B, SIDE * SIDE, H, W)."""
     grey = image.mean(1, keepdim=True) * 255
     batch, _, height, width = grey.shape
     patches = functional.unfold(functional.pad(grey, (SIDE // 2,) * 4, mode="replicate"), SIDE).view(batch, SIDE**2, height, width)

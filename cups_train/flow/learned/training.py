@@ -94,7 +94,7 @@ def draw(files: Sequence[Path], seed: int, step: int) -> Batch:
 
 
 def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-    """The losses of one batch, weighted. Each is a tensor ()."""
+    """The weighted losses of one batch of windows (B, 3, H, W); each is one number."""
     flow = network(batch.first, batch.second, batch.guess, batch.trip)
     half = len(flow) // 2
     other = torch.cat([flow[half:], flow[:half]])

@@ -70,7 +70,7 @@ class VitFeatures(nn.Module):
 
 
 def dino_position_embedding(embedding: Tensor, height: int, width: int) -> Tensor:
-    """(1, 1 + n n, C) of a square grid -> (1, 1 + height width, C): bicubic by the factor (size + 0.1) / n, as DINO's and DINOv2's code has it."""
+    """(1, N + 1, C) of a square grid -> (1, height * width + 1, C): bicubic by (size + 0.1) / sqrt(N), as DINO's and DINOv2's code has it."""
     count = embedding.shape[1] - 1
     side = round(count ** 0.5)
     if (height, width) == (side, side):

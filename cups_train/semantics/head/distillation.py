@@ -114,7 +114,7 @@ def compare(network: HeadNetwork, batch: CropBatch, how: Distillation, seed: int
 
 
 def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts, step: int) -> dict[str, Tensor]:
-    """Weighted terms of STEGO, and of DepthG where depth is used, from features (2 B, C, N); scalars."""
+    """Weighted terms of STEGO, and of DepthG where depth is used, from features (2B, C, N); scalars."""
     codes = network.head(*(_drop(at.features[..., None], at.generator) for _ in range(2)))[..., 0]
     count = len(at.points)
     f, g, c, d = at.features[:count], at.features[count:], codes[:count], codes[count:]
