@@ -132,10 +132,11 @@ def make_labels(run: Run) -> None:
     """Stage 1c: RUN/labels, and which classes are things."""
     from cups_train import pseudo_label
 
-    work = run.work
-    with run.folder.making("labels", _inputs("labels", run, run.config.labels), work.seed) as folder:
+    work, classes = run.work, run.config.semantics.classes
+    with run.folder.making("labels", _inputs("labels", run, run.config.labels, classes=classes), work.seed) as folder:
         if folder is not None:
-            basis = pseudo_label.Basis(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"))
+            basis = pseudo_label.Basis(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"),
+                                       None if classes == "auto" else classes)
             run.folder.write_classes(pseudo_label.make_labels(basis, folder, run.config.labels, work))
 
 
@@ -205,8 +206,8 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
-            folders = baseline.run(recordings_of(run.folder, run.config), validation.recordings, root / stage, run.config,
-                                   run.folder.stage("motion"))
+            learning = baseline.Learning(recordings_of(run.folder, run.config), len(run.folder.classes()), run.folder.stage("motion"))
+            folders = baseline.run(learning, validation.recordings, root / stage, run.config)
         else:
             folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
         tables = read_tables(folders, validation.truths)
@@ -273,6 +274,6 @@ def _told(run: Run, section: Section) -> dict[str, Any]:
 
 def settings_of(section: Section) -> dict[str, Any]:
     """The section's values; a file of weights is known by what is in it, wherever it lies."""
-    values = section.model_dump(mode="json")
+    values = section.model_dump(mode="json", exclude=set(getattr(section, "PASSED_ON", ())))
     return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and value and Path(value).is_file() else value
             for name, value in values.items()}

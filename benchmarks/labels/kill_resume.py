@@ -27,7 +27,7 @@ from cups_train.files import sha256
 from cups_train.folders import layout
 
 STAGES = (motion, semantics, pseudo_label, pipeline)  # what the command imports when it is called: here once for all starts
-SETTINGS = ("semantics.classes=8", "semantics.steps=4", "semantics.cluster_steps=12", "semantics.batch=1", "semantics.height=128",
+SETTINGS = ("semantics.clusters=8", "semantics.steps=4", "semantics.cluster_steps=12", "semantics.batch=1", "semantics.height=128",
             "semantics.channels=16", "labels.min_instances=1", "labels.max_class_share=1")
 TIMED = {layout.DONE, layout.INPUTS}  # they hold times, and the identities of stages whose done.json does
 

@@ -86,11 +86,11 @@ def inputs(place: Place) -> list[tuple[list[FrameInput], Path]]:
 
 def shares(place: Place, rules: Rules, truth: Classes) -> np.ndarray:
     """(K + 1, true classes + 1) pixels of every class of pixels by what they are."""
-    size = rules.pixel_classes + 1, len(truth) + 1
+    size = rules.clusters + 1, len(truth) + 1
     table = np.zeros(size, np.int64)
     for items, folder in progress(inputs(place), "classes against truth"):
         for item, (kinds, _) in zip(items, truth_maps(folder, truth), strict=True):
-            class_map, _ = item.read(rules.pixel_classes)
+            class_map, _ = item.read(rules.clusters)
             table += np.bincount(class_map.ravel().astype(np.int64) * size[1] + kinds.ravel(), minlength=table.size).reshape(size)
     table[:, 0] = 0
     return table
@@ -115,15 +115,15 @@ def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Cl
     sided = Classes(tuple(replace(c, isthing=c.id in split) if c.id < len(table) else c for c in rules.classes))
 
     def labelled(by: Rules, item: FrameInput, _kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
-        class_map, instances = item.read(rules.pixel_classes)
+        class_map, instances = item.read(rules.clusters)
         return label_frame(class_map, instances, item.frame.objects, by, item.lens)
 
     def true_masks(item: FrameInput, _kinds: np.ndarray, things: np.ndarray) -> Panoptic:
-        class_map, _ = item.read(rules.pixel_classes)
+        class_map, _ = item.read(rules.clusters)
         return label_frame(class_map, things, (), Rules(rules.classes, rules.config.model_copy(update={"border": 0.0})), item.lens)
 
     def true_classes(item: FrameInput, kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
-        _, instances = item.read(rules.pixel_classes)
+        _, instances = item.read(rules.clusters)
         return label_frame(kinds, instances, item.frame.objects, Rules(truth, rules.config), item.lens)
 
     return {"labels": (rules.classes, partial(labelled, rules)), "true_split": (sided, partial(labelled, replace(rules, classes=sided))),

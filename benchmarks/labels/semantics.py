@@ -133,7 +133,7 @@ def given_features(recordings: list[Recording], out: Path, encoder: Path | None,
 
 def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, config: Config, count: int) -> Iterator[tuple[str, Classify]]:
     """Name and classifier of every step at K = `count`."""
-    semantics = config.semantics.model_copy(update={"classes": count})
+    semantics = config.semantics.model_copy(update={"clusters": count})
     recordings = [scene.recording for scene in fit]
     folder = args.out / f"{count}"
     clusters = baseline.kmeans_colour_position(recordings, folder / "kmeans.json", count, config.seed)
@@ -158,7 +158,7 @@ def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path
     """The head of `folder`, trained now where there is none; other numbers of classes than the first take its code."""
     if not encoder_path(folder).exists():
         frames = prepared(recordings, args, config)
-        if semantics.classes == args.classes[0]:
+        if semantics.clusters == args.classes[0]:
             network = learn_head(features, frames, state_path(folder), semantics, config.seed)
         else:
             trained = load(args.out / f"{args.classes[0]}" / folder.name, config.device).encoder

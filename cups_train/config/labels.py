@@ -24,8 +24,9 @@ class LabelConfig(Section):
     thing_vote: float = Field(0.2, ge=0, le=1, description="without kinds: share of an object's pixels from which thing classes name it; "
                               "1: the most frequent class does (published)")
     things: tuple[int, ...] = Field((), description="ids of the thing classes; empty: found by motion")
-    kinds: int = Field(24, ge=0, le=128, description="most kinds of moving objects, by size, speed and looks: they name objects and are classes "
-                       "of their own beside semantics.classes; 0: the votes of an object's pixels name it (published)")
+    kinds: int = Field(24, ge=0, le=128, description="groups of moving objects, by size, speed and looks, of which kinds are joined; 0: the votes "
+                       "of an object's pixels name it (published)")
+    movers: int = Field(8, ge=1, le=128, description="most kinds of movers: they name objects and what is parked, and are among semantics.classes")
     border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")
     min_moving_frames: float = Field(0.02, ge=0, le=1, description="gate: least share of frames with a moving object")
     max_class_share: float = Field(0.6, gt=0, le=1, description="gate: largest share of all pixels that one class may take")

@@ -1,7 +1,7 @@
 """Settings of stage 1b: classes without labels."""
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,9 +9,14 @@ from cups_train.config.section import Section
 
 
 class SemanticsConfig(Section):
-    """Stage 1b: classes without labels."""
+    """Stage 1b: clusters without labels, and how many classes stage 1c joins them into."""
 
-    classes: int = Field(200, ge=2, le=254, description="number of pseudo classes K; many small ones mix less")
+    PASSED_ON: ClassVar = ("classes",)  # what stage 1b itself does not read
+
+    classes: Annotated[int, Field(ge=2, le=254)] | Literal["auto"] = Field(
+        27, description="number of classes that a user sees, pixel classes and kinds of movers together, joined from the clusters; `auto`: where the "
+        "best remaining join falls sharply")
+    clusters: int = Field(200, ge=2, le=254, description="number of clusters K that classes are joined from; many small ones mix less")
     features: Literal["scratch", "dino"] = Field("scratch", description="dense features: an encoder learned from the recordings, or a vision "
                                                  "transformer (DINO, DINOv2, DINOv3, DepthG) from `weights`")
     weights: str = Field("", description="`features: dino`: file of weights (safetensors, .pth, .ckpt), or timm:NAME, which may download")
@@ -22,7 +27,7 @@ class SemanticsConfig(Section):
     head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
     head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
     code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
-    extra_centres: int | None = Field(None, ge=0, le=2000, description="centres of a head's cluster probe beyond `classes`, joined into them at the "
+    extra_centres: int | None = Field(None, ge=0, le=2000, description="centres of a head's cluster probe beyond `clusters`, joined into them at the "
                                       "end; null: as many as it takes to join 40 classes and fewer from 120, else none (published: 0)")
     shifts: tuple[float, float, float, float] | None = Field(None, description="likeness from which own, neighbour and random pairs of features and "
                                                              "pairs in the depth term attract; null: from the recordings (published: 0.39, "

@@ -35,6 +35,6 @@ class Config(Section):
     @model_validator(mode="after")
     def _fits_one_byte(self) -> Config:
         """Told before the work of hours, not where labels are written."""
-        if self.semantics.classes + self.labels.kinds > MAX_CLASSES:
-            raise ValueError(f"{self.semantics.classes} semantics.classes and {self.labels.kinds} labels.kinds, of at most {MAX_CLASSES} together")
+        if self.semantics.clusters + self.labels.kinds > MAX_CLASSES:
+            raise ValueError(f"{self.semantics.clusters} semantics.clusters and {self.labels.kinds} labels.kinds, of at most {MAX_CLASSES} together")
         return self

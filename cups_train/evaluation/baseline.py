@@ -6,6 +6,7 @@ tells which clusters are things; without them every cluster is stuff.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -37,9 +38,18 @@ SMALLEST = 0.0005  # instance, share of the image
 OVERLAYS = 4  # pictures of a recording
 
 
-def run(learned_on: Sequence[Recording], recordings: Sequence[Recording], out: Path, config: Config, motion: Path | None = None) -> list[Path]:
-    """Learn on `learned_on` (with MOTION/NAME/instances of them), label `recordings`; gives the result folders, OUT itself for one recording."""
-    count = config.semantics.classes
+@dataclass(frozen=True)
+class Learning:
+    """What the baseline is learned on."""
+
+    recordings: Sequence[Recording]
+    classes: int  # as many as the run shows
+    motion: Path | None = None  # MOTION/NAME/instances of the recordings
+
+
+def run(learning: Learning, recordings: Sequence[Recording], out: Path, config: Config) -> list[Path]:
+    """Learn, and label `recordings`; gives the result folders, OUT itself for one recording."""
+    learned_on, count, motion = learning.recordings, learning.classes, learning.motion
     model = kmeans_colour_position(learned_on, out / "kmeans.json", count, config.seed)
     classes = make_classes(count, moving_clusters(learned_on, model, motion, config.labels) if motion is not None else frozenset())
     return [apply(model, classes, recording, out if len(recordings) == 1 else out / recording.name) for recording in recordings]

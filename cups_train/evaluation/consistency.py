@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from cups_ros.fusion import panoptic_from_maps
-from cups_ros.types import Classes
+from cups_ros.types import MAX_CLASSES, Classes
 from cups_train.evaluation.metrics.cooccurrence import ImageTable, count_pairs
 from cups_train.evaluation.metrics.panoptic_quality import ClassQuality, panoptic_quality
 from cups_train.files import read_image
 from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
 from cups_train.folders import stages
-from cups_train.folders.labels import known_instances, read_labels
+from cups_train.folders.labels import known_instances, read_class_of, read_labels
 from cups_train.folders.result_index import SegmentEntry
 from cups_train.folders.semantics import class_map_path
 from cups_train.geometry.warp import warp
@@ -114,16 +114,19 @@ def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None
     class_id, inside = warp(then.class_id, flow, nearest=True)
     instance_id, _ = warp(then.instance_id, flow, nearest=True)
     over_time = compare((now.class_id, now.instance_id), (class_id, instance_id), flow_ok & inside)
-    return None if load is None else _left_right(frame, class_map_path(run / stages.SEMANTICS / recording.name, key), load()), over_time
+    if load is None:
+        return None, over_time
+    class_of = np.array([0, *(read_class_of(run / stages.LABELS) or range(1, MAX_CLASSES + 1))], np.uint8)
+    return _left_right(frame, class_map_path(run / stages.SEMANTICS / recording.name, key), load(), class_of), over_time
 
 
-def _left_right(frame: StereoFrame, left_classes: Path, classify: ClassifyRight) -> Comparison:
-    """Classes of the left image, as stored, against those of the right one fetched through the disparity."""
+def _left_right(frame: StereoFrame, left_clusters: Path, classify: ClassifyRight, class_of: np.ndarray) -> Comparison:
+    """Classes of the left image, as stored, against those of the right one fetched through the disparity. class_of: (K + 1,) of clusters."""
     found, ok = disparity(frame.left, frame.right)
     right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1])
     seen = classify(frame.right, np.where(right_ok, right, np.nan)[:, ::-1].astype(np.float32), frame.camera)
-    fetched, inside = warp(seen, np.stack([-found, np.zeros_like(found)], -1), nearest=True)
-    own = read_image(left_classes)
+    fetched, inside = warp(class_of[seen], np.stack([-found, np.zeros_like(found)], -1), nearest=True)
+    own = class_of[read_image(left_clusters)]
     nothing = np.zeros(own.shape, np.uint16)
     return compare((own, nothing), (fetched, nothing), ok & inside)
 

@@ -106,7 +106,8 @@ class LabelPredictor:
 
         model = semantics.load(self.run_folder.stage("semantics"), self.config.device)
         for frame in images(source):
-            yield Prediction(frame.key, frame.stamp_ns, frame.image, label_picture(model.classify(frame.image, None, None), self.classes))
+            class_map = self.rules.joined(model.classify(frame.image, None, None))
+            yield Prediction(frame.key, frame.stamp_ns, frame.image, label_picture(class_map, self.classes))
 
     def _of_recording(self, recording: Recording, work: Path) -> Iterator[Prediction]:
         from cups_train import motion, semantics

@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cups_ros.types import KnownInstance
 from cups_train.errors import ResultError
 from cups_train.files import read_image, read_json, write_image, write_json
-from cups_train.folders.layout import LABELS
+from cups_train.folders.layout import JOINING, LABELS
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ class LabelledFrame:
 def known_instances(instances: Sequence[LabelInstance]) -> dict[int, KnownInstance]:
     """What is known of the instances of a map, by their ids in it."""
     return {i.id: KnownInstance(i.class_id, i.score, i.track_id or 0) for i in instances}
+
+
+def write_class_of(labels: Path, class_of: Sequence[int], more: Mapping[str, Any]) -> None:
+    """labels/joining.json: which class each cluster of the class maps became, in order, and `more` about how. Empty: clusters are classes."""
+    write_json(labels / JOINING, {"class_of": list(class_of), **more})
+
+
+def read_class_of(labels: Path) -> tuple[int, ...]:
+    """Class of each cluster, in order; empty: clusters are classes. Raises ResultError where the labels were made before clusters were joined."""
+    path = labels / JOINING
+    try:
+        return tuple(int(c) for c in read_json(path)["class_of"])
+    except (KeyError, TypeError, ValueError, ResultError) as error:
+        raise ResultError(f"expected the classes of the clusters in {path}, found labels of an earlier version or a damaged file; "
+                          "`cups-train pseudo-label` makes them again") from error
 
 
 def class_path(folder: Path, key: str) -> Path:

@@ -4,7 +4,7 @@
       recording/NAME/   index.json
       motion/NAME/      motion.json  instances/  overlays/  (frames/ while a run is under way)
       semantics/        the model of the classes; NAME/ holds their maps
-      labels/           statistics.json;  NAME/ holds labels.json, KEY_class.png, KEY_instance.png
+      labels/           statistics.json  joining.json;  NAME/ holds labels.json, KEY_class.png, KEY_instance.png
       bootstrap/  self_train/   checkpoint.safetensors  train.log  metrics.jsonl  state/
       model/            the exported model (docs/formats.md)
       evaluation/       STAGE/NAME/: a result folder, panoptic.json and panoptic/KEY.png
@@ -37,6 +37,7 @@ REPLACED = ".replaced"  # the generation before
 
 MOTION = "motion.json"
 LABELS = "labels.json"
+JOINING = "joining.json"  # which class each cluster of the class maps became, and why
 STATISTICS = "statistics.json"  # what the labels hold, and the gate's verdict
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "train.log"  # a training for people

@@ -42,6 +42,12 @@ class LearnedClasses:
 
     count: int  # K
     centres: np.ndarray | None  # (K, C) float32, the mean of each class's centres, in scaled channels of a descriptor; None: a head names the classes
+    codes: np.ndarray | None = None  # (K, code) float32, the mean of each class's centres in the head's code; None: there is no head
+
+    @property
+    def looks(self) -> np.ndarray | None:
+        """(K, C) what the classes look like, however they were found."""
+        return self.codes if self.centres is None else self.centres
 
 
 def encoder_path(folder: Path) -> Path:
@@ -78,13 +84,21 @@ def read_classes(folder: Path) -> LearnedClasses:
     with reading_encoder(folder), safe_open(encoder_path(folder), "numpy") as file:
         card = _card(file)
         count = int(card["spec"]["classes"])
-        if card["cells"] is None:
+        if card["cells"] is not None:
+            return LearnedClasses(count, _means(file.get_tensor(CELLS + "centres"), file.get_tensor(CELLS + "classes"), count))
+        if not {"centres", "class_of_centre"} <= set(file.keys()):
             return LearnedClasses(count, None)
-        centres, classes = file.get_tensor(CELLS + "centres"), file.get_tensor(CELLS + "classes").astype(np.int64)
-        if len(classes) != len(centres) or sorted(set(classes.tolist())) != list(range(count)):
-            raise ValueError(f"centres of {len(set(classes.tolist()))} of {count} classes")
-        total = np.add.reduceat(centres, np.searchsorted(classes, np.arange(count)), axis=0)
-        return LearnedClasses(count, np.asarray(total / np.bincount(classes)[:, None], np.float32))
+        return LearnedClasses(count, None, _means(file.get_tensor("centres"), file.get_tensor("class_of_centre"), count))
+
+
+def _means(centres: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
+    """(M, C) centres with classes (M,) -> (K, C) float32 mean of each class's centres. Raises ValueError where a class has none."""
+    number = np.bincount(classes.astype(np.int64), minlength=count)
+    if len(classes) != len(centres) or len(number) != count or not number.all():
+        raise ValueError(f"centres of {np.count_nonzero(number)} of {count} classes")
+    order = np.argsort(classes, kind="stable")
+    total = np.add.reduceat(centres[order], np.searchsorted(classes[order], np.arange(count)), axis=0)
+    return np.asarray(total / number[:, None], np.float32)
 
 
 @contextmanager

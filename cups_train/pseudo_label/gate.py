@@ -49,11 +49,11 @@ def verdict(statistics: dict[str, Any], config: LabelConfig) -> dict[str, Any]:
 def warnings(statistics: dict[str, Any]) -> list[str]:
     """What a person should look at, one sentence each."""
     found = []
-    split, k = statistics["split"], len(statistics["classes"])
+    split, k = statistics["split"], len(statistics["split"]["table"])
     if split["note"]:
         found.append(f"thing/stuff split: {split['note']}")
     if len(split["things"]) > k / 3:
-        found.append(f"{len(split['things'])} of {k} classes are things; raise labels.psi where stuff is among them")
+        found.append(f"{len(split['things'])} of {k} clusters are things; raise labels.psi where stuff is among them")
     if statistics["bottom_share"] > 0.2:
         found.append(f"{statistics['bottom_share']:.0%} of the object pixels lie at the lower edge; the own car may show in the picture")
     return found
@@ -74,7 +74,8 @@ def summary(statistics: dict[str, Any]) -> str:
     split, things = statistics["split"], [c for c in statistics["classes"] if c["isthing"]]
     lines = [f"frames {statistics['frames']}, with moving objects {statistics['frames_with_objects']}, with labelled instances "
              f"{statistics['frames_with_instances']}; instances {statistics['instances']} ({statistics['instances_per_frame']:.1f} a frame)",
-             f"classes {len(statistics['classes'])}, things {len(split['things'])} by rule {split['rule']}: "
+             f"classes {len(statistics['classes'])} of {len(split['table'])} clusters, of which {len(split['things'])} are things by rule "
+             f"{split['rule']}; things: "
              f"{', '.join(c['name'] for c in things) or 'none'}",
              f"void {statistics['void_share']:.1%} of the pixels, things {statistics['thing_share']:.1%}, of these in an instance "
              f"{statistics['thing_pixels_in_instances']:.1%}"]

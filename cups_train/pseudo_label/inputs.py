@@ -34,7 +34,7 @@ class FrameInput:
             raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found {class_map.shape}; "
                               f"delete both stages' folders to make them again")
         if class_map.min() < 1 or class_map.max() > k:
-            raise ResultError(f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} (semantics.classes)")
+            raise ResultError(f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} (semantics.clusters)")
         return class_map, instances
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from cups_ros.fusion import panoptic_from_maps
 from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
-from cups_train.folders.labels import LabelInstance, known_instances
+from cups_train.folders.labels import LabelInstance, known_instances, read_class_of
 from cups_train.pseudo_label.border import clear_border
 from cups_train.pseudo_label.kinds import Kinds, Lens, describe_objects, load_kinds
 from cups_train.pseudo_label.votes import count_votes, name_objects, paint
@@ -25,11 +25,16 @@ class Rules:
     classes: Classes
     config: LabelConfig
     kinds: Kinds | None = None  # None: votes of its pixels name a moving object
+    class_of: tuple[int, ...] = ()  # of the clusters 1..K of the class maps, in order; empty: the clusters are the classes
 
     @property
-    def pixel_classes(self) -> int:
-        """K: ids 1..K are classes of pixels, those after them kinds of movers."""
-        return len(self.classes) if self.kinds is None else self.kinds.first - 1
+    def clusters(self) -> int:
+        """K: ids 1..K of the class maps."""
+        return len(self.class_of) or (len(self.classes) if self.kinds is None else self.kinds.first - 1)
+
+    def joined(self, clusters: np.ndarray) -> np.ndarray:
+        """(H, W) ids 1..K -> (H, W) uint8 classes; void stays void."""
+        return np.array([0, *self.class_of], np.uint8)[clusters] if self.class_of else clusters.astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +48,18 @@ class FrameLabel:
 
 def read_rules(labels: Path, classes: Classes, config: LabelConfig) -> Rules:
     """By what the finished labels in a folder were made."""
-    return Rules(classes, config, load_kinds(labels))
+    return Rules(classes, config, load_kinds(labels), read_class_of(labels))
 
 
 def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens) -> FrameLabel:
-    """class_map: (H, W) ids 1..K as classified; instances: (H, W) ids of `objects`, 0 = none.
+    """class_map: (H, W) ids 1..K of clusters as classified; instances: (H, W) ids of `objects`, 0 = none.
 
     Objects take one class on all their pixels; thing pixels outside them keep their class and have no instance.
     """
-    cleared = clear_border(instances, rules.config.border)
-    votes = count_votes(class_map, cleared, rules.pixel_classes)
+    cleared, joined = clear_border(instances, rules.config.border), rules.joined(class_map)
+    votes = count_votes(joined, cleared, len(rules.classes))
     if rules.kinds is not None:
-        named = rules.kinds.classes_of(describe_objects(votes, cleared, objects, lens))
+        named = rules.kinds.classes_of(describe_objects(count_votes(class_map, cleared, rules.clusters), cleared, objects, lens))
     elif rules.config.votes == "published":
         named = published.majority(votes.pixels)
     else:
@@ -62,7 +67,7 @@ def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[M
     known = {o.id: o for o in objects}
     rows = tuple(LabelInstance(i, class_id, known[i].score if i in known else 1.0, known[i].track_id if i in known else None, pixels)
                  for i, class_id, pixels in zip(votes.ids.tolist(), named.tolist(), votes.pixels.sum(axis=1).tolist(), strict=True))
-    return FrameLabel(paint(class_map, cleared, votes.ids, named), cleared.astype(np.uint16), rows)
+    return FrameLabel(paint(joined, cleared, votes.ids, named), cleared.astype(np.uint16), rows)
 
 
 def label_frame(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens) -> Panoptic:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cups_ros.types import Classes
 from cups_train.folders.labels import LabelledFrame
+from cups_train.pseudo_label.label import Rules
 from cups_train.pseudo_label.motion_counts import MotionCounts
 from cups_train.pseudo_label.reasons import sum_up
 from cups_train.pseudo_label.split import Split
@@ -56,13 +56,13 @@ class Findings:
     frames: Sequence[LabelledFrame]
     area: LabelArea
     counts: MotionCounts
-    split: Split
-    classes: Classes
+    split: Split  # of the clusters
+    rules: Rules
 
 
 def label_statistics(found: Findings) -> dict[str, Any]:
     """statistics.json, without the verdict of the gate."""
-    frames, area, counts, classes = found.frames, found.area, found.counts, found.classes
+    frames, area, counts, classes = found.frames, found.area, found.counts, found.rules.classes
     total = max(int(area.area.sum()), 1)
     moving = [sum(classes.is_thing(i.class_id) for i in f.instances if i.class_id) for f in frames]
     things = area.area[list(classes.things)].sum() if classes.things else 0
@@ -74,6 +74,6 @@ def label_statistics(found: Findings) -> dict[str, Any]:
         "thing_pixels_in_instances": float(known) / max(float(things), 1.0),
         "bottom_share": area.bottom / max(int(area.in_instances.sum()), 1),
         "n_in": counts.n_in[1:].tolist(), "n_all": counts.n_all[1:].tolist(), "n_mask": counts.n_mask[1:].tolist(),
-        "split": found.split.to_json(), "reasons": sum_up(area.empty),
+        "split": found.split.to_json(), "class_of": list(found.rules.class_of), "reasons": sum_up(area.empty),
         "classes": [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "area_share": float(area.area[c.id]) / total,
                      "instances": int(area.instances[c.id])} for c in classes]}

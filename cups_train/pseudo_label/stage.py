@@ -8,24 +8,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json, write_json
-from cups_train.folders.labels import LabelledFrame, checksum, holds, write_labels, write_maps
+from cups_train.folders.labels import LabelledFrame, checksum, holds, write_class_of, write_labels, write_maps
 from cups_train.folders.layout import LABELS, STATISTICS
 from cups_train.folders.semantics import read_classes
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.pseudo_label.border import clear_border
+from cups_train.pseudo_label.classes import Clusters, JoinedClasses, join, joins_needed
 from cups_train.pseudo_label.gate import verdict
 from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
-from cups_train.pseudo_label.kinds import Objects, describe_objects, find_kinds, save_kinds, with_kinds
+from cups_train.pseudo_label.kinds import Objects, describe_objects, find_kinds, join_kinds, save_kinds
 from cups_train.pseudo_label.label import Rules, label_frame, label_maps
 from cups_train.pseudo_label.label_statistics import Findings, LabelArea, label_statistics, measure_frame
 from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.results import write_pictures
-from cups_train.pseudo_label.split import find_split
+from cups_train.pseudo_label.sameness.views import Source, evidence_of
+from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.votes import count_votes
 from cups_train.recording import Recording
 from cups_train.types import Absence, MotionResult, Reason, Work
@@ -41,7 +45,8 @@ class Basis:
 
     recordings: Sequence[Recording]
     motion: Path  # motion/NAME is the recording's motion folder
-    semantics: Path  # semantics/NAME holds its class maps; beside it lie K and what the classes look like
+    semantics: Path  # semantics/NAME holds its maps of clusters; beside it lie K and what the clusters look like
+    classes: int | None = 27  # pixel classes and kinds of movers together; None: found from the evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +59,10 @@ class FrameCount:
 
 
 def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Classes:
-    """Write the labels of all recordings, out/kinds.json and out/statistics.json; the pseudo classes: 1..K, then the kinds of movers.
+    """Write the labels of all recordings, out/kinds.json, out/joining.json and out/statistics.json; the pseudo classes: stuff, then kinds of movers.
 
-    First all frames are counted, things told from stuff and kinds of moving objects found; then every frame is labelled (those that an
-    earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
+    First all frames are counted, things told from stuff, kinds of moving objects found and clusters joined; then every frame is labelled (those
+    that an earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
     """
     inputs = [i for r in basis.recordings for i in frame_inputs(r, basis.motion / r.name, basis.semantics / r.name)]
     workers, learned = min(work.workers, 1 + len(inputs) // FRAMES_A_WORKER), read_classes(basis.semantics)
@@ -68,19 +73,35 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
         objects.append(found.objects)
         digest.update(found.digest)
     split = find_split(counts, config, centres)
-    kinds = find_kinds(Objects.together(objects, k), k + 1, config.kinds, work.seed)
-    rules = Rules(with_kinds(split.classes(), kinds), config, kinds)
+    joined = _join(basis, Objects.together(objects, k), counts, split, config, work)
+    rules = Rules(joined.classes, config, joined.kinds, joined.class_of)
+    digest.update(repr(rules.class_of).encode())
     _keep_only_labels_of(out, digest.hexdigest() if centres is None else hashlib.sha256(digest.hexdigest().encode() + centres.tobytes()).hexdigest())
-    save_kinds(out, kinds)
+    save_kinds(out, joined.kinds)
+    write_class_of(out, joined.class_of, joined.how)
     frames, area = _label_all(inputs, basis.recordings, out, rules, workers)
-    finish(out, Findings(frames, area, counts, split, rules.classes), config)
+    finish(out, Findings(frames, area, counts, split, rules), config)
     return rules.classes
+
+
+def _join(basis: Basis, objects: Objects, counts: MotionCounts, split: Split, config: LabelConfig, work: Work) -> JoinedClasses:
+    """The classes that a user sees. Evidence is gathered only where there is something to join."""
+    learned = read_classes(basis.semantics)
+    kinds = find_kinds(objects, learned.count + 1, config.kinds, work.seed)
+    if kinds is not None:
+        kinds = join_kinds(kinds, objects, config.movers)
+    clusters = Clusters(split, learned.looks, counts.n_all[1:].astype(np.int64), None if kinds is None else kinds.votes(objects))
+    evidence = None
+    if joins_needed(clusters, kinds, basis.classes):
+        sources = [Source(r, basis.motion / r.name, basis.semantics / r.name) for r in basis.recordings]
+        evidence = evidence_of(sources, learned.count, work.workers)
+    return join(clusters, kinds, basis.classes, evidence, config.likeness)
 
 
 def label_recording(recording: Recording, motion: Path, semantics: Path, rules: Rules) -> Iterator[tuple[MotionResult, Panoptic]]:
     """Every frame, without its map, and its label; the recording need not be one that the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
-        class_map, instances = item.read(rules.pixel_classes)
+        class_map, instances = item.read(rules.clusters)
         yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.lens)
 
 
@@ -133,7 +154,7 @@ def _label_all(inputs: list[FrameInput], recordings: Sequence[Recording], out: P
 def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
     """Label one frame and measure it from its files; those of a finished frame are left as they are, damaged ones are written again."""
     frame, folder = item.frame, out / item.motion.name
-    class_map, instances = item.read(rules.pixel_classes)
+    class_map, instances = item.read(rules.clusters)
     label = label_maps(class_map, instances, frame.objects, rules, item.lens)
     if not holds(folder, frame.key, label.class_map, label.instances):
         write_maps(folder, frame.key, label.class_map, label.instances)

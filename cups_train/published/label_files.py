@@ -20,7 +20,7 @@ from cups_ros.types import Classes
 from cups_train.config import LabelConfig
 from cups_train.errors import ResultError
 from cups_train.files import read_image, sha256
-from cups_train.folders.labels import LabelledFrame, checksum, write_labels, write_maps
+from cups_train.folders.labels import LabelledFrame, checksum, write_class_of, write_labels, write_maps
 from cups_train.progress import progress
 from cups_train.pseudo_label.border import clear_border
 from cups_train.pseudo_label.kinds import Lens, save_kinds
@@ -103,6 +103,7 @@ def take_labels(recordings: Sequence[Recording], published: Path, out: Path, con
     split = find_split(counts, config)
     rules = Rules(split.classes(), config)
     save_kinds(out, None)
+    write_class_of(out, (), {})
     area, labelled = LabelArea.nothing(k), []
     for recording, folder in pairs:
         frames = [_label(recording, folder, out / recording.name, number, rules) for number in range(len(folder.stems))]
@@ -110,7 +111,7 @@ def take_labels(recordings: Sequence[Recording], published: Path, out: Path, con
         write_pictures(recording, out / recording.name, frames, rules.classes)
         write_labels(out / recording.name, recording.name, frames)
         labelled += frames
-    finish(out, Findings(labelled, area, counts, split, rules.classes), config)
+    finish(out, Findings(labelled, area, counts, split, rules), config)
     return rules.classes
 
 

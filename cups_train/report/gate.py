@@ -37,8 +37,9 @@ def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
     colors = {c.id: f"rgb({c.color[0]}, {c.color[1]}, {c.color[2]})" for c in classes}
     split = found["split"]
     areas = {c["id"]: c["area_share"] for c in found["classes"]}
-    rows = [{**row, "color": colors[row["class_id"]], "name": classes.items[row["class_id"] - 1].name, "area": areas[row["class_id"]],
-             "instances": found["classes"][row["class_id"] - 1]["instances"]} for row in split["table"]]
+    class_of = found.get("class_of") or [row["id"] for row in found["classes"]]
+    rows = [{**row, "color": colors[c], "name": classes.items[c - 1].name, "area": areas[c], "instances": found["classes"][c - 1]["instances"]}
+            for row in split["table"] for c in (class_of[row["class_id"] - 1],)]
     by_area = sorted(found["classes"], key=lambda row: -row["area_share"])
     return {
         "verdict": found["gate"], "found": found, "rows": rows, "rule": split["rule"], "note": split["note"],

@@ -79,7 +79,7 @@ def learn_classes(recordings: Sequence[Recording], out: Path, config: SemanticsC
     save(model, out, {"seed": work.seed, "recordings": names, "frames": len(chosen), "image": "RGB / 255", "motion": motion is not None,
                       **({} if given is None else given.origin)})
     images = (load(path).images[0] for path in frames.paths[::max(1, len(chosen) // SHEET_FRAMES)])
-    write_image(sheet_path(out), contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.classes)))
+    write_image(sheet_path(out), contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.clusters)))
     shutil.rmtree(state)
 
 
@@ -98,7 +98,7 @@ def given_features(config: SemanticsConfig) -> GivenFeatures | None:
         return None
     given = open_features(config.weights, config.weights_licence)
     if config.head == "published":
-        check_published(given.head, config.classes)
+        check_published(given.head, config.clusters)
     return given
 
 
@@ -115,7 +115,7 @@ def learn_network(given: GivenFeatures | None, frames: PreparedFrames, state: Pa
 def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Encoder(EncoderSpec(config.channels, config.classes, SHAPE)).to(torch_device(device))
+        return Encoder(EncoderSpec(config.channels, config.clusters, SHAPE)).to(torch_device(device))
 
 
 def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int) -> None:
@@ -124,7 +124,7 @@ def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config:
     go_through(Phase("views", view_losses, config.steps, config.lr), encoder, partial(pair_batch, frames, config.batch, scaler, seed), state)
     if not (class_counts_path(state).exists() and classes_of_centres_path(state).exists()):
         projection = encode_frames(encoder, frames)
-        clusters = cluster_frames(frames, projection, config.classes, seed)
+        clusters = cluster_frames(frames, projection, config.clusters, seed)
         write_array(classes_of_centres_path(state), clusters.classes)
         write_array(class_counts_path(state), assign_frames(frames, projection, clusters))
     weights = class_weights(torch.from_numpy(read_array(class_counts_path(state))).float())
@@ -144,7 +144,7 @@ def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, s
     rng = np.random.default_rng([seed, 3])
     samples = sample_descriptors(frames, projection, SAMPLES, rng)
     if len(samples) < count:
-        raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o semantics.classes`")
+        raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o semantics.clusters`")
     scaler = fit_scaler(samples, projection)
     rows = scaler(samples)
     centres = kmeans(rows, min(clusters_for(count), len(rows)), rng)[0]

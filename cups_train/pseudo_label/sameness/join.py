@@ -90,6 +90,12 @@ def join_classes(evidence: Evidence, looks: np.ndarray | None, count: int | None
     return Joining(_table(history, evidence.pixels, chosen, looks), tuple(history))
 
 
+def join_by_looks(looks: np.ndarray, sizes: np.ndarray, count: int) -> Joining:
+    """Join by looks (N, C) alone, until `count` are left; sizes: (N,) whole numbers, how much of each there is."""
+    nothing = np.zeros((len(GAPS), len(looks), len(looks)), np.int64)
+    return join_classes(Evidence(nothing, nothing, np.zeros((len(looks), len(BINS) + 1), np.int64), sizes), looks, count)
+
+
 def joins_until_the_fall(strengths: Sequence[float]) -> int:
     """How many joins are made before the strength falls most sharply, between MOST and FEWEST classes."""
     falling = np.minimum.accumulate(np.maximum(np.asarray(strengths, float), 1e-9))

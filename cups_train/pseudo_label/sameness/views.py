@@ -24,6 +24,7 @@ from cups_train.types import StereoFrame
 WIDEST = 640  # px: wider images are looked at in this width
 DISPARITY_ERROR = 0.25  # px
 HEIGHT_ERROR = 0.03  # m: less certain heights cannot tell a kerb
+HEIGHT_EVERY = 4  # frames: heights need fewer of them than transitions
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def evidence_of(sources: Sequence[Source], k: int, workers: int) -> Evidence:
 def _evidence_of_run(k: int, item: tuple[Source, list[str]]) -> Evidence:
     source, keys = item
     return gather([view_of(source.recording.stereo(key), read_image(class_map_path(source.semantics, key)),
-                           read_instances(source.motion, key)) for key in keys], k)
+                           read_instances(source.motion, key), number % HEIGHT_EVERY == 0) for number, key in enumerate(keys)], k)
 
 
-def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray) -> View:
+def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray, with_height: bool) -> View:
     """clusters, instances: (H, W) ids of the left image."""
     height, width = frame.left.shape[:2]
     scale = min(1.0, WIDEST / width)
@@ -59,7 +60,8 @@ def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray) -> 
     left, right = resize(frame.left, h, w), resize(frame.right, h, w)
     moving = cv2.resize((instances > 0).astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT) > 0
     small = cv2.resize(clusters.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
-    return View(left, small, moving, sure_height(StereoFrame(frame.key, frame.stamp_ns, left, right, frame.camera.scaled((h, w)))))
+    small_frame = StereoFrame(frame.key, frame.stamp_ns, left, right, frame.camera.scaled(h, w))
+    return View(left, small, moving, sure_height(small_frame) if with_height else np.full((h, w), np.nan, np.float32))
 
 
 def sure_height(frame: StereoFrame) -> np.ndarray:

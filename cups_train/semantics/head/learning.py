@@ -50,13 +50,13 @@ def described(encoder: Encoder, frames: Sequence[Path], seed: int) -> DescribedF
 
 
 def with_other_classes(trained: HeadNetwork, frames: PreparedFrames, config: SemanticsConfig, seed: int) -> HeadNetwork:
-    """A trained head with config.classes instead."""
+    """A trained head with config.clusters instead."""
     return with_classes(trained, write_dense(trained.features, frames), head_settings(config), seed)
 
 
 def head_settings(config: SemanticsConfig) -> HeadSettings:
-    extra = clusters_for(config.classes) - config.classes if config.extra_centres is None else config.extra_centres
-    return HeadSettings(config.classes, extra, config.code, config.head_steps, config.head_lr, config.sharpness)
+    extra = clusters_for(config.clusters) - config.clusters if config.extra_centres is None else config.extra_centres
+    return HeadSettings(config.clusters, extra, config.code, config.head_steps, config.head_lr, config.sharpness)
 
 
 def distillation_of(features: FeatureNetwork, config: SemanticsConfig) -> Distillation:

@@ -54,7 +54,7 @@ def check_published(head: Mapping[str, Tensor], classes: int) -> None:
         raise ModelError("expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head (semantics.weights)")
     count = len(head["centres"])
     if count != classes:
-        raise ModelError(f"expected {classes} classes in the published head, found {count}; set -o semantics.classes={count}")
+        raise ModelError(f"expected {classes} classes in the published head, found {count}; set -o semantics.clusters={count}")
 
 
 def published_head(features: FeatureNetwork, head: Mapping[str, Tensor]) -> HeadNetwork:

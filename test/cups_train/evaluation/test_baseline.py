@@ -3,7 +3,7 @@ import json
 import cv2
 import numpy as np
 
-from cups_train.config import Config, LabelConfig, SemanticsConfig
+from cups_train.config import Config, LabelConfig
 from cups_train.evaluation import baseline
 from cups_train.files import write_image
 
@@ -20,7 +20,7 @@ def test_components_of_thing_clusters_are_instances_and_specks_are_void():
 
 def test_result_folders_of_learned_clusters(tmp_path, make_street):
     streets = [make_street("a"), make_street("b")]
-    folders = baseline.run(streets, streets, tmp_path, Config(seed=0, semantics=SemanticsConfig(classes=4)))
+    folders = baseline.run(baseline.Learning(streets, 4), streets, tmp_path, Config(seed=0))
     assert folders == [tmp_path / "a", tmp_path / "b"]
     result = json.loads((tmp_path / "b" / "panoptic.json").read_text())
     assert len(result["images"]) == 3 and not any(c["isthing"] for c in result["categories"])

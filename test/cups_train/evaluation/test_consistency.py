@@ -10,7 +10,7 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.evaluation.consistency import compare, measure, render, summarise
 from cups_train.files import write_image
-from cups_train.folders.labels import LabelledFrame, write_labels, write_maps
+from cups_train.folders.labels import LabelledFrame, write_class_of, write_labels, write_maps
 from cups_train.types import StereoCamera, StereoFrame
 
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i == 3, (i, i, i)) for i in (1, 2, 3)))
@@ -84,6 +84,7 @@ def test_a_scene_that_shifts_agrees_with_itself(tmp_path: Path, wrong: int) -> N
     for key, start in starts.items():
         write_maps(labels, key, classes_at(start), np.zeros((HEIGHT, WIDTH), np.uint16))
     write_labels(labels, "shifting", [LabelledFrame(labels, key, int(key), (), "nothing moves") for key in starts])
+    write_class_of(tmp_path / "labels", (), {})
     found = measure([Shifting()], tmp_path, CLASSES, partial(loader, wrong), 1)
     assert found["frames"] == 1 and found["left_right"]["compared"] > 0.6 and found["next"]["compared"] > 0.6
     for name in ("left_right", "next"):

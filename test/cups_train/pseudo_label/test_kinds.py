@@ -9,7 +9,7 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import ResultError
-from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, load_kinds, save_kinds, with_kinds
+from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, join_kinds, load_kinds, save_kinds
 from cups_train.pseudo_label.label import Rules, label_maps
 from cups_train.pseudo_label.votes import count_votes
 from cups_train.types import MovingObject
@@ -64,7 +64,8 @@ def test_people_and_cars_are_two_kinds(tmp_path: Path) -> None:
     save_kinds(tmp_path, kinds)
     again = load_kinds(tmp_path)
     assert again is not None and again.classes_of(describe(class_map, instances, objects)).tolist() == found.tolist()
-    label = label_maps(class_map, instances, objects, Rules(with_kinds(CLASSES, kinds), LabelConfig(), kinds), LENS)
+    classes = Classes((*CLASSES, *(PseudoClass(K + i, f"mover_{i}", True, (i, 0, 0)) for i in (1, 2))))
+    label = label_maps(class_map, instances, objects, Rules(classes, LabelConfig(), kinds), LENS)
     assert [(r.id, r.class_id) for r in label.rows] == [(1, found[0]), (2, found[1])]
     assert set(np.unique(label.class_map[label.instances == 1])) == {found[0]} and set(np.unique(label.class_map[label.instances == 0])) == {2}
 
@@ -80,8 +81,21 @@ def test_few_objects_have_no_kinds(tmp_path: Path) -> None:
         load_kinds(tmp_path)
 
 
-def test_kinds_are_things_after_the_classes_of_pixels() -> None:
-    kinds = find_kinds(many(20), K + 1, 2, 0)
-    classes = with_kinds(CLASSES, kinds)
-    assert classes.things == (4, 5, 6) and [c.name for c in classes][-2:] == ["mover_01", "mover_02"]
-    assert with_kinds(CLASSES, None) is CLASSES
+def test_kinds_are_joined_by_size_speed_and_looks() -> None:
+    objects = many(20)
+    fine = find_kinds(objects, K + 1, 5, 0)
+    assert fine is not None and fine.count == 5
+    kinds = join_kinds(fine, objects, 2)
+    class_map, instances, both = scene()
+    assert kinds.count == 2 and len(kinds.centres) == 5
+    assert sorted(kinds.classes_of(describe(class_map, instances, both)).tolist()) == [5, 6]
+    assert 2 < join_kinds(fine, objects, 8).count <= 5  # centres without an object join the nearest
+
+
+def test_votes_of_a_kind_are_the_pixels_of_its_objects() -> None:
+    objects = many(20)
+    kinds = find_kinds(objects, K + 1, 2, 0)
+    assert kinds is not None
+    votes = kinds.votes(objects)
+    np.testing.assert_allclose(votes.sum(), objects.pixels.sum())
+    assert votes.shape == (K, 2) and votes[1].all() and not votes[[0, 2, 3]].any()

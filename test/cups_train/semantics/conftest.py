@@ -9,7 +9,7 @@ from cups_train.types import Work
 
 @pytest.fixture(scope="session")
 def small_classes():
-    return SemanticsConfig(classes=5, channels=16, steps=3, cluster_steps=4, batch=2, height=64)
+    return SemanticsConfig(clusters=5, channels=16, steps=3, cluster_steps=4, batch=2, height=64)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from cups_train.semantics.prepared import load as load_frame
 from cups_train.semantics.preparing import choose_frames, prepare_all
 from cups_train.semantics.training import new_encoder
 
-CONFIG = SemanticsConfig(classes=4, channels=16, height=64)
+CONFIG = SemanticsConfig(clusters=4, channels=16, height=64)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from cups_train.types import Work
 
 @pytest.fixture(scope="session")
 def small_head():
-    return SemanticsConfig(classes=5, channels=16, steps=2, cluster_steps=2, batch=2, height=64, head="stego", head_steps=6, head_batch=4, code=8)
+    return SemanticsConfig(clusters=5, channels=16, steps=2, cluster_steps=2, batch=2, height=64, head="stego", head_steps=6, head_batch=4, code=8)
 
 
 @pytest.fixture(scope="session")
