@@ -85,13 +85,13 @@ def inputs(place: Place) -> list[tuple[list[FrameInput], Path]]:
 
 
 def shares(place: Place, rules: Rules, truth: Classes) -> np.ndarray:
-    """(K + 1, true classes + 1) pixels of every class of pixels by what they are."""
-    size = rules.clusters + 1, len(truth) + 1
+    """(classes + 1, true classes + 1) pixels of every class by what they are."""
+    size = len(rules.classes) + 1, len(truth) + 1
     table = np.zeros(size, np.int64)
     for items, folder in progress(inputs(place), "classes against truth"):
         for item, (kinds, _) in zip(items, truth_maps(folder, truth), strict=True):
             class_map, _ = item.read(rules.clusters)
-            table += np.bincount(class_map.ravel().astype(np.int64) * size[1] + kinds.ravel(), minlength=table.size).reshape(size)
+            table += np.bincount(rules.joined(class_map).ravel().astype(np.int64) * size[1] + kinds.ravel(), minlength=table.size).reshape(size)
     table[:, 0] = 0
     return table
 
@@ -112,7 +112,9 @@ def sides(table: np.ndarray, rules: Rules, truth: Classes) -> str:
 def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Classes, Label]]:
     """Name -> the classes of the answer, and how a frame is labelled from its input, true classes and true things."""
     split = {k for k in range(1, len(table)) if truth.is_thing(max(1, int(table[k].argmax()))) and table[k].any()}
-    sided = Classes(tuple(replace(c, isthing=c.id in split) if c.id < len(table) else c for c in rules.classes))
+    sided = Classes(tuple(replace(c, isthing=c.id in split) if table[c.id].any() else c for c in rules.classes))
+
+    without_kinds = replace(rules, kinds=None, config=rules.config.model_copy(update={"border": 0.0}))
 
     def labelled(by: Rules, item: FrameInput, _kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
         class_map, instances = item.read(rules.clusters)
@@ -120,7 +122,7 @@ def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Cl
 
     def true_masks(item: FrameInput, _kinds: np.ndarray, things: np.ndarray) -> Panoptic:
         class_map, _ = item.read(rules.clusters)
-        return label_frame(class_map, things, (), Rules(rules.classes, rules.config.model_copy(update={"border": 0.0})), item.lens)
+        return label_frame(class_map, things, (), without_kinds, item.lens)
 
     def true_classes(item: FrameInput, kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
         _, instances = item.read(rules.clusters)

@@ -158,7 +158,7 @@ def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Calla
 def test_kinds_are_no_classes_of_pixels(tmp_path: Path, write_inputs: Callable) -> None:
     recordings = [write_inputs(name) for name in ("a", "b")]
     classes = _run(tmp_path, recordings)
-    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01"]  # 18 like objects: one kind, of which parked cars are
+    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01"]  # 18 like objects
     cv2.imwrite(str(tmp_path / "semantics" / "a" / "000001.png"), np.full((48, 80), K + 1, np.uint8))
     rules = read_rules(tmp_path / "labels", classes, LabelConfig())
     with pytest.raises(ResultError, match=f"expected classes 1 to {K} .* found {K + 1} to {K + 1}"):

@@ -54,7 +54,7 @@ def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, str
     state |= {f"net.{name}.bias": torch.randn(rows) for name, rows in (("cluster1.0", 6), ("cluster2.0", 64), ("cluster2.2", 6))}
     state["cluster_probe.clusters"] = torch.randn(4, 6)
     torch.save({"state_dict": state}, path)
-    config = small_head.model_copy(update={"features": "dino", "weights": str(path), "weights_licence": "MIT", "classes": 4, "head": head,
+    config = small_head.model_copy(update={"features": "dino", "weights": str(path), "weights_licence": "MIT", "clusters": 4, "head": head,
                                        "head_steps": 2, **more})
     learn_classes([street], tmp_path / "out", config, WORK)
     with safe_open(tmp_path / "out" / "encoder.safetensors", "pt") as file:

@@ -36,7 +36,7 @@ def test_a_published_head_is_taken_as_it_is():
         unit = head["centres"] / head["centres"].norm(dim=1, keepdim=True)
         expected = torch.log_softmax(2 * torch.einsum("kc,bchw->bkhw", unit, code / code.norm(dim=1, keepdim=True)), 1)
         torch.testing.assert_close(network(images, rows).logits, expected)
-    with pytest.raises(ModelError, match=r"found 3; set -o semantics\.classes=3"):
+    with pytest.raises(ModelError, match=r"found 3; set -o semantics\.clusters=3"):
         check_published(head, 27)
     with pytest.raises(ModelError, match=r"semantics\.weights"):
         check_published({}, 3)
