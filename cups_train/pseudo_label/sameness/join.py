@@ -15,7 +15,7 @@ import numpy as np
 from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
 
 COUNTED = 3  # of the gaps: few points live longer
-LEAST_HEIGHTS = 500  # pixels of known height that make a cluster's height known
+LEAST_HEIGHTS = 200  # pixels of known height that make a cluster's height known
 MIDDLES = np.concatenate([[BINS[0] - 0.2], (BINS[1:] + BINS[:-1]) / 2, [BINS[-1] + 1.0]])  # m, of the bins of height
 FEWEST, MOST = 14, 40  # classes that `auto` chooses from
 
@@ -26,7 +26,7 @@ class JoinOptions:
 
     likeness: float = 0.2  # strength of two clusters that look the same and were never seen to change into one another
     step: float = 0.05  # m: levels further apart are two surfaces, half a kerb
-    level: float = 0.2  # m: width of the middle 70 % of heights up to which a cluster is level
+    level: float = 0.15  # m: width of the middle 70 % of heights up to which a cluster is level
     two_levels: float = 0.02  # factor of the strength of two levels
     one_level: float = 3.0  # factor of the strength of two clusters on one level, to half a step
     upright: float = 0.3  # factor of the strength of a level cluster and one that is not
