@@ -29,7 +29,7 @@ class JoinOptions:
     level: float = 0.15  # m: width of the middle 70 % of heights up to which a cluster is level
     two_levels: float = 0.02  # factor of the strength of two levels
     one_level: float = 3.0  # factor of the strength of two clusters on one level, to half a step
-    upright: float = 0.3  # factor of the strength of a level cluster and one that is not
+    upright: float = 0.3  # factor of the strength of a level cluster and one that is not and lies at another height
     along_tracks: float = 0.1  # share of isotropic scatter beside the one along tracks: the smaller, the less counts what changes along them
 
 
@@ -112,6 +112,7 @@ class _Groups:
 
     transitions: np.ndarray  # (K, K) symmetric, every gap weighs the same
     heights: np.ndarray  # (K, bins)
+    of_levels: np.ndarray  # (K, bins) the same of level clusters alone: what they are joined with does not blur their level
     means: np.ndarray  # (K, C) of their looks
     pixels: np.ndarray  # (K,) float64
     usual: float  # squared distance of a cluster to the one that looks most like it
@@ -124,7 +125,9 @@ class _Groups:
         used = means[evidence.pixels > 0]
         nearest = _distances(used) + np.where(np.eye(len(used)), np.inf, 0)
         usual = float(np.median(nearest.min(axis=1))) if len(used) > 1 and looks is not None else 0.0
-        return cls(transitions, evidence.heights.astype(np.float64), means, evidence.pixels.astype(np.float64), usual)
+        heights = evidence.heights.astype(np.float64)
+        of_levels = heights * levels(heights, options.level)[1][:, None]
+        return cls(transitions, heights, of_levels, means, evidence.pixels.astype(np.float64), usual)
 
     def strengths(self, options: JoinOptions) -> np.ndarray:
         """(K, K)."""
@@ -132,18 +135,19 @@ class _Groups:
         strength = self.transitions / np.sqrt(np.maximum(np.outer(rows, rows), 1e-30))
         if self.usual > 0:
             strength = strength + options.likeness * np.exp(-_distances(self.means) / self.usual)
-        known, level, middle = levels(self.heights, options.level)
-        both = level[:, None] & level[None]
+        known, _, middle = levels(self.heights, options.level)
+        level, _, height = levels(self.of_levels, options.level)
+        both, middle = level[:, None] & level[None], np.where(level, height, middle)
         gap = np.abs(middle[:, None] - middle[None])
         strength[both & (gap > options.step)] *= options.two_levels
         strength[both & (gap < options.step / 2)] *= options.one_level
-        strength[known[:, None] & known[None] & (level[:, None] ^ level[None])] *= options.upright
+        strength[known[:, None] & known[None] & (level[:, None] ^ level[None]) & (gap > options.step)] *= options.upright
         return np.asarray(strength)
 
     def absorb(self, kept: int, gone: int) -> None:
         total = max(self.pixels[kept] + self.pixels[gone], 1.0)
         self.means[kept] = (self.pixels[kept] * self.means[kept] + self.pixels[gone] * self.means[gone]) / total
-        for sums in (self.transitions, self.transitions.T, self.heights, self.pixels):
+        for sums in (self.transitions, self.transitions.T, self.heights, self.of_levels, self.pixels):
             sums[kept] += sums[gone]
             sums[gone] = 0
 

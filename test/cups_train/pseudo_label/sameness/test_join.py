@@ -82,3 +82,12 @@ def test_a_joining_is_the_same_after_json_and_each_time() -> None:
     looks = np.random.default_rng(3).normal(size=(4, 5))
     found = join_classes(evidence(ROAD_AND_FACADE), looks, 2)
     assert Joining.from_json(json.loads(json.dumps(found.to_json()))) == found == join_classes(evidence(ROAD_AND_FACADE), looks, 2)
+
+
+def test_a_level_is_not_blurred_by_what_it_is_joined_with() -> None:
+    """Kerb (0) and wall (1) are joined first; together they are as little the road (2) as the kerb alone."""
+    many = evidence([[90, 30, 9], [0, 90, 0], [0, 0, 90]], {0: 0.12, 2: 0.0})
+    many.heights[1, 20:] = 100
+    options = JoinOptions(upright=1.0)
+    strengths = [join.strength for join in join_classes(many, None, 1, options).history]
+    assert join_classes(many, None, 2, options).table == (0, 0, 1) and strengths[1] < 0.01 * strengths[0]
