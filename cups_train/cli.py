@@ -1,4 +1,4 @@
-"""`cups-train`: verb -> function; nothing else. Modules are imported when their verb is called, settings when they are asked for."""
+"""`cups-train`: verb -> function; nothing else. Settings are read when they are asked for; what the functions do is in `commands`."""
 from __future__ import annotations
 
 import argparse
@@ -8,16 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from cups_train import cli_arguments
+from cups_train import cli_arguments, commands
 from cups_train.errors import CupsError
 
-if TYPE_CHECKING:
-    from cups_train.config import Config
-
 logger = logging.getLogger("cups_train")
-TOPICS = ("left", "right", "left_info", "right_info")
 
 
 @dataclass(frozen=True)
@@ -79,171 +75,26 @@ def _call(args: argparse.Namespace) -> None:
         COMMANDS[args.command].call(argparse.Namespace(**{name: absolute(value) for name, value in vars(args).items()}))
 
 
-def _config(args: argparse.Namespace) -> Config:
-    from cups_train.config import load_config
-
-    topics = [f"recording.{name}={getattr(args, name)}" for name in TOPICS if getattr(args, name, None)]
-    return load_config(args.config, topics + args.override)
-
-
-def _inspect(args: argparse.Namespace) -> None:
-    from cups_train.errors import RecordingError
-    from cups_train.recording import inspect, render_text
-
-    found = inspect(args.recording, _config(args).recording)
-    print(render_text(found))
-    if found.problem is not None:
-        raise RecordingError(found.problem)
-
-
-def _run(args: argparse.Namespace) -> None:
-    from cups_train import pipeline
-    from cups_train.folders.run import RunFolder
-    from cups_train.recording import open_recordings
-
-    config = _config(args)
-    if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
-        raise CupsError(f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}")
-    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
-    validation = None
-    if args.val:
-        validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
-        validation.check(recordings)
-    pipeline.run_all(pipeline.Run(RunFolder.create(args.out, config), recordings, config), validation)
-
-
-def _motion(args: argparse.Namespace) -> None:
-    from cups_train import pipeline
-    from cups_train.recording import open_recording
-
-    config = _config(args)
-    pipeline.find_motion_alone(open_recording(args.recording, config.recording), args.out, config, args.given)
-
-
-def _pseudo_label(args: argparse.Namespace) -> None:
-    from cups_train import pipeline, pseudo_label
-    from cups_train.folders.recordings import check_recordings
-    from cups_train.folders.run import RunFolder, is_run
-    from cups_train.recording import open_recordings
-
-    config = _config(args)
-    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
-    if args.export is not None and is_run(args.out) and RunFolder.open(args.out).is_finished("labels"):
-        run_folder = RunFolder.open(args.out)
-        check_recordings(run_folder, recordings)
-    else:
-        run_folder = RunFolder.create(args.out, config)
-        run = pipeline.Run(run_folder, recordings, config)
-        if args.published is None:
-            pipeline.pseudo_label(run)
-        else:
-            pipeline.take_published_labels(run, args.published)
-    if args.export is not None:
-        pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
-
-
-def _training(args: argparse.Namespace) -> None:
-    from cups_train import pipeline
-    from cups_train.folders.recordings import recordings_of
-    from cups_train.folders.run import RunFolder
-    from cups_train.training.distributed import join_processes
-
-    run_folder = RunFolder.open(args.run)
-    config = run_folder.config(args.override, args.config)
-    recordings, stage = recordings_of(run_folder, config), {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command]
-    with join_processes(config.device) as process:
-        if process.first:
-            RunFolder.create(args.run, config)
-        stage(pipeline.Run(run_folder, recordings, config))
-        if process.first:
-            pipeline.write_report(run_folder)
-
-
-def _predict(args: argparse.Namespace) -> None:
-    from cups_train.evaluation.predict import open_sources, predict
-    from cups_train.evaluation.predictors import load_predictor
-
-    config = _config(args)
-    predictor = load_predictor(args.model, args.stage, args.override, args.config)
-    predict(predictor, open_sources(args.recordings, config.recording), args.out)
-
-
-def _evaluate(args: argparse.Namespace) -> None:
-    from cups_train.evaluation.metrics.assignment import save_assignment
-    from cups_train.evaluation.score import EvaluationOptions, evaluate_by_matching
-    from cups_train.evaluation.table import render_matchings, render_table
-    from cups_train.files import check_file, write_json
-
-    for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
-        check_file(file, option)
-    options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void)
-    by_matching = evaluate_by_matching(args.result, args.truth, options)
-    evaluation = by_matching[options.matching]
-    if args.save_assignment and evaluation.assignment is not None:
-        save_assignment(args.save_assignment, evaluation.assignment)
-    if args.json:
-        write_json(args.json, evaluation.to_json())
-    print(render_table(evaluation))
-    if options.fitted:
-        print(render_matchings(by_matching))
-
-
-def _export(args: argparse.Namespace) -> None:
-    from cups_train import pipeline
-    from cups_train.folders.run import RunFolder
-
-    run_folder = RunFolder.open(args.run)
-    formats = [f"export.formats=[{args.format}]"] if args.format else []
-    pipeline.export(run_folder, run_folder.config(formats + args.override, args.config), args.out)
-
-
-def _check(args: argparse.Namespace) -> None:
-    from cups_train import pipeline, pseudo_label
-    from cups_train.evaluation.consistency import render
-    from cups_train.folders.recordings import recordings_of
-    from cups_train.folders.run import RunFolder
-
-    run_folder = RunFolder.open(args.run)
-    run_folder.fingerprint("labels")
-    config = run_folder.config(args.override, args.config)
-    print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
-    print(render(pipeline.consistency(pipeline.Run(run_folder, recordings_of(run_folder, config), config))))
-
-
-def _name(args: argparse.Namespace) -> None:
-    from cups_train.folders.recordings import recordings_of
-    from cups_train.folders.run import RunFolder
-    from cups_train.report.naming import write_naming_sheet
-
-    run_folder = RunFolder.open(args.run)
-    recordings = recordings_of(run_folder, run_folder.config(args.override, args.config))
-    print(write_naming_sheet(run_folder.root, recordings, run_folder.classes()))
-
-
-def _render(args: argparse.Namespace) -> None:
-    from cups_train.render import render
-
-    render(args.out, args.frames, args.seed, _config(args).render)
-
-
 COMMANDS = {
-    "inspect": Command(_inspect, "what a recording holds and whether it can be trained on", cli_arguments.of_recording, ("recording",)),
-    "run": Command(_run, "the three stages, export and evaluation; resumes where it stopped", cli_arguments.run,
+    "inspect": Command(commands.inspect, "what a recording holds and whether it can be trained on", cli_arguments.of_recording, ("recording",)),
+    "run": Command(commands.run, "the three stages, export and evaluation; resumes where it stopped", cli_arguments.run,
                    ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export"), on_a_cluster=True),
-    "motion": Command(_motion, "stage 1a alone: moving objects of one recording", cli_arguments.motion, ("recording", "motion"), on_a_cluster=True),
-    "pseudo-label": Command(_pseudo_label, "stage 1: panoptic pseudo labels", cli_arguments.pseudo_label,
+    "motion": Command(commands.motion, "stage 1a alone: moving objects of one recording", cli_arguments.motion, ("recording", "motion"),
+                      on_a_cluster=True),
+    "pseudo-label": Command(commands.pseudo_label, "stage 1: panoptic pseudo labels", cli_arguments.pseudo_label,
                             ("recording", "motion", "semantics", "labels"), on_a_cluster=True),
-    "train": Command(_training, "stage 2: panoptic bootstrapping of a labelled run", cli_arguments.of_run, ("network", "bootstrap"),
+    "train": Command(commands.training, "stage 2: panoptic bootstrapping of a labelled run", cli_arguments.of_run, ("network", "bootstrap"),
                      on_many_gpus=True),
-    "self-train": Command(_training, "stage 3: self-training of a bootstrapped run", cli_arguments.of_run, ("self_train",), on_many_gpus=True),
-    "predict": Command(_predict, "result folders of a run, a checkpoint or an exported model", cli_arguments.predict, ("recording",),
+    "self-train": Command(commands.training, "stage 3: self-training of a bootstrapped run", cli_arguments.of_run, ("self_train",),
+                          on_many_gpus=True),
+    "predict": Command(commands.predict, "result folders of a run, a checkpoint or an exported model", cli_arguments.predict, ("recording",),
                        on_a_cluster=True),
-    "evaluate": Command(_evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", cli_arguments.evaluate),
-    "export": Command(_export, "the exported model folder of a run", cli_arguments.export, ("export",)),
-    "check": Command(_check, "quality gate of a run's labels and their consistency over cameras and time, without truth", cli_arguments.of_run,
-                     ("labels",)),
-    "name": Command(_name, "contact sheet of a run's pseudo classes, and the file that names, colours and merges them", cli_arguments.of_run),
-    "render": Command(_render, "the procedural street: a recording and its truth", cli_arguments.render, ("render",)),
+    "evaluate": Command(commands.evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", cli_arguments.evaluate),
+    "export": Command(commands.export, "the exported model folder of a run", cli_arguments.export, ("export",)),
+    "check": Command(commands.check, "quality gate of a run's labels and their consistency over cameras and time, without truth",
+                     cli_arguments.of_run, ("labels",)),
+    "name": Command(commands.name, "contact sheet of a run's pseudo classes, and the file that names, colours and merges them", cli_arguments.of_run),
+    "render": Command(commands.render, "the procedural street: a recording and its truth", cli_arguments.render, ("render",)),
 }
 
 
@@ -259,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
         verb.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over the file's")
         if "recording" in command.sections:
-            for topic in TOPICS:
+            for topic in commands.TOPICS:
                 verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=f"the setting recording.{topic}")
     return parser
 

@@ -111,35 +111,55 @@ def main() -> int:
     return int(not all(good))
 
 
+class Spun:
+    """The node under test, spun in a thread of its own."""
+
+    def __init__(self, model: Path) -> None:
+        from rclpy.logging import LoggingSeverity
+        from rclpy.parameter import Parameter
+
+        from cups_ros.guarding import Spinning
+        from cups_ros.panoptic_node import PanopticNode
+
+        values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, "track": True, "depth_source": "disparity"}
+        self.node = PanopticNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+        self.node.get_logger().set_level(LoggingSeverity.FATAL)
+        self.ended: list[BaseException | None] = []  # by what; None: as it should
+        self._spinning = Spinning(self.node, self.node.inputs_group)
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        from rclpy.executors import ExternalShutdownException
+
+        try:
+            self._spinning.spin()
+            self.ended.append(None)
+        except ExternalShutdownException:
+            self.ended.append(None)
+        except BaseException as error:  # what would have ended the process
+            self.ended.append(error)
+
+    def close(self) -> None:
+        """End the node and ROS."""
+        import rclpy
+
+        self._spinning.shutdown()
+        self.node.close()
+        rclpy.try_shutdown()
+        self._thread.join()
+
+
 def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     import rclpy
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.logging import LoggingSeverity
-    from rclpy.parameter import Parameter
+    from rclpy.executors import SingleThreadedExecutor
     from visualization_msgs.msg import MarkerArray
 
-    from cups_ros.guarding import Spinning
     from cups_ros.msg import PanopticImage
-    from cups_ros.panoptic_node import PanopticNode
 
     rclpy.init(args=[])
-    values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, "track": True, "depth_source": "disparity"}
-    node = PanopticNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-    node.get_logger().set_level(LoggingSeverity.FATAL)
-    spinning = Spinning(node, node.inputs_group)
-    ended: list[BaseException | None] = []
-
-    def work() -> None:
-        try:
-            spinning.spin()
-            ended.append(None)
-        except ExternalShutdownException:
-            ended.append(None)
-        except BaseException as error:  # what would have ended the process
-            ended.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
+    spun = Spun(model)
+    node = spun.node
     peer = rclpy.create_node("peer")
     ears = SingleThreadedExecutor()
     ears.add_node(peer)
@@ -152,20 +172,21 @@ def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
         sounds = way(node, peer, ears, count, seed)
         _until(lambda: node.snapshot().idle, ears)
         _until(lambda: any(stamp >= 1000 for stamp in answers), ears)
-        died = bool(ended)
+        died = bool(spun.ended)
     finally:
-        spinning.shutdown()
-        node.close()
         peer.destroy_node()
-        rclpy.try_shutdown()
-        thread.join()
-    end = node.snapshot()
+        spun.close()
+    print(f"{way.__name__.strip('_')}: {count} messages in {time.monotonic() - begun:.0f} s, {sounds} sound ones; ", end="")
+    return _account(node.snapshot(), died) and not any(spun.ended)
+
+
+def _account(end: Any, died: bool) -> bool:
+    """Print what became of the images; whether every one is accounted for and the node lived."""
     counts = vars(end.counts)
     exact = counts["received"] == sum(counts[name] for name in IMAGES)
-    print(f"{way.__name__.strip('_')}: {count} messages in {time.monotonic() - begun:.0f} s, {sounds} sound ones; "
-          + ", ".join(f"{name} {number}" for name, number in counts.items() if number)
+    print(", ".join(f"{name} {number}" for name, number in counts.items() if number)
           + f"; exact={'yes' if exact else 'no'} died={'yes' if died else 'no'}; last sentence: {end.last_error}", flush=True)
-    return exact and not died and not any(ended)
+    return exact and not died
 
 
 def _direct(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:

@@ -1,0 +1,159 @@
+"""What every verb of `cups-train` does with its arguments. Modules are imported when their verb is called."""
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from cups_train.errors import CupsError
+
+if TYPE_CHECKING:
+    from cups_train.config import Config
+
+TOPICS = ("left", "right", "left_info", "right_info")
+
+
+def _config(args: argparse.Namespace) -> Config:
+    from cups_train.config import load_config
+
+    topics = [f"recording.{name}={getattr(args, name)}" for name in TOPICS if getattr(args, name, None)]
+    return load_config(args.config, topics + args.override)
+
+
+def inspect(args: argparse.Namespace) -> None:
+    from cups_train.errors import RecordingError
+    from cups_train.recording import inspect, render_text
+
+    found = inspect(args.recording, _config(args).recording)
+    print(render_text(found))
+    if found.problem is not None:
+        raise RecordingError(found.problem)
+
+
+def run(args: argparse.Namespace) -> None:
+    from cups_train import pipeline
+    from cups_train.folders.run import RunFolder
+    from cups_train.recording import open_recordings
+
+    config = _config(args)
+    if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
+        raise CupsError(f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}")
+    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+    validation = None
+    if args.val:
+        validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
+        validation.check(recordings)
+    pipeline.run_all(pipeline.Run(RunFolder.create(args.out, config), recordings, config), validation)
+
+
+def motion(args: argparse.Namespace) -> None:
+    from cups_train import pipeline
+    from cups_train.recording import open_recording
+
+    config = _config(args)
+    pipeline.find_motion_alone(open_recording(args.recording, config.recording), args.out, config, args.given)
+
+
+def pseudo_label(args: argparse.Namespace) -> None:
+    from cups_train import pipeline, pseudo_label
+    from cups_train.folders.recordings import check_recordings
+    from cups_train.folders.run import RunFolder, is_run
+    from cups_train.recording import open_recordings
+
+    config = _config(args)
+    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+    if args.export is not None and is_run(args.out) and RunFolder.open(args.out).is_finished("labels"):
+        run_folder = RunFolder.open(args.out)
+        check_recordings(run_folder, recordings)
+    else:
+        run_folder = RunFolder.create(args.out, config)
+        run = pipeline.Run(run_folder, recordings, config)
+        if args.published is None:
+            pipeline.pseudo_label(run)
+        else:
+            pipeline.take_published_labels(run, args.published)
+    if args.export is not None:
+        pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
+
+
+def training(args: argparse.Namespace) -> None:
+    from cups_train import pipeline
+    from cups_train.folders.recordings import recordings_of
+    from cups_train.folders.run import RunFolder
+    from cups_train.training.distributed import join_processes
+
+    run_folder = RunFolder.open(args.run)
+    config = run_folder.config(args.override, args.config)
+    recordings, stage = recordings_of(run_folder, config), {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command]
+    with join_processes(config.device) as process:
+        if process.first:
+            RunFolder.create(args.run, config)
+        stage(pipeline.Run(run_folder, recordings, config))
+        if process.first:
+            pipeline.write_report(run_folder)
+
+
+def predict(args: argparse.Namespace) -> None:
+    from cups_train.evaluation.predict import open_sources, predict
+    from cups_train.evaluation.predictors import load_predictor
+
+    config = _config(args)
+    predictor = load_predictor(args.model, args.stage, args.override, args.config)
+    predict(predictor, open_sources(args.recordings, config.recording), args.out)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    from cups_train.evaluation.metrics.assignment import save_assignment
+    from cups_train.evaluation.score import EvaluationOptions, evaluate_by_matching
+    from cups_train.evaluation.table import render_matchings, render_table
+    from cups_train.files import check_file, write_json
+
+    for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
+        check_file(file, option)
+    options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void)
+    by_matching = evaluate_by_matching(args.result, args.truth, options)
+    evaluation = by_matching[options.matching]
+    if args.save_assignment and evaluation.assignment is not None:
+        save_assignment(args.save_assignment, evaluation.assignment)
+    if args.json:
+        write_json(args.json, evaluation.to_json())
+    print(render_table(evaluation))
+    if options.fitted:
+        print(render_matchings(by_matching))
+
+
+def export(args: argparse.Namespace) -> None:
+    from cups_train import pipeline
+    from cups_train.folders.run import RunFolder
+
+    run_folder = RunFolder.open(args.run)
+    formats = [f"export.formats=[{args.format}]"] if args.format else []
+    pipeline.export(run_folder, run_folder.config(formats + args.override, args.config), args.out)
+
+
+def check(args: argparse.Namespace) -> None:
+    from cups_train import pipeline, pseudo_label
+    from cups_train.evaluation.consistency import render
+    from cups_train.folders.recordings import recordings_of
+    from cups_train.folders.run import RunFolder
+
+    run_folder = RunFolder.open(args.run)
+    run_folder.fingerprint("labels")
+    config = run_folder.config(args.override, args.config)
+    print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
+    print(render(pipeline.consistency(pipeline.Run(run_folder, recordings_of(run_folder, config), config))))
+
+
+def name(args: argparse.Namespace) -> None:
+    from cups_train.folders.recordings import recordings_of
+    from cups_train.folders.run import RunFolder
+    from cups_train.report.naming import write_naming_sheet
+
+    run_folder = RunFolder.open(args.run)
+    recordings = recordings_of(run_folder, run_folder.config(args.override, args.config))
+    print(write_naming_sheet(run_folder.root, recordings, run_folder.classes()))
+
+
+def render(args: argparse.Namespace) -> None:
+    from cups_train.render import render
+
+    render(args.out, args.frames, args.seed, _config(args).render)
