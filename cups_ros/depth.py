@@ -57,11 +57,11 @@ def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
     height, width = depth.shape
     camera = camera.scaled(height, width)
     valid = np.isfinite(depth) & (depth >= NEAREST_M) & (depth <= farthest_m)
-    kinds, instances = (_at_size(map_, (height, width)) for map_ in (panoptic.class_id, panoptic.instance_id))
+    class_ids, instances = (_at_size(map_, (height, width)) for map_ in (panoptic.class_id, panoptic.instance_id))
     found = []
     for segment in panoptic.segments:
         window = _window(segment, panoptic.class_id.shape, (height, width))
-        mask = valid[window] & (kinds[window] == segment.class_id) & (instances[window] == segment.instance_id)
+        mask = valid[window] & (class_ids[window] == segment.class_id) & (instances[window] == segment.instance_id)
         rows, columns = np.nonzero(mask)
         if rows.size < LEAST_PIXELS:
             continue

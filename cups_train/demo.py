@@ -48,8 +48,8 @@ def _demo(out: Path, overrides: list[str]) -> None:
     start = time.monotonic()
     config = load_config(ROOT / "config" / "train" / "demo.yaml", overrides)
     streets = out.parent / f"{out.name}_streets"
-    training = [_street(streets / f"train_{seed:02d}_{kind}", FRAMES, seed, config, kind) for kind, seed in TRAINING]
-    unseen = [_street(streets / f"unseen_{seed}_{kind}", UNSEEN_FRAMES, seed, config, kind) for kind, seed in UNSEEN]
+    training = [_street(streets / f"train_{seed:02d}_{scene}", FRAMES, seed, config, scene) for scene, seed in TRAINING]
+    unseen = [_street(streets / f"unseen_{seed}_{scene}", UNSEEN_FRAMES, seed, config, scene) for scene, seed in UNSEEN]
     recordings = sorted(open_recordings([s / "recording" for s in training], config.recording), key=lambda r: r.name)
     validation = pipeline.Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
     run_folder = RunFolder.create(out, config)
@@ -62,12 +62,12 @@ def _demo(out: Path, overrides: list[str]) -> None:
     print(f"{report}   {(time.monotonic() - start) / 60:.1f} minutes")
 
 
-def _street(folder: Path, frames: int, seed: int, config: Config, kind: str) -> Path:
+def _street(folder: Path, frames: int, seed: int, config: Config, scene: str) -> Path:
     """A rendered street, kept where a finished one is there."""
     if not (folder / "truth" / layout.TRUTH).is_file() or not (folder / "recording" / "metadata.yaml").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         logger.info("rendering %s", folder)
-        render(folder, frames, seed, config.render.model_copy(update={"scene": kind}))
+        render(folder, frames, seed, config.render.model_copy(update={"scene": scene}))
     return folder
 
 

@@ -207,7 +207,7 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
             learning = baseline.Learning(recordings_of(run.folder, run.config), len(run.folder.classes()), run.folder.stage("motion"))
-            folders = baseline.run(learning, validation.recordings, root / stage, run.config)
+            folders = baseline.write_baseline(learning, validation.recordings, root / stage, run.config)
         else:
             folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
         tables = read_tables(folders, validation.truths)

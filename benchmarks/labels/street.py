@@ -92,7 +92,8 @@ def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val:
 
 def kmeans(run_folder: RunFolder, config: Config, train: Part, scored: Part, out: Path) -> list[Path]:
     """The baseline, learned on train."""
-    return baseline.run(baseline.Learning(train.recordings, len(run_folder.classes()), run_folder.stage("motion")), scored.recordings, out, config)
+    learning = baseline.Learning(train.recordings, len(run_folder.classes()), run_folder.stage("motion"))
+    return baseline.write_baseline(learning, scored.recordings, out, config)
 
 
 def two_folders(predictor: Predictor, root: Path, train: Part, val: Part) -> tuple[list[Path], list[Path]]:

@@ -47,7 +47,7 @@ class Learning:
     motion: Path | None = None  # MOTION/NAME/instances of the recordings
 
 
-def run(learning: Learning, recordings: Sequence[Recording], out: Path, config: Config) -> list[Path]:
+def write_baseline(learning: Learning, recordings: Sequence[Recording], out: Path, config: Config) -> list[Path]:
     """Learn, and label `recordings`; gives the result folders, OUT itself for one recording."""
     learned_on, count, motion = learning.recordings, learning.classes, learning.motion
     model = kmeans_colour_position(learned_on, out / "kmeans.json", count, config.seed)

@@ -73,10 +73,10 @@ class CheckpointPredictor:
     def predictions(self, source: Source, _work: Path) -> Iterator[Prediction]:
         import torch
 
-        place, size = next(self.network.parameters()).device, (self.network.spec.height, self.network.spec.width)
+        device, size = next(self.network.parameters()).device, (self.network.spec.height, self.network.spec.width)
         for frame in images(source):
             canvas, view = letterbox(frame.image, size)
-            pixels = torch.from_numpy(canvas).to(place).permute(2, 0, 1)[None].float() / 255
+            pixels = torch.from_numpy(canvas).to(device).permute(2, 0, 1)[None].float() / 255
             raw = self.network.infer(pixels).raw_output(0)
             yield Prediction(frame.key, frame.stamp_ns, frame.image, fuse(raw, self.classes, self.thresholds, view))
 

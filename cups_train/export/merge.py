@@ -49,8 +49,8 @@ class Merge(nn.Module):
         rows = torch.arange(len(self.stuff), device=boxes.device) + number + 1
         stuff_row = ((kept * rows).float() @ self.one_hot).index_select(0, semantic.flatten().long()).reshape(height, width)
         ids = torch.where(winner > 0, number + 1 - winner, stuff_row).to(torch.int32)
-        kinds = torch.cat([class_id, self.stuff]).float()
-        return Merged(ids, _table(ids, kinds, torch.cat([scores, torch.ones_like(stuff_area)])))
+        class_of_row = torch.cat([class_id, self.stuff]).float()
+        return Merged(ids, _table(ids, class_of_row, torch.cat([scores, torch.ones_like(stuff_area)])))
 
     def _draw(self, inside: Tensor, scores: Tensor) -> Tensor:
         """(N, H, W) 0 or 1 -> (H, W): N - row of the instance that is seen there, 0 where there is none."""
@@ -82,15 +82,15 @@ def _weights(low: Tensor, high: Tensor, length: int, side: int) -> Tensor:
     return hat * touched[:, :, None].float()
 
 
-def _table(ids: Tensor, kinds: Tensor, scores: Tensor) -> Tensor:
+def _table(ids: Tensor, class_of_row: Tensor, scores: Tensor) -> Tensor:
     """(R, 7): class, score, area, x, y, width, height of the pixels with id 1 + row."""
-    rows = torch.arange(len(kinds), device=ids.device, dtype=torch.int32) + 1
+    rows = torch.arange(len(class_of_row), device=ids.device, dtype=torch.int32) + 1
     mine = (ids[None] == rows[:, None, None]).float()
     area = mine.sum(dim=(1, 2))
     left, right = _extent(mine.amax(dim=1))
     top, bottom = _extent(mine.amax(dim=2))
     seen = (area > 0).float()
-    return torch.stack([kinds, scores, area, left, top, right - left, bottom - top], dim=1) * seen[:, None]
+    return torch.stack([class_of_row, scores, area, left, top, right - left, bottom - top], dim=1) * seen[:, None]
 
 
 def _extent(touched: Tensor) -> tuple[Tensor, Tensor]:

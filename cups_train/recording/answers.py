@@ -44,17 +44,17 @@ def read_label_info(bag: Path, definitions: Path) -> Classes:
     raise RecordingError(f"expected a {LABEL_INFO} message in {bag}, found none; record /cups/label_info too")
 
 
-def _messages(bag: Path, definitions: Path, kind: str) -> Iterator[tuple[str, int, Any]]:
+def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[tuple[str, int, Any]]:
     store = get_typestore(Stores.ROS2_JAZZY)
     for name in (SEGMENT, LABEL_INFO, PANOPTIC):
         store.register(get_types_from_msg((definitions / f"{name.rsplit('/', 1)[1]}.msg").read_text(), name))
     try:
         with AnyReader([bag], default_typestore=store) as reader:
-            connections = [c for c in reader.connections if c.msgtype == kind]
+            connections = [c for c in reader.connections if c.msgtype == message_type]
             for connection, received, raw in reader.messages(connections) if connections else ():
-                yield connection.topic, received, store.deserialize_cdr(raw, kind)
+                yield connection.topic, received, store.deserialize_cdr(raw, message_type)
     except AnyReaderError as error:
-        raise RecordingError(f"expected a bag with {kind} in {bag}, found {error}; record /cups/panoptic with `ros2 bag record`") from error
+        raise RecordingError(f"expected a bag with {message_type} in {bag}, found {error}; record /cups/panoptic with `ros2 bag record`") from error
 
 
 def _panoptic(message: Any, topic: str) -> Panoptic:

@@ -108,12 +108,12 @@ def header_stamp(data: bytes) -> int:
     return nanoseconds(*struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4))
 
 
-def deserialize(data: bytes, kind: str) -> Any:
+def deserialize(data: bytes, message_type: str) -> Any:
     """A sensor_msgs message of one of the three known types. Raises ValueError on damaged bytes."""
     try:
-        return _typestore().deserialize_cdr(data, kind)
+        return _typestore().deserialize_cdr(data, message_type)
     except Exception as error:  # rosbags raises several kinds on damaged bytes
-        raise ValueError(f"damaged {kind}: {error}") from error
+        raise ValueError(f"damaged {message_type}: {error}") from error
 
 
 @lru_cache(maxsize=1)

@@ -8,17 +8,17 @@ from cups_train.errors import RecordingError
 from cups_train.recording.bag import COMPRESSED, deserialize, header_stamp
 
 
-def decode_image(data: bytes, kind: str, topic: str) -> np.ndarray:
+def decode_image(data: bytes, message_type: str, topic: str) -> np.ndarray:
     """CDR bytes of an Image or CompressedImage to (H, W, 3) uint8 RGB. Raises RecordingError that names topic and stamp."""
     try:
-        message = deserialize(data, kind)
-        image = rgb_from_compressed(message) if kind == COMPRESSED else rgb_from_raw(message)
+        message = deserialize(data, message_type)
+        image = rgb_from_compressed(message) if message_type == COMPRESSED else rgb_from_raw(message)
     except ValueError as error:
         raise RecordingError(f"expected an image on {topic} at stamp {header_stamp(data)} ns, found one that cannot be decoded: {error}") from error
     return np.require(image, requirements=["C", "O"])  # not a view of the message
 
 
-def image_encoding(data: bytes, kind: str) -> str:
+def image_encoding(data: bytes, message_type: str) -> str:
     """The encoding of a raw image, the format of a compressed one, as the message names it."""
-    message = deserialize(data, kind)
-    return str(message.format if kind == COMPRESSED else message.encoding)
+    message = deserialize(data, message_type)
+    return str(message.format if message_type == COMPRESSED else message.encoding)

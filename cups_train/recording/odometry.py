@@ -113,11 +113,12 @@ def _transforms(path: Path, topics: list[str]) -> Iterator[tuple[int, str, str, 
                    _pose(item.transform.translation, item.transform.rotation))
 
 
-def _read(data: bytes, kind: str, topic: str) -> Any:
+def _read(data: bytes, message_type: str, topic: str) -> Any:
     try:
-        return deserialize(data, kind)
+        return deserialize(data, message_type)
     except ValueError as error:
-        raise RecordingError(f"expected {kind} on {topic}, found one that cannot be read: {error}; leave the topic out of the recording") from error
+        raise RecordingError(f"expected {message_type} on {topic}, found one that cannot be read: {error}; "
+                             "leave the topic out of the recording") from error
 
 
 def _name(frame: str) -> str:

@@ -73,13 +73,13 @@ def listing(topics: tuple[Topic, ...]) -> str:
 def _check_named(path: Path, topics: tuple[Topic, ...], config: RecordingConfig) -> None:
     there = {topic.name: topic for topic in topics}
     for option in ("left", "right", "left_info", "right_info"):
-        kinds = (CAMERA_INFO,) if option.endswith("info") else (IMAGE, COMPRESSED)
+        allowed = (CAMERA_INFO,) if option.endswith("info") else (IMAGE, COMPRESSED)
         name = getattr(config, option)
         flag = "--" + option.replace("_", "-")
         if name and name not in there:
             raise RecordingError(f"expected the topic {name} in {path}, found none of that name ({listing(topics)}); `{flag}` names it")
-        if name and there[name].type not in kinds:
-            raise RecordingError(f"expected {' or '.join(kinds)} on {name}, found {there[name].type}; "
+        if name and there[name].type not in allowed:
+            raise RecordingError(f"expected {' or '.join(allowed)} on {name}, found {there[name].type}; "
                                  f"`{flag}` names another topic ({listing(topics)})")
         if name and not there[name].count:
             raise RecordingError(f"expected messages on {name} in {path}, found none; `{flag}` names another topic ({listing(topics)})")
@@ -88,19 +88,19 @@ def _check_named(path: Path, topics: tuple[Topic, ...], config: RecordingConfig)
 
 
 def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed: bool) -> CameraTopics:
-    kind = next(topic.type for topic in topics if topic.name == image)
+    message_type = next(topic.type for topic in topics if topic.name == image)
     name = info or find_info(path, topics, image)
     if not name:
         reason = f"expected a camera_info of {image} in {path}, found none that belongs to it ({listing(topics)}); {OPTIONS}"
         if needed:
             raise RecordingError(reason)
-        return CameraTopics(image, kind, None, reason)
+        return CameraTopics(image, message_type, None, reason)
     try:
-        return CameraTopics(image, kind, read_calibration(path, name))
+        return CameraTopics(image, message_type, read_calibration(path, name))
     except RecordingError as error:
         if needed:
             raise
-        return CameraTopics(image, kind, None, str(error))  # an uncalibrated camera is no candidate
+        return CameraTopics(image, message_type, None, str(error))  # an uncalibrated camera is no candidate
 
 
 def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
@@ -109,8 +109,8 @@ def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
     beside = _info_beside(infos, image)
     if beside:
         return beside
-    kind = next(topic.type for topic in topics if topic.name == image)
-    frame = frame_id(path, image, kind)
+    message_type = next(topic.type for topic in topics if topic.name == image)
+    frame = frame_id(path, image, message_type)
     taken = {_info_beside(infos, topic.name) for topic in image_topics(topics)}  # a pair may share one frame_id
     same = [name for name in infos if frame and name not in taken and frame_id(path, name, CAMERA_INFO) == frame]
     return same[0] if len(same) == 1 else ""
@@ -126,10 +126,10 @@ def _info_beside(infos: list[str], image: str) -> str:
     return beside[0] if len(beside) == 1 else ""
 
 
-def frame_id(path: Path, topic: str, kind: str) -> str:
+def frame_id(path: Path, topic: str, message_type: str) -> str:
     """The frame that the first message of a topic names; "" where it cannot be read."""
     try:
-        return str(deserialize(first_message(path, topic)[1], kind).header.frame_id)
+        return str(deserialize(first_message(path, topic)[1], message_type).header.frame_id)
     except ValueError:
         return ""
 

@@ -14,7 +14,7 @@ SMALL = 900  # samples of a bounding box up to which quads are drawn together
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Viewpoint:
     """A pinhole on the sample grid: sample (2 v, 2 u) is the centre of pixel (v, u)."""
 
     camera: StereoCamera
@@ -48,7 +48,7 @@ class Buffers:
     planes: np.ndarray  # (N, 3, 3) float64: rows give s/Z, t/Z, 1/Z of a quad's plane from (x, y, 1) of a sample
 
 
-def in_sight(view: View, corners: np.ndarray) -> np.ndarray:
+def in_sight(view: Viewpoint, corners: np.ndarray) -> np.ndarray:
     """False where all corners (N, k, 3) of a polygon in the camera's frame lie beyond one side of the image; (N,) bool."""
     fx, fy, cx, cy = view.intrinsics
     height, width = view.shape
@@ -68,7 +68,7 @@ def clip_near(polygon: np.ndarray, near: float = NEAR) -> np.ndarray:
     return np.array(kept).reshape(-1, 3)
 
 
-def rasterise(view: View, quads: Quads, bank: TextureBank) -> Buffers:
+def rasterise(view: Viewpoint, quads: Quads, bank: TextureBank) -> Buffers:
     """Draw `quads` (already in the world) into empty buffers."""
     corners = view.local(quads.corners)
     planes, facing = _planes(view, quads)
@@ -92,7 +92,7 @@ def rasterise(view: View, quads: Quads, bank: TextureBank) -> Buffers:
     return Buffers(ids, inverse, planes)
 
 
-def _planes(view: View, quads: Quads) -> tuple[np.ndarray, np.ndarray]:
+def _planes(view: Viewpoint, quads: Quads) -> tuple[np.ndarray, np.ndarray]:
     """Plane rows of all quads (N, 3, 3) and whether the camera sees their front."""
     turn = view.world_T_camera[:3, :3]
     first, second, origin = quads.axes[:, 0] @ turn, quads.axes[:, 1] @ turn, view.local(quads.origin)

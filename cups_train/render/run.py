@@ -19,7 +19,7 @@ from cups_train.folders.results import ResultWriter
 from cups_train.progress import progress
 from cups_train.render.actors import STANDING, Actor
 from cups_train.render.quads import Quads, join
-from cups_train.render.raster import View, rasterise
+from cups_train.render.raster import Viewpoint, rasterise
 from cups_train.render.rosbag import stereo_recording
 from cups_train.render.scenes import STEP_S, Scene, make_scene
 from cups_train.render.sensor import expose, stereo_sensors
@@ -93,7 +93,7 @@ def _moments(scene: Scene, camera: StereoCamera, frames: int) -> Iterator[_Momen
     world = _World(scene)
     now, quads = world.seen(camera, 0)
     for number in range(frames):
-        right = View(camera, _beside(scene.camera_poses[number], camera.baseline))
+        right = Viewpoint(camera, _beside(scene.camera_poses[number], camera.baseline))
         right_buffers = rasterise(right, quads, scene.bank)
         after = world.seen(camera, number + 1) if number + 1 < frames else None
         truth = frame_truth(now, quads, right_buffers, after[0] if after else None)
@@ -128,7 +128,7 @@ class _World:
         return np.concatenate([np.eye(4)[None], *(a.parts[number] for a in self._scene.actors)])
 
     def seen(self, camera: StereoCamera, number: int) -> tuple[Seen, Quads]:
-        view, poses = View(camera, self._scene.camera_poses[number]), self.poses(number)
+        view, poses = Viewpoint(camera, self._scene.camera_poses[number]), self.poses(number)
         quads = self._scene.standing if self._moving is None else join([self._scene.standing, self._moving.placed(poses)])
         return Seen(view, rasterise(view, quads, self._scene.bank), poses), quads
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from cups_train.render.quads import GROUND, SHINY, Quads
-from cups_train.render.raster import NEAR, Buffers, View, clip_near, in_sight
+from cups_train.render.raster import NEAR, Buffers, Viewpoint, clip_near, in_sight
 from cups_train.render.textures import TextureBank
 
 SHADOW_CORNERS = 16
@@ -64,7 +64,7 @@ class _OnTexture:
     level: np.ndarray  # (n,) int32, mip level
 
 
-def shade(view: View, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
+def shade(view: Viewpoint, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
     """The image (H, W, 3) float32 RGB 0..255; edges between quads are averaged over the sample grid with weights 1 2 1."""
     height, width = buffers.quad.shape
     needed, edge = _samples(buffers.quad)
@@ -95,7 +95,7 @@ def _samples(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return needed, edge
 
 
-def _surfaces(view: View, samples: _Samples, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
+def _surfaces(view: Viewpoint, samples: _Samples, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
     """Colours (n, 3) float32 of samples on quads."""
     index, number, depth = samples.index, samples.number, samples.depth
     at = _on_texture(samples, quads.texture, bank)
@@ -114,7 +114,7 @@ def _surfaces(view: View, samples: _Samples, quads: Quads, light: Light, shadows
     return surface
 
 
-def _rays(view: View, index: np.ndarray) -> np.ndarray:
+def _rays(view: Viewpoint, index: np.ndarray) -> np.ndarray:
     """Viewing directions in the world (n, 3) float32, of depth 1, of samples by flat index."""
     fx, fy, cx, cy = view.intrinsics
     turn = view.world_T_camera[:3, :3].astype(np.float32)
@@ -173,7 +173,7 @@ def _reflected(rays: np.ndarray, normals: np.ndarray, light: Light, bank: Textur
     return color
 
 
-def _shadow_mask(view: View, shadows: Shadows) -> tuple[np.ndarray, np.ndarray]:
+def _shadow_mask(view: Viewpoint, shadows: Shadows) -> tuple[np.ndarray, np.ndarray]:
     """How much of a cast and of a contact shadow lies on the ground at every sample, (2H, 2W) uint8 each."""
     masks = []
     for polygons, soft in ((shadows.cast, (5, 5)), (shadows.contact, (9, 7))):
@@ -188,7 +188,7 @@ def _shadow_mask(view: View, shadows: Shadows) -> tuple[np.ndarray, np.ndarray]:
     return masks[0], masks[1]
 
 
-def _in_shade(view: View, light: Light, shadows: Shadows, index: np.ndarray) -> np.ndarray:
+def _in_shade(view: Viewpoint, light: Light, shadows: Shadows, index: np.ndarray) -> np.ndarray:
     """Brightness factor (n,) float32 of ground samples by flat index."""
     cast, contact = (mask.ravel()[index].astype(np.float32) for mask in _shadow_mask(view, shadows))
     return (1 - cast * ((1 - light.shadow) / 255)) * (1 - contact * (0.5 / 255))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from cups_train.render.quads import Quads
-from cups_train.render.raster import Buffers, View
+from cups_train.render.raster import Buffers, Viewpoint
 
 SEEN_RIGHT, SEEN_NEXT, HAS_FLOW = 1, 2, 4  # bits of `visible`
 OCCLUDED_FROM = 1.02  # a surface this many times nearer than the point hides it
@@ -32,7 +32,7 @@ class FrameTruth:
 class Seen:
     """One view of one moment, with what is needed to follow its points."""
 
-    view: View
+    view: Viewpoint
     buffers: Buffers
     poses: np.ndarray  # (P, 4, 4) world_T_part
 

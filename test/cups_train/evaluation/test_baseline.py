@@ -20,7 +20,7 @@ def test_components_of_thing_clusters_are_instances_and_specks_are_void():
 
 def test_result_folders_of_learned_clusters(tmp_path, make_street):
     streets = [make_street("a"), make_street("b")]
-    folders = baseline.run(baseline.Learning(streets, 4), streets, tmp_path, Config(seed=0))
+    folders = baseline.write_baseline(baseline.Learning(streets, 4), streets, tmp_path, Config(seed=0))
     assert folders == [tmp_path / "a", tmp_path / "b"]
     result = json.loads((tmp_path / "b" / "panoptic.json").read_text())
     assert len(result["images"]) == 3 and not any(c["isthing"] for c in result["categories"])

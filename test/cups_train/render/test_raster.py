@@ -7,7 +7,7 @@ import pytest
 from cups_train.render.actors import Cast, Track
 from cups_train.render.people import walking
 from cups_train.render.quads import CUTOUT, TWO_SIDED, Paint, Quads, box, join, pose, quad
-from cups_train.render.raster import View, clip_near, rasterise
+from cups_train.render.raster import Viewpoint, clip_near, rasterise
 from cups_train.render.shade import cast_shadow
 from cups_train.render.textures import TextureBank, TextureBuilder, noise
 from cups_train.render.truth import HAS_FLOW, SEEN_NEXT, SEEN_RIGHT, Seen, frame_truth, segments
@@ -32,8 +32,8 @@ def wall(z: float, half: float, paint: Paint, category: int, instance: int = 0, 
     return quad([[-half, -half, z], [half, -half, z], [half, half, z], [-half, half, z]], paint).of(category, instance, part)
 
 
-def view(x: float = 0.0) -> View:
-    return View(CAMERA, pose(x, 0.0))
+def view(x: float = 0.0) -> Viewpoint:
+    return Viewpoint(CAMERA, pose(x, 0.0))
 
 
 def test_a_square_covers_the_pixels_that_it_projects_to_at_its_depth(bank: TextureBank) -> None:
