@@ -275,5 +275,5 @@ def _told(run: Run, section: Section) -> dict[str, Any]:
 def settings_of(section: Section) -> dict[str, Any]:
     """The section's values; a file of weights is known by what is in it, wherever it lies."""
     values = section.model_dump(mode="json", exclude=set(getattr(section, "PASSED_ON", ())))
-    return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and value and Path(value).is_file() else value
+    return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and isinstance(value, str) and Path(value).is_file() else value
             for name, value in values.items()}
