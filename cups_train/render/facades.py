@@ -7,7 +7,7 @@ import numpy as np
 from cups_train.render.textures import bricks, letter, noise, rgb
 
 SIZE = 512  # px, side of a front
-FRONT_WIDTH, FRONT_HEIGHT = 12.0, 14.0  # m, what one front texture stands for
+FRONT_HEIGHT = 14.0  # m, what one front texture stands for
 WORDS = ("CAFE", "HOTEL", "MARKT", "RADIO", "BAKER", "KIOSK", "OPTIK", "BANK", "BOOKS", "PIZZA", "SALON", "FLORA", "DEPOT", "TAXI")
 
 
