@@ -140,9 +140,9 @@ def _load_exported(folder: Path) -> ExportedPredictor:
 
 def _load_checkpoint(path: Path, config: ExportConfig, device: str, named: Classes | None = None) -> CheckpointPredictor:
     from cups_train.device import torch_device
+    from cups_train.export.card import thresholds
     from cups_train.network import load_checkpoint
 
     network = load_checkpoint(path, torch_device(device)).eval()
     classes = network.spec.classes if named is None else under_names(network.spec.classes, named)
-    thresholds = Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area)
-    return CheckpointPredictor(f"{path.parent.parent.name}/{path.parent.name}", network, classes, thresholds)
+    return CheckpointPredictor(f"{path.parent.parent.name}/{path.parent.name}", network, classes, thresholds(config))

@@ -148,13 +148,14 @@ def stream_pairs(path: Path, index: PairIndex, left: str, right: str) -> Iterato
             continue
         held[topic][row] = bytes(data)
         while due in held[left] and due in held[right] or max(map(len, held.values())) > HELD:
-            yield due, *_take(path, index, due, held, left, right)
+            yield due, *take_pair(path, index, due, held, left, right)
             due += 1
     for row in range(due, index.number.size):
-        yield row, *_take(path, index, row, held, left, right)
+        yield row, *take_pair(path, index, row, held, left, right)
 
 
-def _take(path: Path, index: PairIndex, row: int, held: dict[str, dict[int, bytes]], left: str, right: str) -> tuple[bytes, bytes]:
+def take_pair(path: Path, index: PairIndex, row: int, held: dict[str, dict[int, bytes]], left: str, right: str) -> tuple[bytes, bytes]:
+    """The encoded images of a pair, left and right: of those held, which then go, or fetched from the file."""
     first, second = held[left].pop(row, None), held[right].pop(row, None)
     return (first or fetch(path, left, int(index.left_log[row]), int(index.left_stamp[row])),
             second or fetch(path, right, int(index.right_log[row]), int(index.right_stamp[row])))

@@ -57,7 +57,7 @@ class _Recorder:
         from rclpy.qos import QoSProfile
 
         if kind not in self._types.fielddefs:
-            self._types.register(_definitions(kind.split("/")[0]))
+            self._types.register(definitions_of(kind.split("/")[0]))
         connection = self._writer.add_connection(name, kind, typestore=self._types)
         profile = QoSProfile(depth=DEPTH, reliability=offered.reliability, durability=offered.durability)
 
@@ -69,7 +69,7 @@ class _Recorder:
         print(f"subscribed to {name}", flush=True)
 
 
-def _definitions(package: str) -> dict[str, Any]:
+def definitions_of(package: str) -> dict[str, Any]:
     """The message definitions that a package installed."""
     types: dict[str, Any] = {}
     for path in sorted(Path(package_prefix(package), "share", package, "msg").glob("*.msg")):

@@ -131,7 +131,7 @@ def test_a_recording_is_played_to_a_late_subscriber_and_recorded_again(tmp_path:
 
 def test_recorded_types_hold_our_messages() -> None:
     store = get_typestore(Stores.ROS2_JAZZY)
-    store.register(record._definitions("cups_ros"))
+    store.register(record.definitions_of("cups_ros"))
     assert {"cups_ros/msg/PanopticImage", "cups_ros/msg/LabelInfo", "cups_ros/msg/SegmentInfo"} <= set(store.fielddefs)
 
 

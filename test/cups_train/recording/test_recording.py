@@ -93,14 +93,14 @@ def test_few_encoded_images_are_held(bags, monkeypatch):
     rows = bags.stereo(bags.steady(count))
     opened = open_recording(bags.write([replace(row, log_ns=row.log_ns + count * bags.step) if "right" in row.topic else row for row in rows]), PLAIN)
     most = 0
-    take = recording._take
+    take = recording.take_pair
 
     def watch(path, index, row, held, left, right):
         nonlocal most
         most = max(most, *map(len, held.values()))
         return take(path, index, row, held, left, right)
 
-    monkeypatch.setattr(recording, "_take", watch)
+    monkeypatch.setattr(recording, "take_pair", watch)
     assert len(list(opened.frames())) == count
     assert 0 < most <= recording.HELD + 1
 
