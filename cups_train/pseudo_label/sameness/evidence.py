@@ -36,16 +36,18 @@ class Evidence:
 
     sure: np.ndarray  # (len(GAPS), K, K) int64: still points of a that are of b GAPS[g] frames later, away from borders of clusters at both ends
     all: np.ndarray  # (len(GAPS), K, K) int64: the same wherever the points lie
-    heights: np.ndarray  # (K, len(BINS) + 1) int64: still pixels away from borders by height over the ground
+    heights: np.ndarray  # (K, len(BINS) + 1) int64: still pixels by height over the ground
+    measured: np.ndarray  # (K,) int64: still pixels of frames in which heights were measured
     pixels: np.ndarray  # (K,) int64
 
     @classmethod
     def nothing(cls, k: int) -> Evidence:
         pairs = np.zeros((len(GAPS), k, k), np.int64)
-        return cls(pairs, pairs, np.zeros((k, len(BINS) + 1), np.int64), np.zeros(k, np.int64))
+        return cls(pairs, pairs, np.zeros((k, len(BINS) + 1), np.int64), np.zeros(k, np.int64), np.zeros(k, np.int64))
 
     def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(self.sure + other.sure, self.all + other.all, self.heights + other.heights, self.pixels + other.pixels)
+        return Evidence(self.sure + other.sure, self.all + other.all, self.heights + other.heights, self.measured + other.measured,
+                        self.pixels + other.pixels)
 
     @property
     def clusters(self) -> int:
@@ -89,9 +91,11 @@ def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidenc
             way = chain(steps[i:i + gap])
             both[0, g] += count_transitions(inner[i], inner[i + gap], way, k)
             both[1, g] += count_transitions(still[i], still[i + gap], way, k)
-    heights = sum((_heights(view.height, ids, k) for view, ids in zip(views, inner, strict=True)), np.zeros((k, len(BINS) + 1), np.int64))
+    heights = sum((_heights(view.height, ids, k) for view, ids in zip(views, still, strict=True)), np.zeros((k, len(BINS) + 1), np.int64))
+    measured = sum((np.bincount(ids.ravel(), minlength=k + 1)[1:k + 1] for view, ids in zip(views, still, strict=True)
+                    if np.isfinite(view.height).any()), np.zeros(k, np.int64))
     pixels = sum((np.bincount(view.clusters.ravel(), minlength=k + 1)[1:k + 1] for view in views), np.zeros(k, np.int64))
-    return Evidence(both[0], both[1], heights, pixels)
+    return Evidence(both[0], both[1], heights, measured, pixels)
 
 
 def _matched(now: np.ndarray, after: np.ndarray) -> Step:

@@ -15,7 +15,8 @@ import numpy as np
 from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
 
 COUNTED = 3  # of the gaps: few points live longer
-LEAST_HEIGHTS = 200  # pixels of known height that make a cluster's height known
+LEAST_HEIGHTS = 500  # pixels of known height that make a cluster's height known
+LEAST_SHARE = 0.03  # of a cluster's pixels: what is far away is not known by its few near pixels
 MIDDLES = np.concatenate([[BINS[0] - 0.2], (BINS[1:] + BINS[:-1]) / 2, [BINS[-1] + 1.0]])  # m, of the bins of height
 FEWEST, MOST = 14, 40  # classes that `auto` chooses from
 
@@ -93,7 +94,8 @@ def join_classes(evidence: Evidence, looks: np.ndarray | None, count: int | None
 def join_by_looks(looks: np.ndarray, sizes: np.ndarray, count: int) -> Joining:
     """Join by looks (N, C) alone, until `count` are left; sizes: (N,) whole numbers, how much of each there is."""
     nothing = np.zeros((len(GAPS), len(looks), len(looks)), np.int64)
-    return join_classes(Evidence(nothing, nothing, np.zeros((len(looks), len(BINS) + 1), np.int64), sizes), looks, count)
+    return join_classes(Evidence(nothing, nothing, np.zeros((len(looks), len(BINS) + 1), np.int64), np.zeros(len(looks), np.int64),
+                                 sizes), looks, count)
 
 
 def joins_until_the_fall(strengths: Sequence[float]) -> int:
@@ -126,6 +128,7 @@ class _Groups:
         nearest = _distances(used) + np.where(np.eye(len(used)), np.inf, 0)
         usual = float(np.median(nearest.min(axis=1))) if len(used) > 1 and looks is not None else 0.0
         heights = evidence.heights.astype(np.float64)
+        heights[heights.sum(axis=1) < LEAST_SHARE * evidence.measured] = 0
         of_levels = heights * levels(heights, options.level)[1][:, None]
         return cls(transitions, heights, of_levels, means, evidence.pixels.astype(np.float64), usual)
 

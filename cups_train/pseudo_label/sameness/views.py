@@ -24,7 +24,7 @@ from cups_train.types import StereoFrame
 WIDEST = 640  # px: wider images are looked at in this width
 DISPARITY_ERROR = 0.25  # px
 HEIGHT_ERROR = 0.03  # m: less certain heights cannot tell a kerb
-HEIGHT_EVERY = 2  # frames: heights need fewer of them than transitions
+HEIGHT_EVERY = 4  # frames: heights need fewer of them than transitions
 
 
 @dataclass(frozen=True)

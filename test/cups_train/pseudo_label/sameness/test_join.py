@@ -14,7 +14,7 @@ def evidence(transitions: list[list[int]], heights: dict[int, float] | None = No
     for cluster, height in (heights or {}).items():
         known[cluster, np.searchsorted(BINS, height, side="right")] = 1000
     every = np.stack([counts] * len(GAPS))
-    return Evidence(every, every, known, np.array(pixels or [100] * k))
+    return Evidence(every, every, known, known.sum(axis=1), np.array(pixels or [100] * k))
 
 
 ROAD_AND_FACADE = [[90, 10, 0, 0], [0, 90, 1, 0], [0, 0, 90, 8], [0, 0, 0, 90]]
@@ -91,3 +91,9 @@ def test_a_level_is_not_blurred_by_what_it_is_joined_with() -> None:
     options = JoinOptions(upright=1.0)
     strengths = [join.strength for join in join_classes(many, None, 1, options).history]
     assert join_classes(many, None, 2, options).table == (0, 0, 1) and strengths[1] < 0.01 * strengths[0]
+
+
+def test_a_few_near_pixels_say_nothing_of_what_is_far() -> None:
+    many = evidence([[90, 10, 4], [0, 90, 0], [0, 0, 90]], {0: 0.0, 1: 0.12, 2: 0.01})
+    many.measured[1] *= 100
+    assert join_classes(many, None, 2, JoinOptions(one_level=1.0)).table == (0, 0, 1)
