@@ -160,7 +160,8 @@ def bootstrap(run: Run) -> None:
     inputs = _inputs("bootstrap", run, config.bootstrap, network=settings_of(config.network))
     with _training("bootstrap", run, inputs) as folder:
         if folder is not None:
-            labelled = LabelledRecordings(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged())
+            semantics = run.folder.stage("semantics") if run.folder.is_finished("semantics") else None
+            labelled = LabelledRecordings(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged(), semantics)
             stage(labelled, folder, config.network, config.bootstrap, run.work)
 
 

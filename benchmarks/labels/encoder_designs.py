@@ -24,12 +24,12 @@ from semantics import Scene, figures, scenes
 from torch import Tensor
 
 from cups_train.config import Config, SemanticsConfig
+from cups_train.network.encoder import Encoder, EncoderSpec, encode
 from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, pair_batch
 from cups_train.semantics.channels import CELL, image_channels
 from cups_train.semantics.clusters import Scaler, kmeans, nearest
 from cups_train.semantics.descriptors import LEARNED, LEARNED_VARIANCE
-from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
 from cups_train.semantics.groups import IMAGE_GROUPS, SHAPE, SHAPE_GROUPS
 from cups_train.semantics.losses import shape_loss
 from cups_train.semantics.phases import Loss, Phase, go_through, view_losses

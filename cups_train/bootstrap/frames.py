@@ -32,6 +32,7 @@ class LabelledRecordings:
     recordings: Sequence[Recording]
     labels: Path  # holds a label folder NAME for each recording
     classes: Classes  # of the labels
+    semantics: Path | None = None  # where stage 1b learned the classes; None: they were learned elsewhere
 
 
 def index_frames(labelled: LabelledRecordings) -> list[TrainingFrame]:

@@ -41,6 +41,9 @@ class SemanticsConfig(Section):
                                                   "scene or, as published, random ones")
     sharpness: float | None = Field(None, gt=0, description="factor of a head's cosines; null: as sharp as mirrored pictures agree (published: 2)")
     channels: int = Field(64, ge=8, description="channels of the dense features")
+    widths: tuple[int, int, int, int] = Field((48, 80, 128, 160), description="channels of the encoder at strides 4, 8, 16, 32; stage 2 starts from "
+                                              "it: (64, 128, 256, 512) with the blocks (3, 4, 6, 3) is as large as a ResNet-50")
+    blocks: tuple[int, int, int, int] = Field((2, 2, 2, 1), description="residual blocks of the encoder at these strides")
     steps: int = Field(600, ge=0, description="training steps of the encoder")
     cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
     batch: int = Field(4, ge=1, description="images a step")

@@ -1,6 +1,8 @@
 """Settings that both stages of training have."""
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from cups_train.config.section import Section
@@ -16,6 +18,9 @@ class TrainingConfig(Section):
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
+    light: Literal["mild", "strong"] = Field("mild", description="changes of light and colour: `mild`, or blur, strong jitter and greyscale "
+                                            "(published)")
+    semantic_stride: Literal[1, 4] = Field(4, description="grid on which pixels are compared: 4 as the head answers, or 1, enlarged (published)")
     jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
     bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
     checkpoint_every: int = Field(ge=1, description="steps between checkpoints")

@@ -21,7 +21,8 @@ from cups_train.recording.recording import open_recording
 
 logger = logging.getLogger(__name__)
 LAYERS = ("Conv", "ConvTranspose", "Gemm")
-KEPT = ("body.conv1.weight", "rpn.head.cls_logits", "rpn.head.bbox_pred", "cls_score", "bbox_pred", "predictor")  # layers that stay float32
+# layers that stay float32
+KEPT = ("body.conv1.weight", "backbone.stem.0.0", "rpn.head.cls_logits", "rpn.head.bbox_pred", "cls_score", "bbox_pred", "predictor")
 
 
 def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[np.ndarray]:

@@ -1,14 +1,18 @@
-"""ResNet with a feature pyramid, and a random start that suits small batches."""
+"""The run's own encoder as backbone, or a ResNet with a feature pyramid, and a random start that suits small batches."""
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.models import resnet
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from cups_train.network.encoder import Pyramid
+
+OWN = "own"
 WIDTHS = {"resnet18": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048), "resnet18-half": (32, 64, 128, 256)}
 
 
@@ -58,6 +62,10 @@ class Backbone(nn.Module):
         self.body = body
         self.fpn = FeaturePyramidNetwork(list(WIDTHS[name]), channels, LastLevelMaxPool(), norm_layer(norm))
 
+    def normalise(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..1 -> what `forward` takes."""
+        return normalise(images)
+
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W), normalised -> P2..P6, (B, channels, H / 4, W / 4) and so on."""
         body = self.body
@@ -67,6 +75,21 @@ class Backbone(nn.Module):
             x = layer(x)
             stages[str(number)] = x
         return tuple(self.fpn(stages).values())
+
+
+class OwnBackbone(Pyramid):
+    """The encoder of stage 1b: its top-down path is P2..P5. Takes images with their rows, as the encoder does."""
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in 0..1 -> (B, 4, H, W); the rows are a constant of the size."""
+        height, width = images.shape[-2:]
+        rows = torch.linspace(-1, 1, height, device=images.device).reshape(1, 1, height, 1)
+        return self.with_rows(images, rows.expand(images.shape[0], 1, height, width))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 4, H, W) -> P2..P6, (B, channels, H / 4, W / 4) and so on."""
+        levels = self.levels(images)
+        return (*levels, functional.max_pool2d(levels[-1], 1, 2))
 
 
 def normalise(images: Tensor) -> Tensor:

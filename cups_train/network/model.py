@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from cups_ros.model import MASK_SIDE
 from cups_ros.types import RawOutput
-from cups_train.network.backbone import Backbone, normalise
+from cups_train.network.backbone import OWN, Backbone, OwnBackbone
 from cups_train.network.box_heads import Cascade, Detections, sample_rois
 from cups_train.network.boxes import pyramid_anchors
 from cups_train.network.mask_head import MaskHead
 from cups_train.network.rpn import ProposalNetwork, rpn_losses, static_proposals, training_proposals
-from cups_train.network.semantic_head import SemanticHead, semantic_loss, upsample
+from cups_train.network.semantic_head import DirectHead, SemanticHead, on_grid, semantic_loss, upsample
 from cups_train.network.spec import SIZE_STEP, LossOptions, NetworkSpec, Target
 
 PUBLISHED = LossOptions()
@@ -53,12 +53,14 @@ class PanopticNetwork(nn.Module):
         super().__init__()
         self.spec, self.things = spec, len(spec.classes.things)
         self.norms_frozen = False
-        self.backbone = Backbone(spec.backbone, spec.norm, spec.channels)
-        self.semantic_head = SemanticHead(spec.channels, spec.semantic_channels, len(spec.classes.stuff))
+        own, stuff = spec.backbone == OWN, len(spec.classes.stuff)
+        self.backbone = OwnBackbone(spec.channels, spec.widths, spec.blocks) if own else Backbone(spec.backbone, spec.norm, spec.channels)
+        self.semantic_head = (DirectHead(spec.channels, spec.clusters or (1,) * (stuff + 1)) if spec.semantic_head == "direct" else
+                              SemanticHead(spec.channels, spec.semantic_channels, stuff))
         if self.things:
             self.rpn = ProposalNetwork(spec.channels)
             self.box_heads = Cascade(spec.channels, spec.hidden, self.things)
-            self.mask_head = MaskHead(spec.channels, spec.mask_convs, self.things)
+            self.mask_head = MaskHead(spec.channels, spec.mask_convs, self.things, not spec.mask_classes)
         self.register_buffer("thing_ids", torch.tensor(spec.classes.things or (0,), dtype=torch.int32), persistent=False)
         self.register_buffer("stuff_ids", torch.tensor((0, *spec.classes.stuff), dtype=torch.int32), persistent=False)
 
@@ -66,7 +68,7 @@ class PanopticNetwork(nn.Module):
         """As always, but frozen norm layers keep their running statistics."""
         super().train(mode)
         if self.norms_frozen:
-            for module in self.backbone.modules():
+            for module in self.modules():
                 if isinstance(module, BatchNorm):
                     module.eval()
         return self
@@ -85,7 +87,7 @@ class PanopticNetwork(nn.Module):
     def features(self, images: Tensor) -> Features:
         """(B, 3, H, W) float RGB in 0..1 -> pyramid; padded right and below with zeros after normalisation to multiples of 32."""
         height, width = images.shape[-2:]
-        padded = functional.pad(normalise(images), (0, -width % SIZE_STEP, 0, -height % SIZE_STEP))
+        padded = functional.pad(self.backbone.normalise(images), (0, -width % SIZE_STEP, 0, -height % SIZE_STEP))
         return Features(self.backbone(padded), (height, width))
 
     def anchors(self, features: Features) -> tuple[Tensor, ...]:
@@ -129,8 +131,7 @@ class PanopticNetwork(nn.Module):
     def losses(self, images: Tensor, targets: list[Target], options: LossOptions = PUBLISHED) -> dict[str, Tensor]:
         """All losses of images (B, 3, H, W) by name; their plain sum is the loss (the weight of the semantic one is inside)."""
         features = self.features(images)
-        logits = self.semantic(features)
-        found = {"semantic": options.semantic_weight * semantic_loss(logits, torch.stack([t.semantic for t in targets]))}
+        found = {"semantic": options.semantic_weight * self._semantic_loss(features, torch.stack([t.semantic for t in targets]), options)}
         if not self.things:
             return found
         anchors = self.anchors(features)
@@ -141,3 +142,10 @@ class PanopticNetwork(nn.Module):
         found |= self.box_heads.losses(features.levels, rois, targets, features.size, options)
         found["mask"] = self.mask_head.loss(features.levels, rois, targets)
         return found
+
+    def _semantic_loss(self, features: Features, target: Tensor, options: LossOptions) -> Tensor:
+        if options.semantic_stride == 1:
+            return semantic_loss(self.semantic(features), target, options.class_weights)
+        target = on_grid(target)
+        logits = self.semantic_head(features.levels)[:, :, : target.shape[1], : target.shape[2]]
+        return semantic_loss(logits.float(), target, options.class_weights)

@@ -12,10 +12,13 @@ from torch import Tensor
 from cups_ros.types import Classes
 from cups_train.config.network import NetworkConfig
 from cups_train.errors import ModelError
-from cups_train.network.backbone import WIDTHS
+from cups_train.network import encoder
+from cups_train.network.backbone import OWN, WIDTHS
+from cups_train.network.encoder import EncoderSpec
 
 REFERENCE_AREA = 640 * 1280  # px: the published input; lengths scale with the root of the area
 SIZE_STEP = 32  # the coarsest stride of the backbone
+OWN_CHANNELS = 64  # of the pyramid of an `own` backbone, where no encoder is known
 IGNORE = 255  # semantic target that supervises nothing
 
 
@@ -35,13 +38,20 @@ class NetworkSpec:
     proposals: int = 256
     detections: int = 100
     weights: tuple[tuple[str, str], ...] = ()  # (source, licence) of every weights file that it was started from
+    semantic_head: str = "fpn"  # "direct" | "fpn"
+    clusters: tuple[int, ...] = ()  # direct: clusters that each semantic channel is joined from; (): one each
+    mask_classes: bool = True  # a mask for each thing class
+    widths: tuple[int, ...] = encoder.WIDTHS  # own
+    blocks: tuple[int, ...] = encoder.BLOCKS  # own
 
     def __post_init__(self) -> None:
         if self.height % SIZE_STEP or self.width % SIZE_STEP or min(self.height, self.width) < SIZE_STEP:
             raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} "
                              "(network.height, network.width)")
-        if self.backbone not in WIDTHS or self.norm not in ("batch", "group"):
-            raise ModelError(f"expected backbone {'|'.join(WIDTHS)} with norm batch|group, found {self.backbone!r} with {self.norm!r}")
+        if self.backbone not in (OWN, *WIDTHS) or self.norm not in ("batch", "group"):
+            raise ModelError(f"expected backbone {'|'.join((OWN, *WIDTHS))} with norm batch|group, found {self.backbone!r} with {self.norm!r}")
+        if self.clusters and (len(self.clusters) != len(self.classes.stuff) + 1 or min(self.clusters) < 1):
+            raise ModelError(f"expected clusters of {len(self.classes.stuff) + 1} semantic channels, found {self.clusters}")
 
     @property
     def anchor_size(self) -> float:
@@ -56,7 +66,8 @@ class NetworkSpec:
         """Raises ModelError where keys are missing or unknown."""
         try:
             weights = tuple((str(source), str(licence)) for source, licence in tree["weights"])
-            return cls(**{**tree, "classes": Classes.from_json(tree["classes"]), "weights": weights})
+            numbers: dict[str, Any] = {name: tuple(int(n) for n in tree[name]) for name in ("clusters", "widths", "blocks") if name in tree}
+            return cls(**{**tree, **numbers, "classes": Classes.from_json(tree["classes"]), "weights": weights})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"expected the description of a network in a checkpoint, found one that does not fit: {error}") from error
 
@@ -73,13 +84,23 @@ def input_size(config: NetworkConfig, image_sizes: Sequence[tuple[int, int]]) ->
     return config.height or height, config.width or to_step(height * ratio)
 
 
-def make_spec(config: NetworkConfig, classes: Classes, image_sizes: Sequence[tuple[int, int]]) -> NetworkSpec:
-    """Settings and the recordings' image sizes -> the network to build. `norm: auto` is group without weights, batch with them."""
+def make_spec(config: NetworkConfig, classes: Classes, image_sizes: Sequence[tuple[int, int]], known: EncoderSpec | None = None,
+              clusters: tuple[int, ...] = ()) -> NetworkSpec:
+    """Settings, the recordings' image sizes and the encoder that is known of them -> the network to build.
+
+    `norm: auto` is group without weights, batch with them. clusters: of the encoder, in each semantic channel.
+    """
     height, width = input_size(config, image_sizes)
-    norm = config.norm if config.norm != "auto" else ("batch" if config.weights else "group")
     weights = ((config.weights.name, config.weights_licence or "unknown"),) if config.weights else ()
-    return NetworkSpec(classes, height, width, config.backbone, norm, config.channels, config.hidden, config.mask_convs,
-                       config.semantic_channels, config.proposals, config.detections, weights)
+    backbone = config.backbone if config.backbone != "auto" else ("resnet50" if weights else OWN)
+    own = backbone == OWN
+    norm = "batch" if own or (config.norm == "auto" and weights) else config.norm.replace("auto", "group")
+    channels = config.channels or ((known.channels if known else OWN_CHANNELS) if own else 256)
+    head = config.semantic_head if config.semantic_head != "auto" else ("direct" if own else "fpn")
+    widths, blocks = config.widths or (known.widths if known else encoder.WIDTHS), config.blocks or (known.blocks if known else encoder.BLOCKS)
+    return NetworkSpec(classes, height, width, backbone, norm, channels, config.hidden, config.mask_convs, config.semantic_channels,
+                       config.proposals, config.detections, weights, head, clusters if own and head == "direct" else (), config.mask_classes,
+                       widths, blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,4 +133,6 @@ class LossOptions:
     background_share: float = 0.9  # a box holds no undiscovered object where more of it is stuff or labelled object
     known_background: bool = False  # DropLoss still punishes RoIs that hold no undiscovered object
     semantic_weight: float = 0.5
+    semantic_stride: int = 1  # of the grid on which pixels are compared: 1, or 4 without enlarged logits
+    class_weights: Tensor | None = None  # (S + 1,) of the semantic loss; None: every pixel weighs the same
     generator: torch.Generator | None = None  # of the sampling; None: torch's own

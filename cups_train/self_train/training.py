@@ -17,15 +17,16 @@ from cups_train.network import Detections, LossOptions, PanopticNetwork, load_ch
 from cups_train.published import self_labels as published
 from cups_train.recording import Recording
 from cups_train.self_train.self_labels import LabelRule, self_label, semantic_labels
-from cups_train.self_train.teacher import follow, make_teacher, momentum_for
+from cups_train.self_train.teacher import momentum_for
 from cups_train.self_train.threshold import LOWEST, MOST_FIRST, HeldThreshold, Watch
 from cups_train.self_train.views import Consensus, look, view_sizes
+from cups_train.training.average import follow, still_copy
 from cups_train.training.batch import image_batch
 from cups_train.training.copy_paste import Cutout, cutouts_of, paste_objects
 from cups_train.training.crop import Size, crop_sample, cut, jitter_sizes, random_window, resize_image
 from cups_train.training.loop import train
 from cups_train.training.panoptic import Lesson, PanopticTraining, crew_on
-from cups_train.training.photometric import photometric
+from cups_train.training.photometric import LIGHT
 from cups_train.training.randomness import generator, torch_generator
 from cups_train.training.sample import IGNORE, Sample, without_slivers
 from cups_train.training.state import State
@@ -80,7 +81,7 @@ class SelfTraining(PanopticTraining[np.ndarray]):
 
     def begin(self, found: State | None) -> dict[str, PanopticNetwork]:
         student = found.networks[STUDENT] if found else self.start.network
-        teacher = make_teacher(found.networks[TEACHER] if found else student)
+        teacher = still_copy(found.networks[TEACHER] if found else student)
         student.freeze_backbone()
         if found and found.memory:
             self.threshold = HeldThreshold(**found.memory)
@@ -142,12 +143,13 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         sample = paste_objects(sample, cutouts, self.config.copy_paste, generator(self.seed, "paste", *numbers))
         window = random_window(sample.semantic.shape, size[1] / size[0], (share, share), generator(self.seed, "crop", *numbers))
         sample = without_slivers(crop_sample(sample, window, size), ignore_unknown=True)
-        return replace(sample, image=photometric(sample.image, generator(self.seed, "light", *numbers)))
+        return replace(sample, image=LIGHT[self.config.light](sample.image, generator(self.seed, "light", *numbers)))
 
     def options(self, step: int) -> LossOptions:
         """drop_iou null: every proposal without a self-label is background (published); else only where the self-labels know that it is."""
         drop = self.config.drop_iou
         return LossOptions(rois=self.config.rois, drop_iou=drop, drop_rpn=drop is not None, known_background=drop is not None,
+                           semantic_stride=self.config.semantic_stride,
                            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank))
 
     def learned(self, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:

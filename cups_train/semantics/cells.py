@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cups_train.network.encoder import Encoder, EncoderOutput
 from cups_train.progress import progress
 from cups_train.semantics.channels import image_channels
 from cups_train.semantics.clusters import Clusters, Scaler, nearest, settle
 from cups_train.semantics.descriptors import Projection, descriptors, encode_frames, fit_scaler, read_descriptors
-from cups_train.semantics.encoder import Encoder, EncoderOutput
 from cups_train.semantics.guess import guessed_shape
 
 SAMPLES = 60_000  # most cells that the centres are settled on

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from cups_train.folders.semantics import features_path, read_array, write_array
+from cups_train.network.encoder import Encoder, encode
 from cups_train.progress import progress
 from cups_train.semantics import averaging
 from cups_train.semantics.clusters import Scaler
-from cups_train.semantics.encoder import Encoder, encode
 from cups_train.semantics.groups import IMAGE_GROUPS, RAISED, ROOT_INVERSE_DEPTH, SHAPE_GROUPS
 from cups_train.semantics.prepared import load
 from cups_train.semantics.principal import Moments, principal_components

@@ -10,9 +10,9 @@ import torch
 
 from cups_train.device import torch_device
 from cups_train.folders.semantics import EncoderFile, read_encoder, reading_encoder, write_encoder
+from cups_train.network.encoder import Encoder, EncoderOutput, EncoderSpec, encode
 from cups_train.semantics.cells import CellClasses
 from cups_train.semantics.channels import CELL, resize, working_size
-from cups_train.semantics.encoder import Encoder, EncoderOutput, EncoderSpec, encode
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.refine import Method, refine
 from cups_train.semantics.shape import cell_disparity, scene_shape
@@ -128,7 +128,7 @@ def load(folder: Path, device: str) -> SemanticModel:
     content = read_encoder(folder)
     with reading_encoder(folder):
         card = content.card
-        encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec(**card["spec"]))
+        encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec.from_json(card["spec"]))
         encoder.load_state_dict(content.network)
         cells = None if card["cells"] is None else CellClasses.from_tensors(content.cells, card["cells"])  # a head needs none
         model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card["refine"], cells)

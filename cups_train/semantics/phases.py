@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from cups_train.folders.semantics import training_path
+from cups_train.network.encoder import Encoder, EncoderOutput
 from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, ahead
-from cups_train.semantics.encoder import Encoder, EncoderOutput
 from cups_train.semantics.losses import at_points, contrast, moving_loss, shape_loss
 from cups_train.semantics.views import UNKNOWN
 from cups_train.training.small import cosine, keep, note, resume

@@ -26,6 +26,7 @@ from cups_train.folders.semantics import (
     state_path,
     write_array,
 )
+from cups_train.network.encoder import Encoder, EncoderSpec
 from cups_train.progress import progress
 from cups_train.recording.recording import Recording
 from cups_train.report.contact_sheet import contact_sheet, find_examples
@@ -33,7 +34,6 @@ from cups_train.semantics.batches import class_batch, pair_batch
 from cups_train.semantics.cells import fit_cells
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
 from cups_train.semantics.descriptors import Projection, encode_frames, fit_scaler, read_descriptors, sample_descriptors
-from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features.given import GivenFeatures, open_features
 from cups_train.semantics.features.network import ScratchFeatures
 from cups_train.semantics.groups import SHAPE
@@ -115,7 +115,7 @@ def learn_network(given: GivenFeatures | None, frames: PreparedFrames, state: Pa
 def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Encoder(EncoderSpec(config.channels, config.clusters, SHAPE)).to(torch_device(device))
+        return Encoder(EncoderSpec(config.channels, config.clusters, SHAPE, config.widths, config.blocks)).to(torch_device(device))
 
 
 def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int) -> None:

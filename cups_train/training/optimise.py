@@ -23,13 +23,14 @@ def make_optimiser(network: nn.Module, lr: float, weight_decay: float) -> torch.
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=lr)
 
 
-def learning_rate(lr: float, warmup: int, step: int, falling: tuple[int, int] | None = None) -> float:
+def learning_rate(lr: float, warmup: int, step: int, falling: tuple[int, int] | None = None, cosine: bool = False) -> float:
     """Linear up to `lr` over the first `warmup` steps, then constant. `step` counts from 0.
 
-    falling: (start, end) steps between which the rate goes down to zero, linearly.
+    falling: (start, end) steps between which the rate goes down to zero, linearly or as half a cosine.
     """
     start, end = falling or (step + 1, step + 2)
-    return lr * min(1.0, (step + 1) / max(1, warmup)) * min(1.0, (end - step) / (end - start))
+    left = min(1.0, (end - step) / (end - start))
+    return lr * min(1.0, (step + 1) / max(1, warmup)) * (0.5 - 0.5 * math.cos(math.pi * left) if cosine else left)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Changes of light and colour of one image (CUPS, stages 2 and 3: blur, then colour jitter, then greyscale)."""
+"""Changes of light and colour of one image: mild ones, or those of CUPS, stages 2 and 3: blur, then colour jitter, then greyscale."""
 from __future__ import annotations
 
 import cv2
@@ -9,9 +9,18 @@ BLUR_SIGMA = (0.1, 2.0)  # px
 BLUR_REACH = 3  # px at each side
 STRENGTH, HUE = 0.4, 0.1
 JITTER_SHARE, GREY_SHARE = 0.5, 0.2
+MILD_STRENGTH, MILD_HUE = 0.2, 0.02
 
 
-def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def mild(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A little more or less light, contrast, saturation and hue.  (H, W, 3) uint8 RGB -> the same."""
+    brightness, contrast, saturation = rng.uniform(1 - MILD_STRENGTH, 1 + MILD_STRENGTH, 3)
+    image = blend(blend(image, 0.0, brightness), float(_grey(image).mean()), contrast)
+    image = cv2.addWeighted(image, saturation, cv2.cvtColor(_grey(image), cv2.COLOR_GRAY2RGB), 1 - saturation, 0)
+    return shift_hue(image, float(rng.uniform(-MILD_HUE, MILD_HUE)))
+
+
+def strong(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Blur always, colour jitter in random order for half, greyscale for a fifth of the images.  (H, W, 3) uint8 RGB -> the same.
 
     The blur grows with the image.
@@ -44,3 +53,6 @@ def shift_hue(image: np.ndarray, share: float) -> np.ndarray:
 
 def _grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+LIGHT = {"mild": mild, "strong": strong}

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.network.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.vit import VitFeatures, VitSpec
 
@@ -35,5 +35,5 @@ def build_features(card: CardOfFeatures) -> FeatureNetwork:
     """The network of a card, with weights that are still to be loaded. Raises KeyError, TypeError for a foreign card."""
     if card["kind"] == "vit":
         return VitFeatures(VitSpec(**card["spec"]))
-    encoder = Encoder(EncoderSpec(**card["spec"]))
+    encoder = Encoder(EncoderSpec.from_json(card["spec"]))
     return DescribedFeatures(encoder, int(card["averaging"])) if card["kind"] == "described" else ScratchFeatures(encoder)

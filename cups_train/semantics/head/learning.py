@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from cups_train.config.semantics import SemanticsConfig
+from cups_train.network.encoder import Encoder
 from cups_train.semantics.descriptors import encode_frames, fit_scaler, sample_descriptors
-from cups_train.semantics.encoder import Encoder
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.network import FeatureNetwork, ScratchFeatures
 from cups_train.semantics.head.classes import HeadSettings, with_classes

@@ -10,6 +10,7 @@ import torch
 
 from cups_train.config import LabelConfig
 from cups_train.files import read_json
+from cups_train.network.encoder import Encoder, EncoderSpec
 from cups_train.pseudo_label import Basis, make_labels
 from cups_train.pseudo_label.likeness import likeness, pooled
 from cups_train.pseudo_label.motion_counts import MotionCounts
@@ -17,7 +18,6 @@ from cups_train.pseudo_label.split import find_split
 from cups_train.semantics.cells import CellClasses
 from cups_train.semantics.clusters import Clusters, Scaler
 from cups_train.semantics.descriptors import Projection
-from cups_train.semantics.encoder import Encoder, EncoderSpec
 from cups_train.semantics.model import SemanticModel, save
 from cups_train.types import Work
 

@@ -6,9 +6,9 @@ import torch
 
 from cups_train.config import SemanticsConfig
 from cups_train.errors import ModelError
+from cups_train.network.encoder import encode
 from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.descriptors import read_descriptors
-from cups_train.semantics.encoder import encode
 from cups_train.semantics.groups import SHAPE
 from cups_train.semantics.guess import FIRST, guessed_shape
 from cups_train.semantics.model import SemanticModel, load, save

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 
 from cups_train.files import write_image
+from cups_train.network.encoder import encode
 from cups_train.semantics.descriptors import encode_frames, read_descriptors
-from cups_train.semantics.encoder import encode
 from cups_train.semantics.prepared import load as load_frame
 from cups_train.semantics.preparing import choose_frames, prepare_all
 from cups_train.semantics.training import new_encoder

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from cups_train.network.encoder import Encoder, EncoderSpec, encode
 from cups_train.semantics.channels import image_channels
 from cups_train.semantics.clusters import Scaler
 from cups_train.semantics.descriptors import Projection, descriptors
-from cups_train.semantics.encoder import Encoder, EncoderSpec, encode
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.network import build_features
 from cups_train.semantics.groups import IMAGE_GROUPS, SHAPE, SHAPE_GROUPS

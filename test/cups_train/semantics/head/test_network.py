@@ -1,6 +1,6 @@
 import torch
 
-from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.network.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features.network import ScratchFeatures
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 

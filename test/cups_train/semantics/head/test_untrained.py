@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cups_train.errors import ModelError
-from cups_train.semantics.encoder import Encoder, EncoderSpec
+from cups_train.network.encoder import Encoder, EncoderSpec
 from cups_train.semantics.features.network import ScratchFeatures
 from cups_train.semantics.head.classes import sample_codes
 from cups_train.semantics.head.untrained import check_published, linear_head, new_head, published_head
