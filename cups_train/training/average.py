@@ -22,8 +22,9 @@ def momentum_at(step: int, momentum: float) -> float:
 
 @torch.no_grad()
 def follow(slow: PanopticNetwork, fast: PanopticNetwork, momentum: float) -> None:
-    """slow = momentum * slow + (1 - momentum) * fast, for weights and statistics; counters are taken over. What does not learn is equal anyway."""
-    for mean, now in zip(slow.state_dict().values(), fast.state_dict().values(), strict=True):
+    """slow = momentum * slow + (1 - momentum) * fast, for the parameters that train and all statistics; counters are taken over."""
+    pairs = [(mean, now) for mean, now in zip(slow.parameters(), fast.parameters(), strict=True) if now.requires_grad]
+    for mean, now in (*pairs, *zip(slow.buffers(), fast.buffers(), strict=True)):
         if mean.is_floating_point():
             mean.lerp_(now, 1 - momentum)
         else:

@@ -27,7 +27,7 @@ CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 
 TINY = NetworkConfig(backbone="resnet18", channels=16, hidden=16, mask_convs=1, semantic_channels=16, proposals=16, detections=8,
                      height=64, width=128)
 SHORT = BootstrapConfig(steps=4, batch=2, lr=2e-3, rois=16, rpn_samples=32, self_enhanced_from=2, paste_score=0.0, checkpoint_every=2,
-                        pictures_every=4, jitter=(1.0, 1.0), copy_paste=2)
+                        pictures_every=4, jitter=(1.0, 1.0), copy_paste=2, decay=0, warmup=0, self_enhanced_every=1)
 
 
 @dataclass(frozen=True, eq=False)

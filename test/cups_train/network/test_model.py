@@ -12,13 +12,18 @@ from cups_train.errors import ModelError
 from cups_train.network import LossOptions, NetworkSpec, build_network, input_size, make_spec
 from cups_train.network.box_heads import best_detections
 from cups_train.network.boxes import area, clip, decode
+from cups_train.network.encoder import EncoderSpec
 from cups_train.network.rpn import static_proposals
+from cups_train.network.semantic_head import DirectHead
 
+OWN = {"backbone": "own", "norm": "batch", "semantic_head": "direct", "clusters": (2, 1, 3, 1), "mask_classes": False,
+       "widths": (8, 8, 16, 16), "blocks": (1, 1, 2, 1)}
 OPTIONS = LossOptions(rois=16, rpn_samples=32)
 
 
-def test_losses_train_every_parameter(make_tiny_spec, make_target):
-    network = build_network(make_tiny_spec()).train()
+@pytest.mark.parametrize("changes", [{}, OWN], ids=["resnet", "own"])
+def test_losses_train_every_parameter(make_tiny_spec, make_target, changes):
+    network = build_network(make_tiny_spec(**changes)).train()
     targets = [make_target((8, 8, 40, 40), things=[1]), make_target((30, 20, 60, 60), (70, 5, 90, 30))]
     losses = network.losses(torch.rand(2, 3, 64, 96), targets, LossOptions(rois=16, rpn_samples=32, drop_iou=None))
     assert sorted(losses) == ["box_0", "box_1", "box_2", "cls_0", "cls_1", "cls_2", "mask", "rpn_box", "rpn_cls", "semantic"]
@@ -51,8 +56,9 @@ def test_a_network_without_stuff_classes(make_tiny_spec, make_target):
     assert int(network.infer(torch.rand(1, 3, 64, 96)).semantic.max()) == 0
 
 
-def test_answers_are_pseudo_classes_of_fixed_shapes(make_tiny_spec):
-    network = build_network(make_tiny_spec()).train()
+@pytest.mark.parametrize("changes", [{}, OWN], ids=["resnet", "own"])
+def test_answers_are_pseudo_classes_of_fixed_shapes(make_tiny_spec, changes):
+    network = build_network(make_tiny_spec(**changes)).train()
     raw = network.infer(torch.rand(3, 3, 64, 96))
     assert network.training
     assert [tuple(t.shape) for t in raw] == [(3, 8, 4), (3, 8), (3, 8), (3, 8, 28, 28), (3, 64, 96)]
@@ -67,8 +73,9 @@ def test_a_batch_answers_as_its_images_do(make_tiny_spec):
     assert torch.allclose(both.boxes[1], second.boxes[0], atol=1e-3) and torch.allclose(both.masks[1], second.masks[0], atol=1e-4)
 
 
-def test_pieces_give_what_infer_gives_at_any_size(make_tiny_spec):
-    network, images = build_network(make_tiny_spec()), torch.rand(1, 3, 50, 81)
+@pytest.mark.parametrize("changes", [{}, OWN], ids=["resnet", "own"])
+def test_pieces_give_what_infer_gives_at_any_size(make_tiny_spec, changes):
+    network, images = build_network(make_tiny_spec(**changes)).eval(), torch.rand(1, 3, 50, 81)
     with torch.no_grad():
         features = network.features(images)
         found = network.detect(features)
@@ -160,9 +167,41 @@ def test_input_size_keeps_the_aspect_ratio_and_the_area():
 
 def test_make_spec_chooses_the_norm(make_tiny_spec, tmp_path):
     classes = make_tiny_spec().classes
-    assert make_spec(NetworkConfig(height=64, width=96), classes, [(1, 1)]).norm == "group"
+    assert make_spec(NetworkConfig(height=64, width=96, backbone="resnet18"), classes, [(1, 1)]).norm == "group"
     spec = make_spec(NetworkConfig(height=64, width=96, weights=tmp_path / "a.pth", weights_licence="X"), classes, [(1, 1)])
-    assert (spec.norm, spec.weights) == ("batch", (("a.pth", "X"),))
+    assert (spec.norm, spec.backbone, spec.semantic_head, spec.channels, spec.weights) == ("batch", "resnet50", "fpn", 256, (("a.pth", "X"),))
+
+
+def test_without_weights_the_network_is_the_encoder_that_is_known(make_tiny_spec):
+    config, classes = NetworkConfig(height=64, width=96), make_tiny_spec().classes
+    spec = make_spec(config, classes, [(1, 1)])
+    assert (spec.backbone, spec.norm, spec.semantic_head, spec.channels, spec.widths) == ("own", "batch", "direct", 64, (48, 80, 128, 160))
+    known = EncoderSpec(32, 7, 2, (16, 24, 32, 48), (1, 2, 1, 1))
+    spec = make_spec(config, classes, [(1, 1)], known, (2, 1, 3, 1))
+    assert (spec.channels, spec.widths, spec.blocks, spec.clusters) == (32, (16, 24, 32, 48), (1, 2, 1, 1), (2, 1, 3, 1))
+    spec = make_spec(config.model_copy(update={"widths": (8, 8, 8, 8), "semantic_head": "fpn"}), classes, [(1, 1)], known, (2, 1, 3, 1))
+    assert (spec.widths, spec.semantic_head, spec.clusters) == ((8, 8, 8, 8), "fpn", ())
+
+
+def test_semantic_losses_on_the_grid_read_the_middle_of_a_cell(make_tiny_spec, make_target):
+    network, images = build_network(make_tiny_spec(**OWN)).eval(), torch.rand(1, 3, 64, 96)
+    target = make_target()
+    target.semantic[:] = torch.arange(64 * 96).reshape(64, 96) % 4
+    weights = torch.tensor([0.5, 1.0, 2.0, 4.0])
+    found = network.losses(images, [target], LossOptions(semantic_stride=4, class_weights=weights))["semantic"]
+    logits = network.semantic_head(network.features(images).levels)
+    expected = 0.5 * functional.cross_entropy(logits, target.semantic[None, 2::4, 2::4], weights)
+    assert logits.shape == (1, 4, 16, 24) and torch.allclose(found, expected)
+
+
+def test_a_class_is_any_of_the_clusters_that_it_is_joined_from():
+    head = DirectHead(8, (2, 1, 3))
+    level = torch.rand(2, 8, 4, 6)
+    logits = head.predictor(head.features(level))
+    parts = [logits[:, :2].exp().sum(1), logits[:, 2].exp(), logits[:, 3:].exp().sum(1)]
+    assert torch.allclose(head.eval()((level,)).softmax(1), head((level,)).softmax(1)) and head((level,)).shape == (2, 3, 4, 6)
+    head.train()
+    assert torch.allclose(head((level,)).exp(), torch.stack(parts, 1), rtol=1e-4)
 
 
 def test_sizes_off_the_grid_are_refused(make_tiny_spec):

@@ -18,9 +18,10 @@ from cups_train.published import self_labels as published
 from cups_train.recording import Stamp
 from cups_train.self_train import self_train
 from cups_train.self_train.self_labels import LabelRule, self_label, semantic_labels
-from cups_train.self_train.teacher import follow, make_teacher, momentum_for
+from cups_train.self_train.teacher import momentum_for
 from cups_train.self_train.threshold import HeldThreshold, Watch
 from cups_train.self_train.views import Consensus, View, detect_in_views, look, to_image, to_view, view_sizes
+from cups_train.training.average import follow, still_copy
 from cups_train.training.journal import Journal
 from cups_train.types import Work
 
@@ -144,7 +145,7 @@ def test_views_that_disagree_about_the_kind_of_an_object_find_it_once():
 
 
 def test_a_mirrored_image_gets_mirrored_answers(start):
-    network = make_teacher(load_checkpoint(start))
+    network = still_copy(load_checkpoint(start))
     image = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
     sizes = view_sizes((64, 128), (1.0, 1.5))
     assert sizes == [(64, 128), (96, 192)]
