@@ -50,7 +50,7 @@ def depth_from_disparity(disparity: np.ndarray, focal_px: float, baseline_m: flo
 
 
 def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: float) -> tuple[Place, ...]:
-    """Places of the segments that have depth.
+    """Places of the segments that have depth; unknown objects are no one place.
 
     depth: (H, W) float [m] of the same view, of any size; 0, negative or not finite = unknown. camera: of any size too.
     """
@@ -60,6 +60,8 @@ def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
     class_ids, instances = (_at_size(map_, (height, width)) for map_ in (panoptic.class_id, panoptic.instance_id))
     found = []
     for segment in panoptic.segments:
+        if segment.is_crowd:
+            continue
         window = _window(segment, panoptic.class_id.shape, (height, width))
         mask = valid[window] & (class_ids[window] == segment.class_id) & (instances[window] == segment.instance_id)
         rows, columns = np.nonzero(mask)

@@ -20,11 +20,11 @@ def vision_msgs() -> ModuleType | None:
 
 
 def detections_message(kinds: ModuleType, panoptic: Panoptic, header: Header) -> object:
-    """The things of a panoptic map -> vision_msgs/Detection2DArray.
+    """The instances of a panoptic map -> vision_msgs/Detection2DArray.
 
     `id` is the track's where there is one, else the instance's; `class_id` is the number that vision_msgs/LabelInfo explains.
     """
-    things = [segment for segment in panoptic.segments if segment.is_thing]
+    things = [segment for segment in panoptic.segments if segment.is_instance]
     return kinds.Detection2DArray(header=header, detections=[_detection(kinds, segment, header) for segment in things])
 
 

@@ -30,6 +30,7 @@ class Letterbox:
         return min(height, self.input_size[0]), min(width, self.input_size[1])
 
 
+SOME_THING = 0  # in RawOutput.semantic
 EXACT_COUNT = 1 << 24  # a float32 holds every integer up to here
 PADDING_RGB = (124, 116, 104)  # the mean colour: zero after normalisation
 
@@ -62,12 +63,11 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
     """Merge instances and stuff at the size of the image (CUPS, panoptic fusion; stuff limit relative to the area).
 
     Instances are drawn in descending score (stable), each over free pixels only; one hidden for more than
-    `thresholds.overlap` is dropped. Stuff fills what is left; fragments below the limit and "some thing" stay void.
-    Merged classes take the class that stands for them before all this.
+    `thresholds.overlap` is dropped. Stuff fills what is left, and "some thing" there is unknown object (void where `classes` has none);
+    of both, fragments below the limit stay void. Merged classes take the class that stands for them before all this.
     """
     if classes.merged:
-        standing = classes.merge_table()
-        raw = replace(raw, class_id=standing[raw.class_id], semantic=standing[raw.semantic])
+        raw = replace(raw, class_id=classes.merge_table()[raw.class_id])
     height, width = view.image_size
     class_map = new_map((height, width), np.uint8)
     slots = np.zeros((height, width), np.uint8 if len(raw.scores) < 256 else np.uint16)
@@ -89,15 +89,15 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         class_map[window] += free.view(np.uint8) * np.uint8(raw.class_id[row])
         segments.append(_segment(free, window, int(raw.class_id[row]), len(segments) + 1, float(raw.scores[row])))
     instance_map[:] = slots
-    return Panoptic(class_map, instance_map, (*segments, *_fill_stuff(class_map, raw.semantic, classes, thresholds, view)))
+    return Panoptic(class_map, instance_map, (*segments, *_fill_regions(class_map, raw.semantic, classes, thresholds, view)))
 
 
 def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Mapping[int, KnownInstance], classes: Classes) -> Panoptic:
     """Maps of classes and instances -> a Panoptic with its segments.
 
     class_id: (H, W) with 0 = void; instance_id: (H, W), 0 = none; known: every instance of the map by its id. An instance's pixels take
-    its class; one of a stuff class is no instance. Thing pixels without an instance become void. Merged classes take the class that
-    stands for them.
+    its class; one of a stuff class is no instance. Thing pixels without an instance become unknown object, void where `classes` has none. Merged
+    classes take the class that stands for them.
     """
     standing, is_thing = classes.merge_table(), classes.thing_table()
     present = np.unique(instance_id[instance_id > 0]).tolist()
@@ -106,7 +106,7 @@ def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Map
     own = named[instance_id]
     instances = np.where(is_thing[own], instance_id, 0).astype(np.uint16)
     class_map = np.where(own > 0, own, standing[class_id]).astype(np.uint8)
-    class_map[is_thing[class_map] & (instances == 0)] = 0
+    class_map[is_thing[class_map] & (instances == 0)] = classes.unknown
     segments = []
     for instance in (i for i in present if is_thing[named[i]]):
         mask = instances == instance
@@ -114,28 +114,38 @@ def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Map
     for kind in np.unique(class_map[instances == 0]).tolist():
         if kind:
             mask = (class_map == kind) & (instances == 0)
-            segments.append(_segment(mask, _whole(mask), kind, 0, 1.0))
+            segments.append(replace(_segment(mask, _whole(mask), kind, 0, 1.0), is_thing=classes.is_thing(kind)))
     return Panoptic(class_map, instances, tuple(segments))
 
 
-def _fill_stuff(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, thresholds: Thresholds,
-                view: Letterbox) -> list[Segment]:
-    """Write stuff into the free pixels of `class_map` (H, W) uint8, from `semantic` (height, width); the segments written."""
+def _fill_regions(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, thresholds: Thresholds,
+                  view: Letterbox) -> list[Segment]:
+    """Write stuff and unknown objects into the free pixels of `class_map` (H, W) uint8, from `semantic` (height, width); the segments written."""
     height, width = view.image_size
     content = semantic[: view.content_size[0], : view.content_size[1]].astype(np.uint8)
+    if classes.merged or classes.unknown:
+        content = cv2.LUT(content, _region_table(classes))
     full = cv2.resize(content, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     full *= class_map == 0
     pixels = areas(full, 256)
     kept = np.zeros(256, np.uint8)
     segments = []
-    for kind in classes.stuff:
+    for kind in classes.regions:
         if pixels[kind] == 0 or pixels[kind] < thresholds.stuff_area * full.size:
             continue
         kept[kind] = kind
         small = box_of(content == kind)
-        segments.append(Segment(kind, 0, False, 1.0, int(pixels[kind]), box_in_resized(full, kind, small, content.shape)))
+        segments.append(Segment(kind, 0, classes.is_thing(kind), 1.0, int(pixels[kind]), box_in_resized(full, kind, small, content.shape)))
     class_map += cv2.LUT(full, kept)  # 0 where an instance is
     return segments
+
+
+def _region_table(classes: Classes) -> np.ndarray:
+    """(256,) uint8: what the network says of a pixel -> its class where no instance is."""
+    table = np.zeros(256, np.uint8)
+    table[: len(classes) + 1] = classes.merge_table()
+    table[SOME_THING] = classes.unknown
+    return table
 
 
 def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],

@@ -34,7 +34,8 @@ def unpack(ids: np.ndarray, table: np.ndarray, classes: Classes, image_size: tup
             found = {row: (int(pixels[row + 1]), enlarged(boxes[row], size, image_size)) for row in rows if pixels[row + 1]}
         else:
             found = {row: (int(pixels[row + 1]), box_in_resized(ids, row + 1, boxes[row], size)) for row in rows if pixels[row + 1]}
-    segments = (Segment(int(table[row, 0]), numbers.get(row, 0), row in numbers, float(table[row, 1]), *found[row]) for row in found)
+    named = {row: int(table[row, 0]) for row in found}
+    segments = (Segment(named[row], numbers.get(row, 0), classes.is_thing(named[row]), float(table[row, 1]), *found[row]) for row in found)
     return Panoptic(look_up(class_of, ids), look_up(instance_of, ids), tuple(segments))
 
 

@@ -172,7 +172,7 @@ def _check_card(card: dict[str, Any]) -> None:
     number = shapes["scores"][0]
     expected = dict(zip(OUTPUTS, ((number, 4), (number,), (number,), (number, MASK_SIDE, MASK_SIDE), (height, width)), strict=True))
     if MERGED[0] in shapes:
-        expected |= {MERGED[0]: (height, width), MERGED[1]: (number + max(1, len(Classes.from_json(card["classes"]).stuff)), SEGMENT_COLUMNS)}
+        expected |= {MERGED[0]: (height, width), MERGED[1]: (number + max(1, len(Classes.from_json(card["classes"]).regions)), SEGMENT_COLUMNS)}
     if shapes != expected:
         raise ValueError(f"outputs {shapes} where {expected} belong to the input")
     if Classes.from_json(card["classes"]).color_table().shape != (len(card["classes"]) + 1, 3) or not card["classes"]:

@@ -44,17 +44,17 @@ class Tracker:
         self._tracks, self._stamp_ns = (), None
 
     def update(self, panoptic: Panoptic, stamp_ns: int) -> Panoptic:
-        """The same map, its things with a track_id. A stamp that goes back, or far ahead, ends all tracks."""
+        """The same map, its instances with a track_id. A stamp that goes back, or far ahead, ends all tracks."""
         if self._stamp_ns is not None and not 0 <= stamp_ns - self._stamp_ns <= LONGEST_STEP_S * 1e9:
             self.reset()
         self._stamp_ns = stamp_ns
-        things = [segment for segment in panoptic.segments if segment.is_thing]
+        things = [segment for segment in panoptic.segments if segment.is_instance]
         boxes = np.array([corners(segment) for segment in things], float).reshape(-1, 4)
         expected = np.array([track.at(stamp_ns) for track in self._tracks]).reshape(-1, 4)
         same = np.array([[track.class_id == thing.class_id for thing in things] for track in self._tracks], bool).reshape(len(expected), len(boxes))
         pairs = assign(np.where(same, iou(expected, boxes), 0.0), self._min_iou)
         ids = self._follow(things, boxes, pairs, stamp_ns)
-        segments = tuple(replace(segment, track_id=ids[segment.instance_id]) if segment.is_thing else segment for segment in panoptic.segments)
+        segments = tuple(replace(segment, track_id=ids[segment.instance_id]) if segment.is_instance else segment for segment in panoptic.segments)
         return Panoptic(panoptic.class_id, panoptic.instance_id, segments)
 
     def _follow(self, things: list[Segment], boxes: np.ndarray, pairs: dict[int, int], stamp_ns: int) -> dict[int, int]:

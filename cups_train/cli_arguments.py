@@ -55,6 +55,8 @@ def evaluate(verb: argparse.ArgumentParser) -> None:
     meanings = "; ".join(f"{matching} = {meaning}" for matching, meaning in MEANINGS.items())
     verb.add_argument("--matching", choices=MATCHINGS, default="hungarian", help=meanings)
     verb.add_argument("--void", choices=("official", "published"), default="official", help="panopticapi's rule, or the published code's")
+    verb.add_argument("--unknown", choices=("void", "class"), default="void", help="predicted crowd regions, that is unknown objects, "
+                      "are void, or segments of a class like any other")
     verb.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
 
 

@@ -109,7 +109,8 @@ def evaluate(args: argparse.Namespace) -> None:
 
     for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
         check_file(file, option)
-    options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void)
+    options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void,
+                                args.unknown)
     by_matching = evaluate_by_matching(args.result, args.truth, options)
     evaluation = by_matching[options.matching]
     if args.save_assignment and evaluation.assignment is not None:

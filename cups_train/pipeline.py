@@ -207,7 +207,7 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
-            learning = baseline.Learning(recordings_of(run.folder, run.config), len(run.folder.classes()), run.folder.stage("motion"))
+            learning = baseline.Learning(recordings_of(run.folder, run.config), len(run.folder.classes().learned()), run.folder.stage("motion"))
             folders = baseline.write_baseline(learning, validation.recordings, root / stage, run.config)
         else:
             folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
@@ -228,7 +228,7 @@ def consistency(run: Run) -> dict[str, Any]:
     if path.is_file() and (found := read_json(path)).get("labels") == labels:
         return dict(found)
     load = partial(_classifier, run_folder.stage("semantics"), work.device) if run_folder.is_finished("semantics") else None
-    figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged(), load, work.workers)
+    figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged().learned(), load, work.workers)
     write_json(path, {"labels": labels, **figures})
     return figures
 

@@ -92,7 +92,7 @@ def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val:
 
 def kmeans(run_folder: RunFolder, config: Config, train: Part, scored: Part, out: Path) -> list[Path]:
     """The baseline, learned on train."""
-    learning = baseline.Learning(train.recordings, len(run_folder.classes()), run_folder.stage("motion"))
+    learning = baseline.Learning(train.recordings, len(run_folder.classes().learned()), run_folder.stage("motion"))
     return baseline.write_baseline(learning, scored.recordings, out, config)
 
 

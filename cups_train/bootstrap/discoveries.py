@@ -29,7 +29,7 @@ def new_objects(sample: Sample, answer: RawOutput, classes: Classes, score: floa
     """The predictions above `score` whose box has an IoU below 0.5 with every pseudo object's."""
     size = sample.semantic.shape
     panoptic = fuse(answer, classes, Thresholds(score=score), Letterbox(size, size))
-    things = [s for s in panoptic.segments if s.is_thing]
+    things = [s for s in panoptic.segments if s.is_instance]
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in (s.bbox for s in things)], np.float32).reshape(-1, 4)
     fresh = [s for s, new in zip(things, new_rows(boxes, boxes_of(sample.instance, len(sample.thing))), strict=True) if new]
     instance = np.zeros(size, np.uint16)

@@ -6,6 +6,7 @@ from typing import Literal
 
 Matching = Literal["strict", "hungarian", "majority"]
 VoidRule = Literal["official", "published"]
+UnknownRule = Literal["void", "class"]  # what a predicted crowd region is: unknown objects
 
 MATCHINGS: tuple[Matching, ...] = ("strict", "hungarian", "majority")  # in the order in which they are shown
 TITLES: dict[Matching, str] = {"strict": "strict", "hungarian": "published protocol", "majority": "majority"}

@@ -14,7 +14,7 @@ from cups_train.evaluation.metrics.average_precision import average_precision
 from cups_train.evaluation.metrics.cooccurrence import ImageTable, image_tables
 from cups_train.evaluation.metrics.panoptic_quality import ClassQuality, panoptic_quality
 from cups_train.evaluation.metrics.semantic import accuracy_and_miou, void_share
-from cups_train.evaluation.protocols import MATCHINGS, Matching, VoidRule
+from cups_train.evaluation.protocols import MATCHINGS, Matching, UnknownRule, VoidRule
 from cups_train.folders.result_index import Category, Folders, ResultIndex, read_index
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class EvaluationOptions:
     no_assignment: bool = False  # compare ids as they are
     matching: Matching = "hungarian"
     void: VoidRule = "official"
+    unknown: UnknownRule = "void"
     workers: int = 1  # processes that read images
 
     @property
@@ -71,21 +72,21 @@ def evaluate(result: Folders, truth: Folders, options: EvaluationOptions | None 
     """
     options = options or EvaluationOptions()
     _check(options)
-    return score(read_tables(result, truth, options.workers), options)
+    return score(read_tables(result, truth, options.workers, options.unknown), options)
 
 
 def evaluate_by_matching(result: Folders, truth: Folders, options: EvaluationOptions) -> dict[Matching, Evaluation]:
     """The same by every matching, from one reading of the images; one figure alone where the assignment is not fitted."""
     _check(options)
-    tables = read_tables(result, truth, options.workers)
+    tables = read_tables(result, truth, options.workers, options.unknown)
     fit = _fit_tables(options)
     asked = MATCHINGS if options.fitted else (options.matching,)
     return {matching: score(tables, replace(options, matching=matching), fit) for matching in asked}
 
 
-def read_tables(result: Folders, truth: Folders, workers: int = 1) -> Tables:
+def read_tables(result: Folders, truth: Folders, workers: int = 1, unknown: UnknownRule = "void") -> Tables:
     """The tables of all images of the truth. Raises ResultError as `evaluate` does."""
-    results, truths = read_index(result), read_index(truth)
+    results, truths = _read_result(result, unknown), read_index(truth)
     if not truths.frames:
         raise ResultError(f"expected images in the truth {truths.name}, found none (--truth)")
     return Tables(results, truths, tuple(image_tables(results, truths, workers)))
@@ -110,11 +111,16 @@ def _check(options: EvaluationOptions) -> None:
         raise ResultError(f"expected one way to assign classes, found {' and '.join(ways)}")
 
 
+def _read_result(folders: Folders, unknown: UnknownRule) -> ResultIndex:
+    index = read_index(folders)
+    return index.crowd_as_void() if unknown == "void" else index
+
+
 def _fit_tables(options: EvaluationOptions) -> Tables | None:
     """Of the folders on which the assignment is fitted; None where they are those that are scored."""
     if options.fit_result is None or options.fit_truth is None:
         return None
-    results, truths = read_index(options.fit_result), read_index(options.fit_truth)
+    results, truths = _read_result(options.fit_result, options.unknown), read_index(options.fit_truth)
     return Tables(results, truths, tuple(image_tables(results, truths, options.workers)))
 
 

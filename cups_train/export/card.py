@@ -24,9 +24,9 @@ def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dic
                ("scores", [number], "float32", "0 to 1; 0 on rows without an instance"),
                ("class_id", [number], "int32", "class of the instance"),
                ("masks", [number, MASK_SIDE, MASK_SIDE], "float32", "probabilities inside the box"),
-               ("semantic", [spec.height, spec.width], "int32", "class of stuff; 0 = some thing")]
+               ("semantic", [spec.height, spec.width], "int32", "class of stuff; 0 = some thing, unknown object where no instance is")]
     if config.merge:
-        rows = number + max(1, len(spec.classes.stuff))
+        rows = number + max(1, len(spec.classes.regions))
         outputs += [(MERGED[0], [spec.height, spec.width], "int32", "0 = void, else 1 + row of segments"),
                     (MERGED[1], [rows, SEGMENT_COLUMNS], "float32", "class, score, area, x, y, width, height in pixels of the input; area 0: none")]
     return {

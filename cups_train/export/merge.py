@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cups_ros.fusion import SOME_THING
 from cups_ros.types import Classes, Thresholds
 
 ROUNDS = 4
@@ -20,7 +21,7 @@ class Merged(NamedTuple):
     """One panoptic map at the size of the network's input."""
 
     panoptic: Tensor  # (H, W) int32: 0 void, else 1 + row of `segments`
-    segments: Tensor  # (N + S, 7) float32: class, score, area, x, y, width, height; area 0: no such segment
+    segments: Tensor  # (N + R, 7) float32: class, score, area, x, y, width, height; area 0: no such segment
 
 
 class Merge(nn.Module):
@@ -31,9 +32,12 @@ class Merge(nn.Module):
         self.thresholds = thresholds
         self.merged = classes.merged
         self.register_buffer("standing", torch.from_numpy(classes.merge_table()).to(torch.int32), persistent=False)
-        self.register_buffer("stuff", torch.tensor(classes.stuff or (len(classes) + 1,), dtype=torch.int32), persistent=False)
-        one_hot = torch.zeros(len(self.stuff), len(classes) + 2)
-        one_hot[torch.arange(len(self.stuff)), self.stuff.long()] = 1
+        regions = classes.regions or (len(classes) + 1,)
+        seen = [SOME_THING if region == classes.unknown else region for region in regions]  # in the semantic map
+        self.register_buffer("regions", torch.tensor(regions, dtype=torch.int32), persistent=False)
+        self.register_buffer("seen", torch.tensor(seen, dtype=torch.int32), persistent=False)
+        one_hot = torch.zeros(len(regions), len(classes) + 2)
+        one_hot[torch.arange(len(regions)), self.seen.long()] = 1
         self.register_buffer("one_hot", one_hot, persistent=False)
 
     def forward(self, boxes: Tensor, scores: Tensor, class_id: Tensor, masks: Tensor, semantic: Tensor) -> Merged:
@@ -44,13 +48,13 @@ class Merge(nn.Module):
             semantic = self.standing.index_select(0, semantic.flatten().long()).reshape(height, width)
         inside = paste(boxes, masks, (height, width), self.thresholds.mask).float()
         winner = self._draw(inside, scores)
-        stuff_area = ((semantic[None] == self.stuff[:, None, None]) & (winner == 0)[None]).float().sum(dim=(1, 2))
-        kept = (stuff_area > 0) & (stuff_area >= self.thresholds.stuff_area * height * width)
-        rows = torch.arange(len(self.stuff), device=boxes.device) + number + 1
-        stuff_row = ((kept * rows).float() @ self.one_hot).index_select(0, semantic.flatten().long()).reshape(height, width)
-        ids = torch.where(winner > 0, number + 1 - winner, stuff_row).to(torch.int32)
-        class_of_row = torch.cat([class_id, self.stuff]).float()
-        return Merged(ids, _table(ids, class_of_row, torch.cat([scores, torch.ones_like(stuff_area)])))
+        region_area = ((semantic[None] == self.seen[:, None, None]) & (winner == 0)[None]).float().sum(dim=(1, 2))
+        kept = (region_area > 0) & (region_area >= self.thresholds.stuff_area * height * width)
+        rows = torch.arange(len(self.regions), device=boxes.device) + number + 1
+        region_row = ((kept * rows).float() @ self.one_hot).index_select(0, semantic.flatten().long()).reshape(height, width)
+        ids = torch.where(winner > 0, number + 1 - winner, region_row).to(torch.int32)
+        class_of_row = torch.cat([class_id, self.regions]).float()
+        return Merged(ids, _table(ids, class_of_row, torch.cat([scores, torch.ones_like(region_area)])))
 
     def _draw(self, inside: Tensor, scores: Tensor) -> Tensor:
         """(N, H, W) 0 or 1 -> (H, W): N - row of the instance that is seen there, 0 where there is none."""

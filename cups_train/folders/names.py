@@ -32,6 +32,7 @@ def read_names(path: Path, classes: Classes) -> Classes:
         given: dict[int, dict[str, Any]] = yaml.safe_load(path.read_text())
         if extra := sorted(set(given) - {c.id for c in classes}, key=str):
             raise ValueError(f"id {extra[0]}")
+        given = {c.id: {"name": c.name, "color": c.color} for c in classes if c.unknown} | given  # a file of an earlier version lacks it
         return Classes.from_json([_row(row, given) for row in classes.to_json()])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CupsError(f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to {len(classes)} in {path}, "

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Category:
     id: int
     name: str
     isthing: bool
+    unknown: bool = False  # of unknown objects, not one that a true class is found by
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class FrameEntry:
 
     image: Path  # its PNG, id = R + 256 G + 65536 B
     segments: Mapping[int, SegmentEntry]  # by segment id, in the order of the file
+    void: frozenset[int] = frozenset()  # ids whose pixels are taken for void
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,13 @@ class ResultIndex:
     name: str
     categories: Mapping[int, Category]
     frames: Mapping[FrameKey, FrameEntry]
+
+    def crowd_as_void(self) -> ResultIndex:
+        """The same with the pixels of crowd segments void, and without the class of unknown objects."""
+        unknown = {c.id for c in self.categories.values() if c.unknown}
+        frames = {key: _without(frame, {i for i, s in frame.segments.items() if s.iscrowd or s.category_id in unknown})
+                  for key, frame in self.frames.items()}
+        return ResultIndex(self.name, {i: c for i, c in self.categories.items() if i not in unknown}, frames)
 
     def is_thing(self, category_id: int) -> bool:
         return self.categories[category_id].isthing
@@ -76,7 +85,7 @@ def read_index(folders: Folders) -> ResultIndex:
     for position, path in enumerate(paths):
         tree = _read_panoptic_json(path)
         try:
-            categories |= {int(c["id"]): Category(int(c["id"]), str(c["name"]), bool(c["isthing"])) for c in tree["categories"]}
+            categories |= {int(c["id"]): _category(c) for c in tree["categories"]}
             for annotation in tree["annotations"]:
                 name = str(annotation["file_name"])
                 segments = {int(s["id"]): _segment(s) for s in annotation["segments_info"]}
@@ -101,9 +110,17 @@ def _read_panoptic_json(folder: Path) -> dict[str, Any]:
     return tree
 
 
+def _category(row: dict[str, Any]) -> Category:
+    return Category(int(row["id"]), str(row["name"]), bool(row["isthing"]), bool(row.get("unknown")))
+
+
 def _segment(row: dict[str, Any]) -> SegmentEntry:
     score = row.get("score")
     return SegmentEntry(int(row["category_id"]), bool(row.get("iscrowd")), None if score is None else float(score))
+
+
+def _without(frame: FrameEntry, void: set[int]) -> FrameEntry:
+    return replace(frame, segments={i: s for i, s in frame.segments.items() if i not in void}, void=frozenset(void)) if void else frame
 
 
 def _check_categories(index: ResultIndex) -> None:

@@ -82,7 +82,8 @@ def _segment_ids(panoptic: Panoptic, scored: bool) -> tuple[np.ndarray, list[dic
 
 
 def _row(number: int, segment: Segment, scored: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": number, "category_id": segment.class_id, "area": segment.area, "bbox": list(segment.bbox), "iscrowd": 0}
+    row: dict[str, Any] = {"id": number, "category_id": segment.class_id, "area": segment.area, "bbox": list(segment.bbox),
+                           "iscrowd": int(segment.is_crowd)}
     if scored:
         row["score"] = round(float(segment.score), 6)
     if segment.track_id:

@@ -30,7 +30,7 @@ class Rules:
     @property
     def clusters(self) -> int:
         """K: ids 1..K of the class maps."""
-        return len(self.class_of) or (len(self.classes) if self.kinds is None else self.kinds.first - 1)
+        return len(self.class_of) or (len(self.classes.learned()) if self.kinds is None else self.kinds.first - 1)
 
     def joined(self, clusters: np.ndarray) -> np.ndarray:
         """(H, W) ids 1..K -> (H, W) uint8 classes; void stays void."""
@@ -77,10 +77,11 @@ def label_frame(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[
 
 
 def label_picture(class_map: np.ndarray, classes: Classes) -> Panoptic:
-    """The panoptic label of a single picture's class map (H, W), in which no motion is seen: stuff, and void where a thing may be."""
+    """The panoptic label of a single picture's class map (H, W), in which no motion is seen: stuff, and unknown object where a thing may be."""
     return panoptic_of(class_map, np.zeros(class_map.shape, np.uint16), (), classes)
 
 
 def panoptic_of(class_map: np.ndarray, instances: np.ndarray, rows: Sequence[LabelInstance], classes: Classes) -> Panoptic:
-    """Label maps (H, W) -> segments: moving things are instances with score and track, stuff one segment a class; unknown thing pixels are void."""
+    """Label maps (H, W) -> segments: moving things are instances with score and track, stuff one segment a class, thing pixels
+    without an instance one of unknown objects."""
     return panoptic_from_maps(class_map, instances, known_instances(rows), classes)

@@ -62,7 +62,7 @@ class Findings:
 
 def label_statistics(found: Findings) -> dict[str, Any]:
     """statistics.json, without the verdict of the gate."""
-    frames, area, counts, classes = found.frames, found.area, found.counts, found.rules.classes
+    frames, area, counts, classes = found.frames, found.area, found.counts, found.rules.classes.learned()
     total = max(int(area.area.sum()), 1)
     moving = [sum(classes.is_thing(i.class_id) for i in f.instances if i.class_id) for f in frames]
     things = area.area[list(classes.things)].sum() if classes.things else 0

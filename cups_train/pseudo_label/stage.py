@@ -30,6 +30,7 @@ from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.results import write_pictures
 from cups_train.pseudo_label.sameness.views import Source, evidence_of
 from cups_train.pseudo_label.split import Split, find_split
+from cups_train.pseudo_label.unknown import with_unknown
 from cups_train.pseudo_label.votes import count_votes
 from cups_train.recording import Recording
 from cups_train.types import Absence, MotionResult, Reason, Work
@@ -59,7 +60,8 @@ class FrameCount:
 
 
 def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Classes:
-    """Write the labels of all recordings, out/kinds.json, out/joining.json and out/statistics.json; the pseudo classes: stuff, then kinds of movers.
+    """Write the labels of all recordings, out/kinds.json, out/joining.json and out/statistics.json; the pseudo classes: stuff, then kinds of
+    movers, then unknown object.
 
     First all frames are counted, things told from stuff, kinds of moving objects found and clusters joined; then every frame is labelled (those
     that an earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
@@ -74,7 +76,7 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
         digest.update(found.digest)
     split = find_split(counts, config, centres)
     joined = _join(basis, Objects.together(objects, k), counts, split, config, work)
-    rules = Rules(joined.classes, config, joined.kinds, joined.class_of)
+    rules = Rules(with_unknown(joined.classes), config, joined.kinds, joined.class_of)
     digest.update(repr(rules.class_of).encode())
     _keep_only_labels_of(out, digest.hexdigest() if centres is None else hashlib.sha256(digest.hexdigest().encode() + centres.tobytes()).hexdigest())
     save_kinds(out, joined.kinds)

@@ -30,6 +30,7 @@ from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.results import write_pictures
 from cups_train.pseudo_label.split import find_split
 from cups_train.pseudo_label.stage import finish
+from cups_train.pseudo_label.unknown import with_unknown
 from cups_train.recording import Recording
 from cups_train.types import Absence, Reason
 
@@ -101,7 +102,7 @@ def take_labels(recordings: Sequence[Recording], published: Path, out: Path, con
             raise ResultError(f"expected classes 0 to {k - 1} in {folder.folder / (stem + SEMANTIC)}, found {class_map.max() - 1} (--published)")
         counts += count_frame(class_map, clear_border(instances, config.border), k, config)
     split = find_split(counts, config)
-    rules = Rules(split.classes(), config)
+    rules = Rules(with_unknown(split.classes()), config)
     save_kinds(out, None)
     write_class_of(out, (), {})
     area, labelled = LabelArea.nothing(k), []

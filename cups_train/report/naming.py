@@ -26,8 +26,9 @@ def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes)
 
     `recordings` are those that the run was labelled from. Gives what was written, in words.
     """
-    examples = find_examples(_some_frames(run, recordings), len(classes), EXAMPLES)
-    in_order = sorted(zip(classes, examples, strict=True), key=lambda both: (not both[0].isthing, -both[1].share))
+    learned = classes.learned()
+    examples = find_examples(_some_frames(run, recordings), len(learned), EXAMPLES)
+    in_order = sorted(zip(learned, examples, strict=True), key=lambda both: (not both[0].isthing, -both[1].share))
     rows = [{"c": c, "share": e.share, "images": [data_uri(crop) for crop in e.crops],
              "standing": classes.items[c.merge_into - 1] if c.merge_into else None} for c, e in in_order]
     environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)

@@ -42,7 +42,7 @@ def self_label(image: np.ndarray, teacher: Consensus, semantic: np.ndarray, rule
     things = np.array(classes.things or (0,), np.int64)
     raw = RawOutput(found.boxes.numpy(), found.scores.numpy(), things[found.thing.numpy()], teacher.masks.numpy(), np.zeros_like(semantic))
     panoptic = fuse(raw, classes, Thresholds(score=rule.unsure), Letterbox(semantic.shape, semantic.shape))
-    drawn = [s for s in panoptic.segments if s.is_thing]
+    drawn = [s for s in panoptic.segments if s.is_instance]
     number = np.zeros(len(drawn) + 1, np.uint16)
     sure = [s for s in drawn if s.score >= rule.sure]
     number[[s.instance_id for s in sure]] = np.arange(1, len(sure) + 1)

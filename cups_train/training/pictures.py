@@ -18,7 +18,7 @@ GAP = 4  # px
 
 
 def target_panoptic(sample: Sample, classes: Classes) -> Panoptic:
-    """A sample's targets as a panoptic map; ignored pixels and things without an instance are void."""
+    """A sample's targets as a panoptic map; ignored pixels are void."""
     known = {number: KnownInstance(classes.things[thing]) for number, thing in enumerate(sample.thing, 1)}
     return panoptic_from_maps(class_table(classes)[sample.semantic], sample.instance, known, classes)
 

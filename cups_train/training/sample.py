@@ -39,8 +39,9 @@ def semantic_table(classes: Classes) -> np.ndarray:
 
 
 def class_table(classes: Classes) -> np.ndarray:
-    """(256,) uint8: semantic target -> pseudo class id; "some thing" and ignored are 0 (void)."""
+    """(256,) uint8: semantic target -> pseudo class id; "some thing" is unknown object, ignored is 0 (void)."""
     table = np.zeros(256, np.uint8)
+    table[SOME_THING] = classes.unknown
     table[1: len(classes.stuff) + 1] = classes.stuff
     return table
 

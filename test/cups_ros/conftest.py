@@ -48,10 +48,20 @@ def two_cars_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("two") / "model", (ONE_CAR[0], (0, 40, 30, 64)), (0.8, 0.4))
 
 
-def write_model(folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float] = (0.8, 0.0)) -> Path:
+@pytest.fixture(scope="session")
+def unknown_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as `model_folder` with some thing instead of the sky, and the class unknown object."""
+    folder = write_model(tmp_path_factory.mktemp("unknown") / "model", elsewhere=0)
+    card = json.loads((folder / "model.json").read_text())
+    card["classes"].append({"id": 4, "name": "unknown object", "isthing": 1, "color": [200, 100, 0], "unknown": 1})
+    (folder / "model.json").write_text(json.dumps(card))
+    return folder
+
+
+def write_model(folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float] = (0.8, 0.0), elsewhere: int = 3) -> Path:
     """An exported model folder around `tiny_graph`."""
     folder.mkdir()
-    graph = tiny_graph(boxes, scores)
+    graph = tiny_graph(boxes, scores, elsewhere)
     (folder / "model.onnx").write_bytes(graph)
     outputs = {"boxes": ([2, 4], "float32"), "scores": ([2], "float32"), "class_id": ([2], "int32"), "masks": ([2, 28, 28], "float32"),
                "semantic": ([HEIGHT, WIDTH], "int32")}
@@ -72,8 +82,8 @@ def write_model(folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float
     return folder
 
 
-def tiny_graph(boxes: Boxes, scores: tuple[float, float]) -> bytes:
-    """The ONNX graph of `model_folder`, with the scores that cars have where a pixel is fully red."""
+def tiny_graph(boxes: Boxes, scores: tuple[float, float], elsewhere: int) -> bytes:
+    """The ONNX graph of `model_folder`, with the scores that cars have where a pixel is fully red, and what is seen where no road is."""
     from onnx import TensorProto, helper, numpy_helper
 
     def constant(name: str, value: np.ndarray) -> object:
@@ -88,7 +98,7 @@ def tiny_graph(boxes: Boxes, scores: tuple[float, float]) -> bytes:
         constant("one", np.array(1, np.int64)),
         constant("half", np.array(127.5, np.float32)),
         constant("road", np.array(1, np.int32)),
-        constant("sky", np.array(3, np.int32)),
+        constant("elsewhere", np.array(elsewhere, np.int32)),
         constant("first", np.array([0], np.int64)),
     ]
     node = helper.make_node
@@ -100,7 +110,7 @@ def tiny_graph(boxes: Boxes, scores: tuple[float, float]) -> bytes:
         node("ReduceMax", ["red"], ["brightest"], keepdims=0),
         node("Mul", ["brightest", "weight"], ["scores"]),
         node("Greater", ["green", "half"], ["is_road"]),
-        node("Where", ["is_road", "road", "sky"], ["semantic"]),
+        node("Where", ["is_road", "road", "elsewhere"], ["semantic"]),
         node("Identity", ["boxes_"], ["boxes"]),
         node("Identity", ["class_"], ["class_id"]),
         node("Identity", ["masks_"], ["masks"]),

@@ -19,6 +19,12 @@ def test_palette_is_well_separated_and_stable() -> None:
     assert colors[:5] == palette(5) and len(set(palette(254))) == 254 and palette(0) == []
 
 
+def test_unknown_objects_have_their_colour_and_no_outline() -> None:
+    kinds = np.array([[1, 1, 3, 3]], np.uint8)
+    picture = overlay(np.zeros((1, 4, 3), np.uint8), Panoptic(kinds, np.zeros((1, 4), np.uint16)), CLASSES.with_unknown((40, 80, 120)), alpha=0.5)
+    assert picture[0].tolist() == [[50, 0, 0]] * 2 + [[20, 40, 60]] * 2
+
+
 def test_outlines() -> None:
     ids = np.zeros((5, 6), np.uint16)
     ids[1:4, 1:5] = 7

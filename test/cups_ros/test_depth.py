@@ -57,3 +57,9 @@ def test_without_depth_there_is_no_place() -> None:
 def test_a_camera_at_another_size() -> None:
     """Height first; the middle of the image stays in the middle."""
     assert CAMERA.scaled(40, 20) == Pinhole(40, 20, fx=25.0, fy=100.0, cx=9.5, cy=19.5)
+
+
+def test_unknown_objects_are_no_one_place() -> None:
+    panoptic, depth = scene()
+    crowd = Segment(1, 0, True, 1.0, 700, (0, 0, 40, 20))
+    assert len(places(Panoptic(panoptic.class_id, panoptic.instance_id, (panoptic.segments[0], crowd)), depth, CAMERA, 80.0)) == 1

@@ -1,4 +1,6 @@
 """The merge of instances and stuff, on maps worked out by hand."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -132,3 +134,57 @@ def test_a_merged_class_takes_the_one_that_stands_for_it():
 def test_only_an_unmerged_class_of_the_same_kind_stands_for_another(target):
     with pytest.raises(ValueError, match="merge_into of class 3"):
         Classes((ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), target), PseudoClass(4, "snow", False, (2, 2, 2), 1)))
+
+
+WITH_UNKNOWN = CLASSES.with_unknown((9, 9, 9))
+
+
+def test_some_thing_without_an_instance_is_one_region_of_unknown_objects():
+    """Two patches of "some thing", over one of which an instance lies: what is left of both is one segment, a crowd of things."""
+    semantic = sky_over_road()
+    semantic[1:3, 1:5] = semantic[6:, 10:14] = 0
+    answer = fuse(raw([[0, 0, 3, 8]], [0.9], semantic), WITH_UNKNOWN, Thresholds(stuff_area=0), SAME)
+    assert [(s.class_id, s.instance_id, s.is_thing, s.is_crowd, s.area, s.bbox) for s in answer.segments] == [
+        (2, 1, True, False, 24, (0, 0, 3, 8)), (1, 0, False, False, 44, (3, 4, 13, 4)), (3, 0, False, False, 48, (3, 0, 13, 4)),
+        (4, 0, True, True, 12, (3, 1, 11, 7))]
+    assert (answer.class_id[1:3, 3:5] == 4).all() and (answer.class_id[6:, 10:14] == 4).all() and (answer.instance_id == (answer.class_id == 2)).all()
+    void = fuse(raw([[0, 0, 3, 8]], [0.9], semantic), CLASSES, Thresholds(stuff_area=0), SAME)
+    assert (void.class_id == np.where(answer.class_id == 4, 0, answer.class_id)).all() and void.segments == answer.segments[:3]
+
+
+def test_the_limit_of_stuff_holds_for_unknown_objects():
+    semantic = sky_over_road()
+    semantic[6:, :4] = 0  # 8 of 128 pixels
+    limits = {limit: fuse(raw([], [], semantic), WITH_UNKNOWN, Thresholds(stuff_area=limit), SAME) for limit in (8 / 128, 9 / 128)}
+    assert [[s.class_id for s in answer.segments] for answer in limits.values()] == [[1, 3, 4], [1, 3]]
+    assert (limits[9 / 128].class_id[6:, :4] == 0).all()
+
+
+def test_thing_pixels_of_labels_without_an_instance_are_unknown_objects():
+    kinds, instances = np.array([[1, 1, 2, 2], [3, 2, 2, 0]], np.uint8), np.array([[9, 0, 5, 5], [0, 0, 5, 0]], np.uint16)
+    answer = panoptic_from_maps(kinds, instances, {5: KnownInstance(2), 9: KnownInstance(1)}, WITH_UNKNOWN)
+    assert answer.class_id.tolist() == [[1, 1, 2, 2], [3, 4, 2, 0]] and answer.instance_id.tolist() == [[0, 0, 5, 5], [0, 0, 5, 0]]
+    assert [(s.class_id, s.instance_id, s.is_thing, s.area) for s in answer.segments if s.is_thing] == [(2, 5, True, 3), (4, 0, True, 1)]
+    assert [s.class_id for s in answer.segments if s.is_crowd] == [4]
+
+
+def test_networks_learn_no_unknown_objects():
+    assert WITH_UNKNOWN.things == CLASSES.things == (2,) and WITH_UNKNOWN.stuff == CLASSES.stuff == (1, 3)
+    assert (WITH_UNKNOWN.unknown, WITH_UNKNOWN.regions, WITH_UNKNOWN.is_thing(4)) == (4, (1, 3, 4), True)
+    assert (CLASSES.unknown, CLASSES.regions) == (0, (1, 3)) and WITH_UNKNOWN.learned() == CLASSES
+    row = {"id": 4, "name": "unknown object", "isthing": 1, "color": [9, 9, 9], "unknown": 1}
+    assert WITH_UNKNOWN.to_json() == [*CLASSES.to_json(), row] and Classes.from_json(WITH_UNKNOWN.to_json()) == WITH_UNKNOWN
+
+
+UNKNOWN = PseudoClass(4, "x", True, (1, 1, 1), unknown=True)
+
+
+@pytest.mark.parametrize(("more", "message"), [
+    ((replace(UNKNOWN, isthing=False),), "expected one class of unknown objects"), ((replace(UNKNOWN, merge_into=2),), "merge_into of class 4"),
+    ((UNKNOWN, PseudoClass(5, "y", True, (1, 1, 1))), "a thing after all others, found [4]"),
+    ((UNKNOWN, replace(UNKNOWN, id=5)), "found [4, 5]"),
+    ((replace(UNKNOWN, unknown=False, merge_into=5), replace(UNKNOWN, id=5)), "merge_into of class 4")])
+def test_unknown_object_is_the_last_class_and_merges_with_none(more, message):
+    with pytest.raises(ValueError) as caught:
+        Classes((ROAD, CAR, SKY, *more))
+    assert message in str(caught.value)

@@ -34,3 +34,12 @@ def test_every_pixel_and_segment(rows: int, size: tuple[int, int]) -> None:
             assert (panoptic.class_id[mask] == kind).all() and (panoptic.instance_id[mask] == number * (kind > 3)).all()
     assert [(s.class_id, s.instance_id, s.area, s.bbox) for s in panoptic.segments] == expected
     assert (panoptic.class_id > 0).sum() == sum(area for _, _, area, _ in expected)
+
+
+def test_unknown_objects_are_a_crowd_of_things() -> None:
+    classes = CLASSES.with_unknown((2, 2, 2))
+    ids = np.array([[1, 1, 2, 2], [3, 3, 3, 0]], np.int32)
+    table = np.array([[6, 1, 2, 0, 0, 2, 1], [4, 0.5, 2, 2, 0, 2, 1], [1, 1, 3, 0, 1, 3, 1]], np.float32)
+    panoptic = unpack(ids, table, classes, (2, 4))
+    assert [(s.class_id, s.instance_id, s.is_thing) for s in panoptic.segments] == [(6, 0, True), (4, 1, True), (1, 0, False)]
+    assert panoptic.class_id.tolist() == [[6, 6, 4, 4], [1, 1, 1, 0]] and panoptic.instance_id.tolist() == [[0, 0, 1, 1], [0, 0, 0, 0]]

@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 
 from cups_ros import messages
 from cups_ros.decoding import MessageError, panoptic_from
+from cups_ros.fusion import panoptic_from_maps
 from cups_ros.messages import image_message
 from cups_ros.msg import LabelInfo, PanopticImage
 from cups_ros.pixels import new_map
@@ -68,6 +69,17 @@ def test_label_info() -> None:
     message = messages.label_info_message(classes, "street", Header(frame_id="x"))
     assert (message.model, list(message.id), message.name, message.is_thing) == ("street", [1, 2], ["road", "car"], [False, True])
     assert list(message.color) == [128, 64, 128, 0, 0, 142]
+
+
+def test_unknown_objects_are_a_thing_without_an_instance() -> None:
+    classes = Classes((PseudoClass(1, "road", False, (128, 64, 128)),)).with_unknown((9, 8, 7))
+    info = messages.label_info_message(classes, "street", Header())
+    assert (list(info.id), info.name, info.is_thing) == ([1, 2], ["road", "unknown object"], [False, True])
+    answer = panoptic_from_maps(np.array([[1, 2]], np.uint8), np.zeros((1, 2), np.uint16), {}, classes)
+    segments = messages.panoptic_message(answer, Header()).segments
+    assert [(s.class_id, s.instance_id, s.is_thing) for s in segments] == [(1, 0, False), (2, 0, True)]
+    found = panoptic_from(messages.panoptic_message(answer, Header()))
+    assert found.segments == answer.segments
 
 
 def test_filling_a_message_is_fast() -> None:

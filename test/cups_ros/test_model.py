@@ -22,11 +22,11 @@ def constant(name, array):
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
 
 
-def write_graph(path, width=WIDTH, merged=False):
+def write_graph(path, width=WIDTH, merged=False, semantic=2):
     """Score = mean of the input / 255; everything else is constant. merged: the left quarter is the instance, the rest road."""
     nodes = [constant("boxes", np.array([[0, 0, width / 2, HEIGHT], [0, 0, 0, 0]], np.float32)),
              constant("class_id", np.array([1, 0], np.int32)), constant("masks", np.ones((2, 28, 28), np.float32)),
-             constant("semantic", np.full((HEIGHT, width), 2, np.int32)), constant("weight", np.array([1 / 255, 0], np.float32)),
+             constant("semantic", np.full((HEIGHT, width), semantic, np.int32)), constant("weight", np.array([1 / 255, 0], np.float32)),
              helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT),
              helper.make_node("ReduceMean", ["real"], ["mean"], keepdims=0), helper.make_node("Mul", ["mean", "weight"], ["scores"])]
     shapes = {"boxes": [2, 4], "scores": [2], "class_id": [2], "masks": [2, 28, 28], "semantic": [HEIGHT, width]}
@@ -161,3 +161,16 @@ def test_classes_that_stand_for_others_are_merged_on_the_host(folder):
     change(folder, outputs=outputs, classes=[*CLASSES, truck], sha256=hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest())
     model = load_model(folder)
     assert not model.merges and model.infer(np.full((HEIGHT, WIDTH, 3), 200, np.uint8)).instance_id[0, WIDTH // 3] == 1
+
+
+def test_a_card_without_unknown_object_leaves_some_thing_void(folder):
+    """Cards of earlier versions have no such class; with it, the same graph answers with a region of it."""
+    path = folder / "model.onnx"
+    outputs = write_graph(path, semantic=0)
+    change(folder, outputs=outputs, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    assert set(np.unique(load_model(folder).infer(image).class_id)) == {0, 1}
+    change(folder, classes=[*CLASSES, {"id": 3, "name": "unknown object", "isthing": 1, "color": [7, 8, 9], "unknown": 1}])
+    answer = load_model(folder).infer(image)
+    assert [(s.class_id, s.instance_id, s.is_thing, s.area) for s in answer.segments] == [(1, 1, True, 1024), (3, 0, True, 1024)]
+

@@ -75,6 +75,23 @@ def test_every_pixel_and_segment(running: Running, model_folder: Path, tmp_path:
     assert {len([s for s in answer.segments if s.is_thing]) for answer in answers} == {0, 1}
 
 
+def test_unknown_objects(running: Running, unknown_folder: Path, tmp_path: Path) -> None:
+    """The node and predict show them alike: a crowd of the class that label info explains, with nothing to track."""
+    write_recording(tmp_path / "recording", False)
+    assert main(["predict", str(unknown_folder), str(tmp_path / "recording"), "--out", str(tmp_path / "result"), "--left", TOPIC]) == 0
+    tree = json.loads((tmp_path / "result" / "panoptic.json").read_text())
+    assert tree["categories"][3] == {"id": 4, "name": "unknown object", "isthing": 1, "color": [200, 100, 0], "unknown": 1}
+    answers = []
+    with running(unknown_folder, track=True) as graph, Reader(tmp_path / "recording") as reader:
+        graph.listen()
+        for _, _, raw in reader.messages():
+            answers.append(graph.ask(deserialize_message(bytes(raw), Image)))
+    for annotation, answer in zip(tree["annotations"], answers, strict=True):
+        check(tmp_path / "result" / "panoptic" / annotation["file_name"], annotation["segments_info"], answer)
+        assert [row["category_id"] for row in annotation["segments_info"] if row["iscrowd"]] == [4]
+        assert [(s.is_thing, s.track_id) for s in answer.segments if s.class_id == 4 and s.instance_id == 0] == [(True, 0)]
+
+
 def check(png: Path, rows: list[dict[str, Any]], answer: Any) -> None:
     """The result's picture and rows against the answer: class and instance of every pixel, the rows' scores."""
     ids = rgb_to_ids(cv2.imread(str(png))[..., ::-1])

@@ -79,3 +79,9 @@ def test_maps_stay_as_they_are() -> None:
     panoptic = seen({1: (2, (10, 10, 20, 20))})
     answer = Tracker(0.2, 5).update(panoptic, 0)
     assert answer.class_id is panoptic.class_id and answer.instance_id is panoptic.instance_id
+
+
+def test_unknown_objects_have_no_track() -> None:
+    crowd = Segment(3, 0, True, 1.0, 50, (0, 0, 5, 10))
+    answer = Tracker(0.2, 5).update(Panoptic(np.ones((100, 200), np.uint8), np.zeros((100, 200), np.uint16), (crowd,)), 0)
+    assert answer.segments == (crowd,)

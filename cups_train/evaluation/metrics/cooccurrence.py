@@ -85,8 +85,11 @@ def _table(job: _Job) -> ImageTable:
 
 
 def _read_ids(frame: FrameEntry) -> np.ndarray:
-    """(H, W) int64 segment ids."""
+    """(H, W) int64 segment ids, 0 where they are taken for void."""
     image = read_image(frame.image)
     if image.ndim != 3 or image.dtype != np.uint8:
         raise ResultError(f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} with {image.ndim} dimensions")
-    return rgb_to_ids(image)
+    ids = rgb_to_ids(image)
+    if frame.void:
+        ids[np.isin(ids, list(frame.void))] = VOID_SEGMENT
+    return ids

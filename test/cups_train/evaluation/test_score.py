@@ -14,6 +14,7 @@ import pytest
 from cups_train.errors import ResultError
 from cups_train.evaluation.figures import Evaluation
 from cups_train.evaluation.metrics.assignment import save_assignment
+from cups_train.evaluation.protocols import MATCHINGS
 from cups_train.evaluation.score import EvaluationOptions, evaluate
 from cups_train.evaluation.table import render_table
 
@@ -97,6 +98,55 @@ def test_equals_independent_scorer(shared: Path, tmp_path: Path, random_pair: Ca
         scorer = [sys.executable, str(shared / "tools" / "score_panoptic.py")]
         subprocess.run([*scorer, *folder, *arguments, "--json", str(out)], check=True, capture_output=True)
         _assert_equal(evaluate(*folder, options), json.loads(out.read_text()))
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_unknown_objects_are_void_or_a_class_as_the_scorer_has_it(shared: Path, tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]],
+                                                                seed: int) -> None:
+    """The scorer knows no predicted crowd. Told that it is a class, we agree with it on the folder as it is; else on one without these segments."""
+    result, truth = random_pair(tmp_path, np.random.default_rng(seed))
+    with_crowd, erased = _with_crowd(result, tmp_path / "crowd"), _with_crowd(result, tmp_path / "erased", erase=True)
+    for matching in MATCHINGS:
+        for folder, unknown in ((with_crowd, "class"), (erased, "void")):
+            out = tmp_path / "scorer.json"
+            scorer = [sys.executable, str(shared / "tools" / "score_panoptic.py"), str(folder), str(truth), "--matching", matching]
+            subprocess.run([*scorer, "--json", str(out)], check=True, capture_output=True)
+            _assert_equal(evaluate(with_crowd, truth, EvaluationOptions(matching=matching, unknown=unknown)), json.loads(out.read_text()))
+
+
+def test_without_unknown_objects_the_switch_changes_nothing(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
+    pair = random_pair(tmp_path, np.random.default_rng(7))
+    assert evaluate(*pair) == evaluate(*pair, EvaluationOptions(unknown="class"))
+
+
+def test_unknown_objects_are_given_to_no_true_class(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
+    result, truth = random_pair(tmp_path, np.random.default_rng(8))
+    folder = _with_crowd(result, tmp_path / "crowd")
+    void, scored = (evaluate(folder, truth, EvaluationOptions(matching="majority", unknown=unknown)) for unknown in ("void", "class"))
+    assert void.assignment is not None and scored.assignment is not None
+    assert 15 not in void.assignment.panoptic and scored.assignment.panoptic[15] is not None
+    assert (void.pseudo_classes, scored.pseudo_classes) == (14, 15) and void.void_share > scored.void_share
+    save_assignment(tmp_path / "saved.json", scored.assignment)
+    assert evaluate(folder, truth, EvaluationOptions(assignment=tmp_path / "saved.json", unknown="class")) == scored
+
+
+def _with_crowd(result: Path, folder: Path, erase: bool = False) -> Path:
+    """A copy in which every third segment of an image belongs to one crowd segment of class 15, or is void."""
+    tree = json.loads((result / "panoptic.json").read_text())
+    (folder / "panoptic").mkdir(parents=True)
+    if not erase:
+        tree["categories"].append({"id": 15, "name": "unknown object", "isthing": 1, "color": [9, 9, 9], "unknown": 1})
+    for annotation in tree["annotations"]:
+        path = Path("panoptic") / annotation["file_name"]
+        bgr, rows = cv2.imread(str(result / path)), annotation["segments_info"]
+        ids = bgr.astype(int) @ [65536, 256, 1]
+        bgr[np.isin(ids, [row["id"] for row in rows[::3]])] = (0, 0, 0) if erase else (255, 255, 255)
+        cv2.imwrite(str(folder / path), bgr)
+        del rows[::3]
+        if not erase:
+            rows.append({"id": 2**24 - 1, "category_id": 15, "iscrowd": 1, "score": 1.0})
+    (folder / "panoptic.json").write_text(json.dumps(tree))
+    return folder
 
 
 def _assert_equal(found: Evaluation, expected: dict) -> None:

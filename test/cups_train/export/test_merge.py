@@ -11,6 +11,7 @@ from cups_train.export.merge import Merge, paste
 HEIGHT, WIDTH = 96, 192
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in range(1, 8)))
 JOINED = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i), {4: 2, 6: 3, 7: 3}.get(i, 0)) for i in range(1, 8)))
+UNKNOWN, JOINED_UNKNOWN = (classes.with_unknown((9, 9, 9)) for classes in (CLASSES, JOINED))
 THRESHOLDS = Thresholds(score=0.3, stuff_area=0.01)
 
 
@@ -57,6 +58,25 @@ def test_classes_that_a_person_merged_are_merged_in_the_graph_too():
         host, graph = merge_both(random_raw(np.random.default_rng(seed)), classes=JOINED)
         assert (host.class_id != graph.class_id).mean() < 1e-3 and set(np.unique(graph.class_id)) == {0, 1, 2, 3, 5}
         assert [s.class_id for s in host.segments] == [s.class_id for s in graph.segments]
+
+
+@pytest.mark.parametrize("classes", [UNKNOWN, JOINED_UNKNOWN], ids=["plain", "merged"])
+def test_unknown_objects_are_one_region_in_the_graph_too(classes):
+    for seed in range(6):
+        host, graph = merge_both(random_raw(np.random.default_rng(seed)), classes=classes)
+        assert ((host.class_id != graph.class_id) | (host.instance_id != graph.instance_id)).mean() < 1e-3
+        assert [(s.class_id, s.instance_id, s.is_thing) for s in host.segments] == [(s.class_id, s.instance_id, s.is_thing) for s in graph.segments]
+        assert [s.class_id for s in graph.segments if s.is_crowd] == [8] and not (graph.class_id == 0).any()
+        void, _ = merge_both(random_raw(np.random.default_rng(seed)), classes=classes.learned())
+        assert (void.class_id == np.where(host.class_id == 8, 0, host.class_id)).all()
+
+
+def test_few_unknown_objects_are_void_in_the_graph_too():
+    semantic = np.full((HEIGHT, WIDTH), 3, np.int32)
+    semantic[:8, :16] = 0  # 128 of 18432 pixels: below one in a hundred
+    raw = RawOutput(np.zeros((4, 4), np.float32), np.zeros(4, np.float32), np.full(4, 2, np.int32), np.ones((4, 28, 28), np.float32), semantic)
+    host, graph = merge_both(raw, classes=UNKNOWN)
+    assert (host.class_id == graph.class_id).all() and set(np.unique(graph.class_id)) == {0, 3}
 
 
 def test_a_chain_of_hidden_instances_is_decided_row_after_row():

@@ -41,3 +41,15 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, line: str, message: s
     with pytest.raises(CupsError, match=r"for ids 1 to 5 in .*names.yaml, found ") as caught:
         _read(tmp_path, "\n".join([*rows, line]))
     assert message in str(caught.value)
+
+
+def test_unknown_object_has_a_name_to_give_and_needs_none(tmp_path: Path) -> None:
+    classes = CLASSES.with_unknown((9, 9, 9))
+    path = tmp_path / "names.yaml"
+    path.write_text(names_yaml(CLASSES))  # of a version that had no such class
+    assert read_names(path, classes) == classes
+    path.write_text(names_yaml(CLASSES) + "6: {name: obstacle, color: [255, 0, 0]}")
+    assert [(c.name, c.color, c.unknown) for c in read_names(path, classes)][-1] == ("obstacle", (255, 0, 0), True)
+    path.write_text(names_yaml(CLASSES) + "6: {merge_into: 4}")
+    with pytest.raises(CupsError, match="merge_into of class 6"):
+        read_names(path, classes)

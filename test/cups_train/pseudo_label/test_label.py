@@ -26,3 +26,5 @@ def test_label_of_one_frame() -> None:
     published = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig(votes="published", thing_vote=1, kinds=0)), lens)
     assert [s.class_id for s in published.segments] == [2]
     assert [s.class_id for s in label_picture(class_map, CLASSES).segments] == [2]
+    seen = label_picture(class_map, CLASSES.with_unknown((1, 1, 1))).segments
+    assert [(s.class_id, s.is_crowd, s.area) for s in seen] == [(2, False, 304), (7, True, 16)]

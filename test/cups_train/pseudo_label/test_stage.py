@@ -35,7 +35,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def test_labels_of_moving_and_parked_cars(tmp_path: Path, write_inputs: Callable) -> None:
     classes = _run(tmp_path, [write_inputs()])
-    assert classes.things == (5, 6)
+    assert classes.things == (5, 6) and classes.unknown == len(classes) == K + 1 and len({c.color for c in classes}) == K + 1
     frames = read_labels(tmp_path / "labels" / "drive")
     assert [f.key for f in frames] == [f"{n:06d}" for n in range(12)]
     first = frames[0].instances
@@ -95,7 +95,7 @@ def test_recordings_not_seen_before_get_the_same_labels(tmp_path: Path, write_in
     assert [(frame.key, frame.stamp_ns) for frame, _ in answers] == [(f"{n:06d}", 1000 + n) for n in range(12)]
     for (_, panoptic), (class_map, instances) in zip(answers, stored, strict=True):
         assert (panoptic.instance_id == instances).all()
-        known = panoptic.class_id > 0
+        known = panoptic.class_id != K + 1  # unknown object: thing pixels without an instance
         assert (panoptic.class_id[known] == class_map[known]).all() and set(np.unique(class_map[~known])) <= {5, 6}
 
 
@@ -158,7 +158,7 @@ def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Calla
 def test_kinds_are_no_classes_of_pixels(tmp_path: Path, write_inputs: Callable) -> None:
     recordings = [write_inputs(name) for name in ("a", "b")]
     classes = _run(tmp_path, recordings)
-    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01"]  # 18 like objects
+    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01", "unknown object"]  # 18 like objects
     cv2.imwrite(str(tmp_path / "semantics" / "a" / "000001.png"), np.full((48, 80), K + 1, np.uint8))
     rules = read_rules(tmp_path / "labels", classes, LabelConfig())
     with pytest.raises(ResultError, match=f"expected classes 1 to {K} .* found {K + 1} to {K + 1}"):
