@@ -142,7 +142,6 @@ def test_weights_are_known_by_what_is_in_them(tmp_path):
     settings = [settings_of(NetworkConfig(weights=path)) for path in (here, there)]
     here.write_bytes(b"two")
     assert settings[0] == settings[1] != settings_of(NetworkConfig(weights=here))
-    assert settings_of(SemanticsConfig(term_weights=(1.0, 2.0, 3.0, 4.0)))["term_weights"] == [1.0, 2.0, 3.0, 4.0]  # no files
     assert settings_of(NetworkConfig())["weights"] is None and settings_of(SemanticsConfig(weights="timm:vit"))["weights"] == "timm:vit"
     numbers = SemanticsConfig(term_weights=(0.5, 0.6, 0.7, 0.1))  # weights that are no file
     assert list(settings_of(numbers)["term_weights"]) == [0.5, 0.6, 0.7, 0.1]

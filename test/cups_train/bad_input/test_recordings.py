@@ -125,7 +125,7 @@ def test_a_foreign_topic_beside_the_pair_disturbs_nobody(bags, capfd):
 def test_an_undecodable_image_in_the_middle_stops_every_stage_that_reads_it(bags, network, refused, tmp_path):
     jello = bags.raw(bags.pair(1)[0], bags.steady(3)[1], "jello8")
     path = bags.write(changed(bags, left=(1, jello)))
-    text = f"an image on {LEFT} at stamp {bags.steady(3)[1]} ns, found one that cannot be decoded: unknown encoding 'jello8'"
+    text = f"an image on {LEFT} at stamp {bags.steady(3)[1]} ns, found one that cannot be decoded: image encoding 'jello8' is not supported"
     for verb in ("run", "motion", "pseudo-label", "predict"):
         out, model = tmp_path / verb, [network] if verb == "predict" else []
         assert text in refused(verb, *model, path, "--out", out, "-o", "workers=1", after=True)
