@@ -20,4 +20,4 @@ class ExportConfig(Section):
     calibration_frames: int = Field(32, ge=1, description="int8: images taken from it, evenly spread")
     score: float = Field(0.5, ge=0, le=1, description="probability of being any thing from which an instance is drawn")
     overlap: float = Field(0.5, ge=0, le=1, description="an instance hidden for more than this share is dropped")
-    stuff_area: float = Field(4096 / (1024 * 2048), ge=0, le=1, description="smallest stuff segment, share of the image")
+    stuff_area: float = Field(4096 / (1024 * 2048), ge=0, le=1, description="smallest segment of stuff or unknown objects, share of the image")
