@@ -87,11 +87,11 @@ def clusters_of_channels(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(np.flatnonzero(best == channel).tolist()) for channel in range(counts.shape[1]))
 
 
-def class_weights(pixels: np.ndarray, balance: float) -> Tensor:
+def class_weights(pixels: np.ndarray, balance: float) -> tuple[float, ...]:
     """(S + 1,) pixels -> weights of the semantic loss, one over the pixels to the power of `balance`, mean 1 over all pixels."""
     pixels = np.maximum(pixels, UNSEEN)
     weights = pixels**-balance
-    return torch.from_numpy(weights * pixels.sum() / (weights * pixels).sum()).float()
+    return tuple(float(f"{weight:.6g}") for weight in weights * pixels.sum() / (weights * pixels).sum())
 
 
 def fits(network: PanopticNetwork, encoder: KnownEncoder) -> bool:

@@ -39,6 +39,8 @@ def bootstrap(labelled: LabelledRecordings, out: Path, network: NetworkConfig, c
     origin = find_origin(labelled, frames)
     spec = make_spec(network, labelled.classes, [(r.camera.height, r.camera.width) for r in labelled.recordings],
                      origin.encoder.spec if origin.encoder else None, widths_of(origin.clusters))
+    if config.balance:
+        spec = replace(spec, pixel_weights=class_weights(origin.pixels, config.balance))
     loader = Loader(labelled, (spec.height, spec.width), config.ignore_unknown_things)
     schedule = Schedule.of(frames, config.empty_frames, work.seed)
     with crew_on(work.device) as crew:
@@ -78,14 +80,13 @@ class Bootstrapping(PanopticTraining[Sample]):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.before: list[Sample] = []  # the batch of the step before, where discoveries are made
-        self.class_weights = class_weights(self.beginning.origin.pixels, self.config.balance).to(self.process.device) if self.config.balance else None
 
     @property
     def result(self) -> str:
         return AVERAGE if self.config.average else NETWORK
 
     def begin(self, found: State | None) -> dict[str, PanopticNetwork]:
-        self.steps_done = start = found.step if found else 0
+        start = found.step if found else 0
         self.before = [self.read(start - 1, row) for row in range(self.config.batch)] if start else []
         network = found.networks[NETWORK] if found else self.beginning.build(self.seed).to(self.process.device)
         if not self.config.average:
@@ -141,7 +142,8 @@ class Bootstrapping(PanopticTraining[Sample]):
     def options(self, step: int) -> LossOptions:
         config = self.config
         return LossOptions(rois=config.rois, rpn_samples=config.rpn_samples, drop_iou=config.drop_iou, drop_rpn=config.drop_rpn,
-                           known_background=config.known_background, semantic_stride=config.semantic_stride, class_weights=self.class_weights,
+                           known_background=config.known_background, semantic_stride=config.semantic_stride,
+                           class_weights=self.network.spec.weights_on(self.process.device),
                            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank))
 
     def rate(self, step: int) -> float:
@@ -149,9 +151,8 @@ class Bootstrapping(PanopticTraining[Sample]):
         falling = (round((1 - config.decay) * config.steps), config.steps) if config.decay else None
         return learning_rate(config.lr, config.warmup, step, falling, config.fall == "cosine")
 
-    def learned(self, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
+    def learned(self, step: int, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
         """The average follows."""
         if self.config.average:
-            follow(self.networks[AVERAGE], self.network, momentum_at(self.steps_done, self.config.average))
-            self.steps_done += 1
+            follow(self.networks[AVERAGE], self.network, momentum_at(step, self.config.average))
         return {"objects": float(sum(len(s.thing) for s in batch)), "sources": float(len(lesson.cutouts))}

@@ -31,6 +31,10 @@ class SelfTrainConfig(TrainingConfig):
                                       "labels are made at the largest (published: 512, 768, 1024 rows beside 640 rows in stage 2)")
     drop_iou: float | None = Field(0.4, ge=0, le=1, description="proposals whose best IoU with a self-label is not above this teach background only "
                                    "where the self-labels show stuff; null: they always do (published)")
-    result: Literal["student", "teacher"] = Field("student", description="whose weights are the result")
+    validate_every: int = Field(25, ge=0, description="steps after which teacher and student are judged without labels, by how well their answers "
+                                "agree along optical flow and between the cameras; the best is the result, stage 2's network where none is better; "
+                                "0: never, the last is (published)")
+    validation_frames: int = Field(12, ge=1, description="frames on which they are judged")
+    result: Literal["student", "teacher"] = Field("student", description="whose weights are the result without validation")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
     pictures_every: int = Field(50, ge=1, description="steps between pictures of image, self-label and prediction")

@@ -115,6 +115,15 @@ class PanopticNetwork(nn.Module):
         return upsample(self.semantic_head(features.levels))[:, :, : features.size[0], : features.size[1]]
 
     @torch.no_grad()
+    def semantic_logits(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float RGB in 0..1 -> logits (B, S + 1, h, w) on the grid of the finest level, with running statistics whatever the mode."""
+        training = self.training
+        self.eval()
+        logits: Tensor = self.semantic_head(self.features(images).levels).float()
+        self.train(training)
+        return logits
+
+    @torch.no_grad()
     def infer(self, images: Tensor, anchors: tuple[Tensor, ...] | None = None) -> RawTensors:
         """(B, 3, H, W) float RGB in 0..1 -> answers, with running statistics whatever the mode."""
         training = self.training

@@ -41,6 +41,7 @@ class NetworkSpec:
     semantic_head: str = "fpn"  # "direct" | "fpn"
     clusters: tuple[int, ...] = ()  # direct: clusters that each semantic channel is joined from; (): one each
     mask_classes: bool = True  # a mask for each thing class
+    pixel_weights: tuple[float, ...] = ()  # of the semantic channels in the loss; (): all the same
     widths: tuple[int, ...] = encoder.WIDTHS  # own
     blocks: tuple[int, ...] = encoder.BLOCKS  # own
 
@@ -58,6 +59,10 @@ class NetworkSpec:
         """Side of the finest level's anchors [px]: 32 at 640x1280 and above, smaller in proportion for smaller inputs."""
         return 32.0 * min(1.0, (self.height * self.width / REFERENCE_AREA) ** 0.5)
 
+    def weights_on(self, device: torch.device) -> Tensor | None:
+        """(S + 1,) weights of the semantic channels in the loss; None: all the same."""
+        return torch.tensor(self.pixel_weights, device=device) if self.pixel_weights else None
+
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "classes": self.classes.to_json(), "weights": [list(pair) for pair in self.weights]}
 
@@ -67,6 +72,7 @@ class NetworkSpec:
         try:
             weights = tuple((str(source), str(licence)) for source, licence in tree["weights"])
             numbers: dict[str, Any] = {name: tuple(int(n) for n in tree[name]) for name in ("clusters", "widths", "blocks") if name in tree}
+            numbers["pixel_weights"] = tuple(float(w) for w in tree.get("pixel_weights", ()))
             return cls(**{**tree, **numbers, "classes": Classes.from_json(tree["classes"]), "weights": weights})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"expected the description of a network in a checkpoint, found one that does not fit: {error}") from error
@@ -100,7 +106,7 @@ def make_spec(config: NetworkConfig, classes: Classes, image_sizes: Sequence[tup
     widths, blocks = config.widths or (known.widths if known else encoder.WIDTHS), config.blocks or (known.blocks if known else encoder.BLOCKS)
     return NetworkSpec(classes, height, width, backbone, norm, channels, config.hidden, config.mask_convs, config.semantic_channels,
                        config.proposals, config.detections, weights, head, clusters if own and head == "direct" else (), config.mask_classes,
-                       widths, blocks)
+                       widths=widths, blocks=blocks)
 
 
 @dataclass(frozen=True, eq=False)

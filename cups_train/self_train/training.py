@@ -1,6 +1,7 @@
 """Stage 3: what a step learns from the teacher."""
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from cups_train.recording import Recording
 from cups_train.self_train.self_labels import LabelRule, self_label, semantic_labels
 from cups_train.self_train.teacher import momentum_for
 from cups_train.self_train.threshold import LOWEST, MOST_FIRST, HeldThreshold, Watch
+from cups_train.self_train.validation import Contest, Validation
 from cups_train.self_train.views import Consensus, look, view_sizes
 from cups_train.training.average import follow, still_copy
 from cups_train.training.batch import image_batch
@@ -32,7 +34,8 @@ from cups_train.training.sample import IGNORE, Sample, without_slivers
 from cups_train.training.state import State
 from cups_train.types import Work
 
-STUDENT, TEACHER = "student", "teacher"
+logger = logging.getLogger(__name__)
+STUDENT, TEACHER, BEST = "student", "teacher", "best"
 CROP = (0.5, 1.0)  # short side of the student's crop, share of the labelled image's
 SEMANTIC_RULES = {"best": semantic_labels, "published": published.semantic_labels}
 
@@ -77,18 +80,30 @@ class SelfTraining(PanopticTraining[np.ndarray]):
 
     @property
     def result(self) -> str:
-        return self.config.result
+        return BEST if self.config.validate_every else self.config.result
 
     def begin(self, found: State | None) -> dict[str, PanopticNetwork]:
         student = found.networks[STUDENT] if found else self.start.network
         teacher = still_copy(found.networks[TEACHER] if found else student)
         student.freeze_backbone()
         if found and found.memory:
-            self.threshold = HeldThreshold(**found.memory)
-        return {STUDENT: student, TEACHER: teacher}
+            self.threshold = HeldThreshold(**found.memory["threshold"])
+        networks = {STUDENT: student, TEACHER: teacher}
+        return {**networks, **self._judged(found, still_copy(student))} if self.config.validate_every else networks
+
+    def _judged(self, found: State | None, start: PanopticNetwork) -> dict[str, PanopticNetwork]:
+        """The best network so far; stage 2's is judged first."""
+        self.validation = Validation.of(self.recordings, self.config.validation_frames)
+        if found:
+            self.contest = Contest.from_json(found.memory["contest"])
+            return {BEST: found.networks[BEST].requires_grad_(False)}
+        agreement, shown = self.validation.judge(start)
+        self.contest = Contest(agreement, shown, agreement)
+        return {BEST: start}
 
     def headline(self) -> str:
-        return f"{len(self.frames)} frames, views {self.view_sizes} plain and mirrored, momentum {self.momentum:.5f}"
+        return f"{len(self.frames)} frames, views {self.view_sizes} plain and mirrored, momentum {self.momentum:.5f}" + (
+            f"; stage 2: {self.contest.start}" if self.config.validate_every else "")
 
     def identity(self) -> dict[str, Any]:
         config = self.config.model_dump(mode="json", exclude={"checkpoint_every", "pictures_every"})
@@ -149,16 +164,31 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         """drop_iou null: every proposal without a self-label is background (published); else only where the self-labels know that it is."""
         drop = self.config.drop_iou
         return LossOptions(rois=self.config.rois, drop_iou=drop, drop_rpn=drop is not None, known_background=drop is not None,
-                           semantic_stride=self.config.semantic_stride,
+                           semantic_stride=self.config.semantic_stride, class_weights=self.network.spec.weights_on(self.process.device),
                            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank))
 
-    def learned(self, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
-        """The teacher follows."""
+    def learned(self, step: int, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
+        """The teacher follows; now and then both are judged."""
         follow(self.networks[TEACHER], self.network, self.momentum)
-        return lesson.facts
+        every, last = self.config.validate_every, step + 1 == self.config.steps
+        return {**lesson.facts, **(self.judge(step + 1, last) if every and ((step + 1) % every == 0 or last) else {})}
+
+    def judge(self, done: int, last: bool) -> dict[str, float]:
+        """Teacher and student against the best so far; what the journal says of it."""
+        facts = {}
+        for name in (TEACHER, STUDENT) if self.process.first else ():
+            agreement, _ = self.validation.judge(self.networks[name], self.contest.shown)
+            facts[f"{name}_agreement"] = agreement.worth
+            self.journal.text(f"after step {done}, {name}: {agreement}")
+            if self.contest.enter(agreement, done):
+                self.networks[BEST].load_state_dict(self.networks[name].state_dict())
+        if last and self.process.first:
+            self.journal.text(self.contest.verdict())
+            logger.info(self.contest.verdict())
+        return facts
 
     def memory(self) -> dict[str, Any]:
-        return self.threshold.to_json()
+        return {"threshold": self.threshold.to_json(), **({"contest": self.contest.to_json()} if self.config.validate_every else {})}
 
 
 def _to_host(seen: Consensus) -> Consensus:

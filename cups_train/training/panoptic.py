@@ -110,8 +110,8 @@ class PanopticTraining(ABC, Generic[Item]):
         """The learning rate of a step."""
         return self.config.lr
 
-    def learned(self, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
-        """What follows from a step; what the journal says of it."""
+    def learned(self, step: int, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
+        """What follows from a step (0, 1, ...); what the journal says of it."""
         return lesson.facts
 
     def memory(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class PanopticTraining(ABC, Generic[Item]):
         self.waiting.stop()
         lr = self.rate(step)
         values = self.optimisation.step(lambda: self.module(images, targets, self.options(step)), lr)
-        self.journal.step(step + 1, {**values, "lr": lr, **self.learned(lesson, samples), "data_seconds": self.waiting.take()})
+        self.journal.step(step + 1, {**values, "lr": lr, **self.learned(step, lesson, samples), "data_seconds": self.waiting.take()})
         if self.process.first and ((step + 1) % self.config.pictures_every == 0 or step + 1 in (1, self.config.steps)):
             write_picture(overlay_path(self.out, f"{step + 1:06d}"), samples, self.network)
 

@@ -53,9 +53,9 @@ def test_a_cluster_goes_where_the_labels_show_most_of_it():
 def test_rare_classes_weigh_more_and_all_pixels_one():
     pixels = np.array([400.0, 100.0, 0.0])
     weights = class_weights(pixels, 0.5)
-    assert weights[1] == pytest.approx(2 * float(weights[0])) and float(weights[2]) == pytest.approx(20 * float(weights[0]))
-    assert float(weights.numpy() @ np.maximum(pixels, 1)) == pytest.approx(501, rel=1e-5)
-    assert torch.allclose(class_weights(pixels, 0.0), torch.ones(3))
+    assert weights[1] == pytest.approx(2 * weights[0], rel=1e-4) and weights[2] == pytest.approx(20 * weights[0], rel=1e-4)
+    assert float(np.array(weights) @ np.maximum(pixels, 1)) == pytest.approx(501, rel=1e-4)
+    assert class_weights(pixels, 0.0) == (1, 1, 1)
 
 
 def test_only_an_encoder_that_names_clusters_is_known(tmp_path, known):

@@ -23,12 +23,12 @@ from cups_train.self_train.threshold import HeldThreshold, Watch
 from cups_train.self_train.views import Consensus, View, detect_in_views, look, to_image, to_view, view_sizes
 from cups_train.training.average import follow, still_copy
 from cups_train.training.journal import Journal
-from cups_train.types import Work
+from cups_train.types import StereoCamera, StereoFrame, Work
 
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 40 * i)) for i in range(1, 5)))
 SPEC = NetworkSpec(CLASSES, 64, 128, "resnet18", "group", 16, 16, 1, 16, 16, 8)
 SHORT = SelfTrainConfig(steps=4, batch=2, rois=16, scales=(0.75, 1.0), gamma=0.05, checkpoint_every=2, pictures_every=4, copy_paste=2,
-                        jitter=(1.0, 1.0), lr=1e-3)
+                        jitter=(1.0, 1.0), lr=1e-3, validate_every=2, validation_frames=2)
 WORK = Work(5, 1, "cpu")
 
 
@@ -37,6 +37,10 @@ class ToyRecording:
     name: str = "toy"
     fingerprint: str = "toy"
     stamps: tuple[Stamp, ...] = field(default_factory=lambda: tuple(Stamp(f"{n:06d}", n, True) for n in range(3)))
+
+    def stereo(self, key: str) -> StereoFrame:
+        left = ToyRecording.left(self, key)
+        return StereoFrame(key, int(key), left, np.roll(left, -2, axis=1), StereoCamera(180, 100, 90.0, 90.0, 90.0, 50.0, 0.5))
 
     def left(self, key: str) -> np.ndarray:
         return np.random.default_rng(int(key)).integers(0, 256, (10, 20, 3), dtype=np.uint8).repeat(10, 0).repeat(9, 1)
@@ -51,7 +55,7 @@ class MortalRecording(ToyRecording):
 
     def left(self, key: str) -> np.ndarray:
         reads.append(key)
-        if len(reads) > 3 * SHORT.batch:
+        if len(reads) > 3 * SHORT.batch + SHORT.validation_frames:
             raise Killed
         return super().left(key)
 
@@ -160,7 +164,7 @@ def test_a_mirrored_image_gets_mirrored_answers(start):
 
 
 def test_only_heads_change_and_a_killed_run_ends_like_one_that_was_not(start, tmp_path, monkeypatch):
-    whole = self_train([ToyRecording()], start, tmp_path / "whole", SHORT, WORK)
+    whole = self_train([ToyRecording()], start, tmp_path / "whole", SHORT, WORK).parent / "state" / "000004" / "student.safetensors"
     before, after = load_file(start), load_file(whole)
     changed = {name.split(".")[0] for name in before if digest(before[name]) != digest(after[name])}
     assert changed <= {"rpn", "box_heads", "mask_head", "semantic_head"} and {"rpn", "box_heads", "semantic_head"} <= changed
@@ -170,7 +174,9 @@ def test_only_heads_change_and_a_killed_run_ends_like_one_that_was_not(start, tm
     with pytest.raises(Killed):
         self_train([MortalRecording()], start, tmp_path / "killed", SHORT, WORK)
     assert [p.name for p in (tmp_path / "killed" / "state").iterdir()] == ["000002"]
-    resumed = load_file(self_train([ToyRecording()], start, tmp_path / "killed", SHORT, WORK))
+    resumed = load_file(self_train([ToyRecording()], start, tmp_path / "killed", SHORT, WORK).parent / "state" / "000004" / "student.safetensors")
+    kept = [load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "killed")]
+    assert all(torch.equal(kept[0][name], kept[1][name]) for name in after)
     assert all(torch.equal(after[name], resumed[name]) for name in after)
     rows = [json.loads(line) for line in (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4] and {"instances", "ignored", "gamma"} <= rows[0].keys()
