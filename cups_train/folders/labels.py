@@ -60,10 +60,16 @@ def write_class_of(labels: Path, class_of: Sequence[int], more: Mapping[str, Any
 
 
 def read_class_of(labels: Path) -> tuple[int, ...]:
-    """Class of each cluster, in order; empty: clusters are classes. Raises ResultError where the labels were made before clusters were joined."""
+    """Class of each cluster, in order; empty: clusters are classes. Raises ResultError as `read_joining` does."""
+    return tuple(read_joining(labels)["class_of"])
+
+
+def read_joining(labels: Path) -> dict[str, Any]:
+    """What `write_class_of` wrote. Raises ResultError where the labels were made before clusters were joined."""
     path = labels / JOINING
     try:
-        return tuple(int(c) for c in read_json(path)["class_of"])
+        tree = read_json(path)
+        return {**tree, "class_of": [int(c) for c in tree["class_of"]]}
     except (KeyError, TypeError, ValueError, ResultError) as error:
         raise ResultError(f"expected the classes of the clusters in {path}, found labels of an earlier version or a damaged file; "
                           "`cups-train pseudo-label` makes them again") from error
