@@ -85,12 +85,17 @@ class Losses(nn.Module):
             return self.network.losses(images, targets, options)
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has units for it; without them it is no faster."""
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
 def losses_module(network: PanopticNetwork, process: Process, bf16: bool) -> nn.Module:
-    """The losses of a network in this process. bf16 takes effect on CUDA only; batch norms see all ranks there."""
+    """The losses of a network in this process. Batch norms see all ranks on CUDA."""
     on_cuda = process.device.type == "cuda"
     if process.world > 1 and on_cuda:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    module = Losses(network, bf16 and on_cuda)
+    module = Losses(network, bf16)
     if process.world == 1:
         return module
     return DistributedDataParallel(module, [process.device] if on_cuda else None, find_unused_parameters=True)

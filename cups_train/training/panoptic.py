@@ -17,7 +17,7 @@ from cups_train.folders.layout import overlay_path
 from cups_train.network import LossOptions, PanopticNetwork
 from cups_train.training.batch import image_batch, prefetch, sample_threads, target_of
 from cups_train.training.copy_paste import Cutout
-from cups_train.training.distributed import Process, join_processes, losses_module
+from cups_train.training.distributed import Process, join_processes, losses_module, multiplies_bfloat16
 from cups_train.training.journal import Journal, Stopwatch
 from cups_train.training.loop import Plan
 from cups_train.training.optimise import Optimisation, make_optimiser
@@ -123,6 +123,11 @@ class PanopticTraining(ABC, Generic[Item]):
         """The network that learns."""
         return next(iter(self.networks.values()))
 
+    @property
+    def in_bfloat16(self) -> bool:
+        """Whether losses are computed under autocast."""
+        return self.config.bf16 if self.process.device.type == "cuda" else self.config.bf16_cpu and multiplies_bfloat16()
+
     def resume(self) -> int:
         config, process = self.config, self.process
         found = load_state(self.out, self.identity(), self.result if process.first else None, process.device)
@@ -130,7 +135,7 @@ class PanopticTraining(ABC, Generic[Item]):
         optimiser = make_optimiser(self.network, config.lr, config.weight_decay)
         if found:
             optimiser.load_state_dict(found.optimiser)
-        self.module: nn.Module = losses_module(self.network.train(), process, config.bf16)
+        self.module: nn.Module = losses_module(self.network.train(), process, self.in_bfloat16)
         self.optimisation = Optimisation(optimiser, config.clip)
         start = found.step if found else 0
         self.journal.start(start)

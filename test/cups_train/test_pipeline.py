@@ -12,7 +12,7 @@ from cups_train.pipeline import settings_of
 from cups_train.render import render
 
 TINY = ["workers=1", "semantics.clusters=8", "semantics.steps=2", "semantics.cluster_steps=60", "semantics.height=128", "semantics.channels=16",
-        "labels.min_instances=1", "labels.max_class_share=1", "network.backbone=resnet18", "network.channels=16", "network.hidden=32",
+        "labels.min_instances=1", "labels.max_class_share=1", "network.backbone=own", "network.channels=16", "network.hidden=32",
         "network.mask_convs=1", "network.semantic_channels=16", "network.proposals=16", "network.detections=8", "network.height=64",
         "network.width=128",
         "bootstrap.steps=2", "bootstrap.batch=2", "bootstrap.rois=16", "bootstrap.checkpoint_every=1", "self_train.steps=1", "self_train.batch=1",
