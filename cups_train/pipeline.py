@@ -225,7 +225,7 @@ def consistency(run: Run) -> dict[str, Any]:
 
     run_folder, work = run.folder, run.work
     path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
-    if path.is_file() and (found := read_json(path)).get("labels") == labels:
+    if path.is_file() and (found := read_json(path)).get("labels") == labels and "kept" in found:
         return dict(found)
     load = partial(_classifier, run_folder.stage("semantics"), work.device) if run_folder.is_finished("semantics") else None
     figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged().learned(), load, work.workers)

@@ -1,7 +1,8 @@
 """How well labels agree with themselves, without truth: the left with the right image through disparity, t with t+1 through optical flow.
 
 Label maps are fetched along the measured correspondence and compared as a prediction is with its truth: panoptic quality, and the share
-of pixels with one class. What the matcher cannot vouch for is void. A label that flickers or hangs at the image's frame agrees with nothing.
+of pixels with one class. Points are followed for longer, too: how many keep their class. What the matcher cannot vouch for is void. A label
+that flickers or hangs at the image's frame agrees with nothing.
 """
 from __future__ import annotations
 
@@ -21,13 +22,15 @@ from cups_train.files import read_image
 from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
 from cups_train.folders import stages
-from cups_train.folders.labels import known_instances, read_class_of, read_labels
+from cups_train.folders.labels import known_instances, read_class_of, read_joining, read_labels
 from cups_train.folders.result_index import SegmentEntry
 from cups_train.folders.semantics import class_map_path
 from cups_train.geometry.warp import warp
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
+from cups_train.pseudo_label.sameness import steadiness
+from cups_train.pseudo_label.sameness.views import Source, evidence_of
 from cups_train.recording import Recording
 from cups_train.types import StereoCamera, StereoFrame
 
@@ -67,7 +70,7 @@ def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: 
     work = map_frames(partial(_frame, run, classes, load), chosen, min(workers, 1 + len(chosen) // FRAMES_A_WORKER))
     both = list(progress(work, "consistency", len(chosen)))
     return {"frames": len(chosen), "left_right": summarise([a for a, _ in both if a is not None], classes),
-            "next": summarise([b for _, b in both], classes)}
+            "next": summarise([b for _, b in both], classes), "kept": [] if load is None else _kept(recordings, run, workers)}
 
 
 def summarise(comparisons: Sequence[Comparison], classes: Classes) -> dict[str, float | None]:
@@ -92,7 +95,7 @@ def compare(here: Maps, fetched: Maps, vouched: np.ndarray) -> Comparison:
 
 
 def render(figures: Mapping[str, Any]) -> str:
-    """The figures in two lines."""
+    """The figures, a line each."""
     lines = []
     for name, title in (("left_right", "left image and right image through disparity"), ("next", "t and t+1 through optical flow")):
         row = figures[name]
@@ -101,7 +104,19 @@ def render(figures: Mapping[str, Any]) -> str:
             text = (f"PQ {100 * row['pq']:.1f}, one class on {100 * row['same_class']:.1f} % of the {100 * row['compared']:.0f} % of pixels that can "
                     f"be compared, {figures['frames']} frames")
         lines.append(f"{title}: {text}")
+    if figures["kept"]:
+        shares = ", ".join(f"{r['frames']}: {100 * r['after']:.1f} % (before joining {100 * r['before']:.1f} %)" for r in figures["kept"])
+        lines.append(f"tracked points that keep their class, by frames: {shares}")
     return "\n".join(lines)
+
+
+def _kept(recordings: Sequence[Recording], run: Path, workers: int) -> list[dict[str, Any]]:
+    """How steady classes are over 1, 4 and 8 frames: as found when clusters were joined, or from a sample of the same size."""
+    joining = read_joining(run / stages.LABELS)
+    if "kept" in joining or not joining["class_of"]:
+        return list(joining.get("kept", []))
+    sources = [Source(r, run / stages.MOTION / r.name, run / stages.SEMANTICS / r.name) for r in recordings]
+    return steadiness(evidence_of(sources, len(joining["class_of"]), workers), np.array(joining["class_of"]))
 
 
 def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None,

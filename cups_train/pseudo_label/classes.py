@@ -11,8 +11,7 @@ from cups_ros.colors import palette
 from cups_ros.types import Classes, PseudoClass
 from cups_train.pseudo_label.kinds import Kinds
 from cups_train.pseudo_label.likeness import likeness
-from cups_train.pseudo_label.sameness import Evidence, join_by_looks, join_classes, kept_share, kinds_of_clusters
-from cups_train.pseudo_label.sameness.evidence import GAPS
+from cups_train.pseudo_label.sameness import Evidence, join_by_looks, join_classes, kinds_of_clusters, steadiness
 from cups_train.pseudo_label.split import Split
 
 
@@ -79,8 +78,7 @@ def join(clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: E
         class_of[things] = 1 + stuff + _thing_classes(clusters, things, None if count is None else max(count - stuff, 1))
         number = int(class_of.max(initial=0)) - stuff
     if evidence is not None:
-        how = {**how, "kept": [{"frames": gap, "before": kept_share(counts, np.arange(k)), "after": kept_share(counts, class_of)}
-                               for gap, counts in zip(GAPS, evidence.all, strict=True)]}
+        how = {**how, "kept": steadiness(evidence, class_of)}
     return JoinedClasses(_named(stuff, number, kinds is not None), tuple(class_of.tolist()), kinds, how)
 
 

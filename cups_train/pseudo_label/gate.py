@@ -7,7 +7,7 @@ from typing import Any
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
 from cups_train.files import read_json
-from cups_train.folders.labels import read_joining, read_labels
+from cups_train.folders.labels import read_labels
 from cups_train.folders.layout import LABELS, STATISTICS
 from cups_train.pseudo_label.reasons import advice, in_words
 
@@ -66,14 +66,7 @@ def check(labels: Path, config: LabelConfig) -> str:
         for frame in read_labels(path.parent):
             frame.verify()
     gate(found, config)
-    return "\n".join([*kept_lines(read_joining(labels)), summary(found)])
-
-
-def kept_lines(joining: dict[str, Any]) -> list[str]:
-    """How steady classes are in time, in words; nothing where no clusters were joined."""
-    rows = joining.get("kept", [])
-    shares = ", ".join(f"{row['frames']} frames {row['after']:.1%} (clusters {row['before']:.1%})" for row in rows)
-    return [f"tracked points that keep their class over {shares}"] if rows else []
+    return summary(found)
 
 
 def summary(statistics: dict[str, Any]) -> str:

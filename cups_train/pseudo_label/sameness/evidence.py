@@ -3,15 +3,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from cups_train.flow.dis import optical_flow
 from cups_train.picks import evenly_spaced
-from cups_train.pseudo_label.sameness.transitions import Step, away_from_borders, chain, count_transitions
+from cups_train.pseudo_label.sameness.transitions import Step, away_from_borders, chain, count_transitions, kept_share
 
 GAPS = (1, 2, 4, 8)  # frames between the two looks at a point
+TOLD = (1, 4, 8)  # of the gaps: over these it is told how steady classes are
 RUN = GAPS[-1] + 1  # frames in a row that are looked at together
 RUNS = 24  # of all recordings together
 MARGIN = 4  # px around moving objects that are left out
@@ -96,6 +98,12 @@ def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidenc
                     if np.isfinite(view.height).any()), np.zeros(k, np.int64))
     pixels = sum((np.bincount(view.clusters.ravel(), minlength=k + 1)[1:k + 1] for view in views), np.zeros(k, np.int64))
     return Evidence(both[0], both[1], heights, measured, pixels)
+
+
+def steadiness(evidence: Evidence, class_of: np.ndarray) -> list[dict[str, Any]]:
+    """Shares of tracked points that keep their cluster (before joining) and their class (after), by frames; class_of: (K,) of clusters."""
+    return [{"frames": gap, "before": kept_share(counts, np.arange(evidence.clusters)), "after": kept_share(counts, class_of)}
+            for gap, counts in zip(GAPS, evidence.all, strict=True) if gap in TOLD and counts.any()]
 
 
 def _matched(now: np.ndarray, after: np.ndarray) -> Step:

@@ -93,3 +93,21 @@ def test_a_scene_that_shifts_agrees_with_itself(tmp_path: Path, wrong: int) -> N
         else:
             assert found[name]["same_class"] > 0.99 and found[name]["pq"] > 0.97
     assert render(found).count("PQ") == 2
+
+
+@pytest.mark.parametrize("joined", [(1, 2), (1, 1)])
+def test_points_keep_their_class_more_often_after_joining(tmp_path: Path, joined: tuple[int, int]) -> None:
+    """Both sides of the wall change their clusters from one frame to the next: none is kept, unless both are one class."""
+    labels, motion = tmp_path / "labels" / "shifting", tmp_path / "motion" / "shifting" / "instances"
+    for key, clusters in (("000000", classes_at(0)), ("000001", 3 - classes_at(SHIFT))):
+        write_image(tmp_path / "semantics" / "shifting" / f"{key}.png", clusters)
+        write_image(motion / f"{key}.png", np.zeros((HEIGHT, WIDTH), np.uint16))
+        write_maps(labels, key, np.array([0, *joined], np.uint8)[clusters], np.zeros((HEIGHT, WIDTH), np.uint16))
+    write_labels(labels, "shifting", [LabelledFrame(labels, key, 0, (), "nothing moves") for key in ("000000", "000001")])
+    write_class_of(tmp_path / "labels", joined, {})
+    found = measure([Shifting()], tmp_path, CLASSES, partial(loader, 0), 1)
+    after = pytest.approx(float(joined == (1, 1)), abs=0.05)
+    assert found["kept"] == [{"frames": 1, "before": pytest.approx(0, abs=0.05), "after": after}]
+    assert "keep their class, by frames: 1: " in render(found)
+    write_class_of(tmp_path / "labels", joined, {"kept": [{"frames": 8, "before": 0.5, "after": 0.9}]})
+    assert "by frames: 8: 90.0 % (before joining 50.0 %)" in render(measure([Shifting()], tmp_path, CLASSES, partial(loader, 0), 1))

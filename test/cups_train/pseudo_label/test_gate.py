@@ -5,7 +5,7 @@ import pytest
 
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
-from cups_train.pseudo_label.gate import gate, kept_lines
+from cups_train.pseudo_label.gate import gate
 
 
 def test_gate_stops_collapse_dead_classes_and_no_things() -> None:
@@ -18,10 +18,3 @@ def test_gate_stops_collapse_dead_classes_and_no_things() -> None:
     for change, message in cases:
         with pytest.raises(GateError, match=message):
             gate({**good, **change}, LabelConfig())
-
-
-def test_how_steady_classes_are_is_told_where_clusters_were_joined() -> None:
-    assert kept_lines({"class_of": []}) == []
-    rows = [{"frames": 1, "before": 0.72, "after": 0.95}, {"frames": 8, "before": 0.5, "after": 0.9}]
-    assert kept_lines({"kept": rows}) == [
-        "tracked points that keep their class over 1 frames 95.0% (clusters 72.0%), 8 frames 90.0% (clusters 50.0%)"]

@@ -25,9 +25,11 @@ def test_the_page_shows_gate_sheet_and_consistency(tmp_path: Path) -> None:
     write_json(tmp_path / "labels" / "statistics.json", statistics)
     write_image(tmp_path / "semantics" / "classes.jpg", np.zeros((8, 8, 3), np.uint8))
     row = {"pq": 0.625, "sq": 0.7, "rq": 0.9, "pq_things": None, "pq_stuff": 0.625, "same_class": 0.875, "compared": 0.75}
-    write_json(tmp_path / "consistency.json", {"labels": "", "frames": 3, "left_right": row, "next": row})
+    write_json(tmp_path / "consistency.json", {"labels": "", "frames": 3, "left_right": row, "next": row,
+                                               "kept": [{"frames": 8, "before": 0.513, "after": 0.957}]})
     page = write_report(tmp_path).read_text()
-    for text in ("not passed</strong>: too little moves", "things from 21.6 %", "12.5 %", "1.25", "62.5", "87.5", "&lt;car&gt;", "data:image/jpeg"):
+    for text in ("not passed</strong>: too little moves", "things from 21.6 %", "12.5 %", "1.25", "62.5", "87.5", "over 8 frames", "51.3", "95.7",
+                 "&lt;car&gt;", "data:image/jpeg"):
         assert text in page, text
     assert "<car>" not in page
 
