@@ -1,4 +1,5 @@
-"""What becomes of one image: decoded, rectified, inferred, tracked, published, counted. Runs in the worker's threads."""
+"""What becomes of one image: decoded, rectified, inferred, tracked, published, counted. Runs in the worker's
+threads."""
 from __future__ import annotations
 
 import threading
@@ -49,7 +50,8 @@ class Parts:
 
 
 class Answering:
-    """Answers images in their order: the engine runs for one at a time, and may run for the next one while an answer is made."""
+    """Answers images in their order: the engine runs for one at a time, and may run for the next one while an answer is
+    made."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

@@ -1,4 +1,5 @@
-"""Boxes around the pixels of a mask, how far boxes overlap, and where they lie in a resized map. Numpy and OpenCV only."""
+"""Boxes around the pixels of a mask, how far boxes overlap, and where they lie in a resized map. Numpy and OpenCV
+only."""
 from __future__ import annotations
 
 from functools import lru_cache
@@ -33,7 +34,8 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def enlarged(small: Box, size: tuple[int, ...], larger: tuple[int, ...]) -> Box:
-    """A box in a map of `size` (height, width) -> the one in the map resized to `larger`, which holds every pixel of the box once or more."""
+    """A box in a map of `size` (height, width) -> the one in the map resized to `larger`, which holds every pixel of
+    the box once or more."""
     x, y, width, height = small
     down, right = (_sources(size[axis], larger[axis]) for axis in (0, 1))
     (top, bottom), (left, end) = down.searchsorted((y, y + height)).tolist(), right.searchsorted((x, x + width)).tolist()
@@ -41,7 +43,8 @@ def enlarged(small: Box, size: tuple[int, ...], larger: tuple[int, ...]) -> Box:
 
 
 def box_in_resized(map_: np.ndarray, value: int, small: Box, size: tuple[int, ...]) -> Box:
-    """Box of a value in a resized (H, W) map, from its box `small` in the map of `size` (height, width) before; some pixels may have gone since."""
+    """Box of a value in a resized (H, W) map, from its box `small` in the map of `size` (height, width) before; some
+    pixels may have gone since."""
     left, top, width, height = box = enlarged(small, size, map_.shape)
     part = map_[top: top + height, left: left + width]
     if part.size and all((border == value).any() for border in (part[0], part[-1], part[:, 0], part[:, -1])):

@@ -10,7 +10,8 @@ _OUTLINE_RGB = (255, 255, 255)
 
 
 def palette(count: int) -> list[tuple[int, int, int]]:
-    """`count` well separated (r, g, b) colours, always the same ones: the first n of a longer palette are the palette of n.
+    """`count` well separated (r, g, b) colours, always the same ones: the first n of a longer palette are the palette
+    of n.
 
     Each colour is the one of a grid that lies farthest in CIELAB from black (void), white (outlines) and all before it.
     """
@@ -40,7 +41,8 @@ def overlay(image: np.ndarray, panoptic: Panoptic, classes: Classes, alpha: floa
 
 
 def tint(image: np.ndarray, class_id: np.ndarray, table: np.ndarray, alpha: float = 0.5) -> np.ndarray:
-    """The image under the colours of its (H, W) uint8 class map; void, 0, stays as it is. table: (K + 1, 3) uint8 RGB by class id."""
+    """The image under the colours of its (H, W) uint8 class map; void, 0, stays as it is. table: (K + 1, 3) uint8 RGB
+    by class id."""
     whole = np.zeros((256, 3), np.uint8)
     whole[: len(table)] = table
     picture = cv2.addWeighted(image, 1 - alpha, whole[class_id], alpha, 0)
@@ -50,7 +52,8 @@ def tint(image: np.ndarray, class_id: np.ndarray, table: np.ndarray, alpha: floa
 
 
 def outlines(instance_id: np.ndarray) -> np.ndarray:
-    """(H, W) instance ids, 0 = none -> (H, W) bool: pixels of an instance with another id above, below, left or right."""
+    """(H, W) instance ids, 0 = none -> (H, W) bool: pixels of an instance with another id above, below, left or
+    right."""
     edge = np.zeros(instance_id.shape, bool)
     below = instance_id[1:] != instance_id[:-1]
     right = instance_id[:, 1:] != instance_id[:, :-1]

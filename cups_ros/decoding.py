@@ -1,6 +1,7 @@
 """What image messages hold -> pixels: the one decoder, for the vehicle and for training. No ROS, no torch.
 
-Messages of rclpy and of rosbags have the same fields and are taken alike. A malformed message raises a MessageError, nothing else.
+Messages of rclpy and of rosbags have the same fields and are taken alike. A malformed message raises a MessageError,
+nothing else.
 """
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class CompressedImage(Protocol):
 
 
 def rgb_from_raw(message: RawImage, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """A raw image in one of ENCODINGS -> (H, W, 3) uint8 RGB; a view of the message's data where it is rgb8, the high byte of mono16.
+    """A raw image in one of ENCODINGS -> (H, W, 3) uint8 RGB; a view of the message's data where it is rgb8, the high
+    byte of mono16.
 
     Rows may be padded (`step`). Raises MessageError.
     """
@@ -70,9 +72,11 @@ def rgb_from_raw(message: RawImage, max_megapixels: float = MAX_MEGAPIXELS) -> n
 
 
 def rgb_from_compressed(message: CompressedImage, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """A compressed image (JPEG, PNG, anything OpenCV reads) -> (H, W, 3) uint8 RGB; grey becomes three equal channels. Raises MessageError.
+    """A compressed image (JPEG, PNG, anything OpenCV reads) -> (H, W, 3) uint8 RGB; grey becomes three equal channels.
+    Raises MessageError.
 
-    The file itself says what its colours are. Of `format` only a Bayer pattern counts, for a mosaic that was compressed as grey.
+    The file itself says what its colours are. Of `format` only a Bayer pattern counts, for a mosaic that was compressed
+    as grey.
     """
     data = np.frombuffer(message.data, np.uint8)
     if data.size == 0:
@@ -115,7 +119,8 @@ def panoptic_from(message: Any) -> Panoptic:
 
 
 def compressed_size(data: np.ndarray) -> tuple[int, int] | None:
-    """(height, width) that the head of a PNG or JPEG, (N,) uint8, names before anything is decoded; None where it names none."""
+    """(height, width) that the head of a PNG or JPEG, (N,) uint8, names before anything is decoded; None where it names
+    none."""
     head = data[:HEAD].tobytes()
     if head.startswith(PNG_START) and len(head) >= 24:
         width, height = struct.unpack(">II", head[16:24])
@@ -137,11 +142,13 @@ def check_size(size: tuple[int, int], max_megapixels: float) -> None:
     if height == 0 or width == 0:
         raise MessageError(f"image of {width}x{height} pixels: expected at least one row and one column")
     if width * height > max_megapixels * MEGA:
-        raise MessageError(f"image of {width}x{height} pixels: expected at most {max_megapixels:g} megapixels; max_megapixels raises that")
+        raise MessageError(f"image of {width}x{height} pixels: expected at most {max_megapixels:g} megapixels; "
+                           "max_megapixels raises that")
 
 
 def _has_end(jpeg: np.ndarray) -> bool:
-    """Does a JPEG, (N,) uint8, end with its marker? Some drivers send their whole buffer, in which zeros follow the picture."""
+    """Does a JPEG, (N,) uint8, end with its marker? Some drivers send their whole buffer, in which zeros follow the
+    picture."""
     return JPEG_END in jpeg[-JPEG_TAIL:].tobytes() or JPEG_END in jpeg.tobytes().rstrip(b"\0")[-JPEG_TAIL:]
 
 
@@ -171,7 +178,8 @@ def _to_rgb(pixels: np.ndarray, encoding: str) -> np.ndarray:
     if encoding in SHARED_COLOUR and width % 2:
         raise MessageError(f"{encoding} image of {width} columns: expected an even number, two pixels share their colour")
     if encoding.startswith("bayer_") and min(height, width) < FEWEST_OF_MOSAIC:
-        raise MessageError(f"{encoding} image of {width}x{height} pixels: expected at least {FEWEST_OF_MOSAIC} rows and columns, the pattern is 2x2")
+        raise MessageError(f"{encoding} image of {width}x{height} pixels: expected at least {FEWEST_OF_MOSAIC} rows and columns, "
+                           "the pattern is 2x2")
     try:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), TO_RGB[encoding]))
     except cv2.error as error:

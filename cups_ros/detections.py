@@ -7,7 +7,8 @@ from std_msgs.msg import Header
 
 from cups_ros.types import Classes, Panoptic, Segment
 
-MISSING = "vision_msgs is not installed: cups/detections and cups/vision_label_info are not published; install ros-$ROS_DISTRO-vision-msgs for them"
+MISSING = ("vision_msgs is not installed: cups/detections and cups/vision_label_info are not published; install "
+           "ros-$ROS_DISTRO-vision-msgs for them")
 
 
 def vision_msgs() -> ModuleType | None:
@@ -22,7 +23,8 @@ def vision_msgs() -> ModuleType | None:
 def detections_message(kinds: ModuleType, panoptic: Panoptic, header: Header) -> object:
     """The instances of a panoptic map -> vision_msgs/Detection2DArray.
 
-    `id` is the track's where there is one, else the instance's; `class_id` is the number that vision_msgs/LabelInfo explains.
+    `id` is the track's where there is one, else the instance's; `class_id` is the number that vision_msgs/LabelInfo
+    explains.
     """
     things = [segment for segment in panoptic.segments if segment.is_instance]
     return kinds.Detection2DArray(header=header, detections=[_detection(kinds, segment, header) for segment in things])

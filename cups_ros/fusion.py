@@ -52,7 +52,8 @@ def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarra
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """(H, W, 3) uint8 -> (height, width, 3).
 
-    Halved by the mean of 2x2 pixels while it is at least twice too large, then bilinear: as good as the mean of areas, at a fifth of its time.
+    Halved by the mean of 2x2 pixels while it is at least twice too large, then bilinear: as good as the mean of areas,
+    at a fifth of its time.
     """
     while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
         image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
@@ -63,8 +64,9 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
     """Merge instances and stuff at the size of the image (CUPS, panoptic fusion; stuff limit relative to the area).
 
     Instances are drawn in descending score (stable), each over free pixels only; one hidden for more than
-    `thresholds.overlap` is dropped. Stuff fills what is left, and "some thing" there is unknown object (void where `classes` has none);
-    of both, fragments below the limit stay void. Merged classes take the class that stands for them before all this.
+    `thresholds.overlap` is dropped. Stuff fills what is left, and "some thing" there is unknown object (void where
+    `classes` has none); of both, fragments below the limit stay void. Merged classes take the class that stands for
+    them before all this.
     """
     if classes.merged:
         raw = replace(raw, class_id=classes.merge_table()[raw.class_id])
@@ -95,9 +97,9 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
 def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Mapping[int, KnownInstance], classes: Classes) -> Panoptic:
     """Maps of classes and instances -> a Panoptic with its segments.
 
-    class_id: (H, W) with 0 = void; instance_id: (H, W), 0 = none; known: every instance of the map by its id. An instance's pixels take
-    its class; one of a stuff class is no instance. Thing pixels without an instance become unknown object, void where `classes` has none. Merged
-    classes take the class that stands for them.
+    class_id: (H, W) with 0 = void; instance_id: (H, W), 0 = none; known: every instance of the map by its id. An
+    instance's pixels take its class; one of a stuff class is no instance. Thing pixels without an instance become
+    unknown object, void where `classes` has none. Merged classes take the class that stands for them.
     """
     standing, is_thing = classes.merge_table(), classes.thing_table()
     present = np.unique(instance_id[instance_id > 0]).tolist()
@@ -120,7 +122,8 @@ def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Map
 
 def _fill_regions(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, thresholds: Thresholds,
                   view: Letterbox) -> list[Segment]:
-    """Write stuff and unknown objects into the free pixels of `class_map` (H, W) uint8, from `semantic` (height, width); the segments written."""
+    """Write stuff and unknown objects into the free pixels of `class_map` (H, W) uint8, from `semantic` (height,
+    width); the segments written."""
     height, width = view.image_size
     content = semantic[: view.content_size[0], : view.content_size[1]].astype(np.uint8)
     if classes.merged or classes.unknown:
@@ -150,7 +153,8 @@ def _region_table(classes: Classes) -> np.ndarray:
 
 def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
            threshold: float) -> tuple[Window, np.ndarray] | None:
-    """(M, M) probabilities inside `box` -> window of the image and its bool mask, sampled at pixel centres; None outside of it."""
+    """(M, M) probabilities inside `box` -> window of the image and its bool mask, sampled at pixel centres; None
+    outside of it."""
     x1, y1, x2, y2 = (float(v) for v in box)
     left, top = max(0, int(np.floor(x1))), max(0, int(np.floor(y1)))
     right, bottom = min(size[1], int(np.ceil(x2))), min(size[0], int(np.ceil(y2)))
@@ -170,7 +174,8 @@ def areas(map_: np.ndarray, count: int) -> np.ndarray:
 
 
 def look_up(table: np.ndarray, map_: np.ndarray) -> np.ndarray:
-    """table (N,) at the values of map_ (H, W), as a map of `new_map`, faster for uint8: of a uint8 map the table must have 256 entries."""
+    """table (N,) at the values of map_ (H, W), as a map of `new_map`, faster for uint8: of a uint8 map the table must
+    have 256 entries."""
     found = new_map(map_.shape, table.dtype.type)
     if map_.dtype == np.uint8:
         cv2.LUT(map_, table, dst=found)

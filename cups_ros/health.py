@@ -13,7 +13,8 @@ OK, WARN, ERROR = "ok", "warn", "error"
 
 @dataclass(frozen=True)
 class Counts:
-    """Images since the node was configured: received = answered + dropped + skipped + malformed + failed + unasked + those in work."""
+    """Images since the node was configured: received = answered + dropped + skipped + malformed + failed + unasked +
+    those in work."""
 
     received: int = 0
     answered: int = 0

@@ -1,4 +1,5 @@
-"""Image and depth messages of ROS -> arrays, without copies where the layout allows it. A malformed message raises a MessageError, nothing else."""
+"""Image and depth messages of ROS -> arrays, without copies where the layout allows it. A malformed message raises a
+MessageError, nothing else."""
 from __future__ import annotations
 
 from typing import Any
@@ -39,10 +40,12 @@ def rgb_from(message: Image | CompressedImage, max_megapixels: float = MAX_MEGAP
 
 
 def depth_from(message: Image | DisparityImage) -> np.ndarray:
-    """A depth image (16UC1 or mono16 [mm], 32FC1 [m]) or a disparity image -> (H, W) float32 depth [m], 0 = unknown. Raises MessageError."""
+    """A depth image (16UC1 or mono16 [mm], 32FC1 [m]) or a disparity image -> (H, W) float32 depth [m], 0 = unknown.
+    Raises MessageError."""
     if isinstance(message, DisparityImage):
         if message.f <= 0 or message.t <= 0:
-            raise MessageError(f"disparity image with f = {message.f:g} and t = {message.t:g}: expected focal length and baseline above 0")
+            raise MessageError(f"disparity image with f = {message.f:g} and t = {message.t:g}: expected focal "
+                               "length and baseline above 0")
         return depth_from_disparity(_floats(message.image, "disparity"), message.f, message.t, message.min_disparity)
     if message.encoding in MONO16:
         return millimetres_from(message).astype(np.float32) * np.float32(MILLIMETRE_M)
@@ -68,7 +71,8 @@ def _by_cv_bridge(message: Image) -> np.ndarray:
     except Exception as error:  # cv_bridge's own error, cv2.error, or a KeyError for an encoding that it does not know
         raise MessageError(f"image encoding {message.encoding[:SHOWN]!r} cannot be converted by cv_bridge: {error}") from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise MessageError(f"image encoding {message.encoding[:SHOWN]!r} gives {image.dtype} {image.shape} by cv_bridge, expected (H, W, 3) uint8")
+        raise MessageError(f"image encoding {message.encoding[:SHOWN]!r} gives {image.dtype} {image.shape} by cv_bridge, expected "
+                           "(H, W, 3) uint8")
     return image
 
 

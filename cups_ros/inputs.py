@@ -31,11 +31,13 @@ class Receivers:
     camera_info: Callable[[CameraInfo], None]
     depth: Callable[[Image | DisparityImage], None]
     lost: Callable[[int], None]  # images that the transport lost
-    report: Callable[[str], None]  # a sentence about what went wrong: a publisher whose QoS does not fit, a message that broke its receiver
+    # a sentence about what went wrong: a publisher whose QoS does not fit, a message that broke its receiver
+    report: Callable[[str], None]
 
 
 def lens_from(message: CameraInfo) -> Lens:
-    """The lens through which a camera's images are seen: `roi` and `binning` as sensor_msgs/CameraInfo defines them. Raises CalibrationError."""
+    """The lens through which a camera's images are seen: `roi` and `binning` as sensor_msgs/CameraInfo defines them.
+    Raises CalibrationError."""
     matrices = (tuple(float(value) for value in matrix) for matrix in (message.d, message.k, message.r, message.p))
     d, k, r, p = matrices
     lens = Lens(height=message.height, width=message.width, model=message.distortion_model.lower(), d=d, k=k, r=r, p=p)

@@ -16,7 +16,8 @@ BOX_ALPHA = 0.35
 
 
 def markers_message(places: tuple[Place, ...], classes: Classes, header: Header) -> MarkerArray:
-    """A box and a text for each place, in the camera's optical frame. Namespaces: things, stuff, things_text, stuff_text.
+    """A box and a text for each place, in the camera's optical frame. Namespaces: things, stuff, things_text,
+    stuff_text.
 
     The first marker deletes those of the image before. Texts give name, track and metres ahead.
     """

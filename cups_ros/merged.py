@@ -14,8 +14,8 @@ BOX = slice(3, 7)  # columns of the table
 def unpack(ids: np.ndarray, table: np.ndarray, classes: Classes, image_size: tuple[int, int]) -> Panoptic:
     """What the graph has merged by itself -> a Panoptic at the size of the image, which must fill the network's input.
 
-    ids: (height, width) integer, 0 = void, else 1 + row of `table`; table: (R, 7) class, score, area, x, y, width, height, area 0 on rows
-    without a segment. Instances are numbered in the order of their rows.
+    ids: (height, width) integer, 0 = void, else 1 + row of `table`; table: (R, 7) class, score, area, x, y, width,
+    height, area 0 on rows without a segment. Instances are numbered in the order of their rows.
     """
     things = classes.thing_table()
     rows = [row for row in np.flatnonzero(table[:, 2] > 0).tolist() if table[row, 0] > 0]

@@ -12,7 +12,8 @@ from cups_ros.msg import LabelInfo, PanopticImage, SegmentInfo
 from cups_ros.pixels import container
 from cups_ros.types import Classes, Panoptic, Segment
 
-# A message that does not check its fields copies every array that it is given (Jazzy); the ones of Humble check and know no such argument.
+# A message that does not check its fields copies every array that it is given (Jazzy); the ones of Humble check and
+# know no such argument.
 _AS_IT_IS = {"check_fields": True} if "_check_fields" in Image.__slots__ else {}
 
 

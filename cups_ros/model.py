@@ -33,8 +33,9 @@ class ModelError(ValueError):
 class Model:
     """A loaded model on one engine. Used by one thread at a time.
 
-    `thresholds` may be replaced between two images; `refusals` says of every engine that was tried in vain why. Where the graph merges by itself
-    (`merges`), its map is taken for images that fill the network's input, as long as the thresholds are the card's.
+    `thresholds` may be replaced between two images; `refusals` says of every engine that was tried in vain why. Where
+    the graph merges by itself (`merges`), its map is taken for images that fill the network's input, as long as the
+    thresholds are the card's.
     """
 
     def __init__(self, folder: Path, card: dict[str, Any], graph: Graph, engines: Sequence[str]) -> None:
@@ -50,17 +51,20 @@ class Model:
         self._session: Engine | None = None
 
     def raw(self, canvas: np.ndarray) -> RawOutput:
-        """(H, W, 3) uint8 RGB of exactly the network's input size -> raw outputs. Raises EngineError where the engine fails."""
+        """(H, W, 3) uint8 RGB of exactly the network's input size -> raw outputs. Raises EngineError where the engine
+        fails."""
         if canvas.shape != (*self.input_size, 3) or canvas.dtype != np.uint8:
             raise ValueError(f"expected uint8 {(*self.input_size, 3)}, got {canvas.dtype} {canvas.shape}")
         return RawOutput(*self._run(canvas, OUTPUTS))
 
     def infer(self, image: np.ndarray) -> Panoptic:
-        """(H, W, 3) uint8 RGB of any size -> panoptic map of the same size. Raises EngineError where the engine fails."""
+        """(H, W, 3) uint8 RGB of any size -> panoptic map of the same size. Raises EngineError where the engine
+        fails."""
         return self.start(image)()
 
     def start(self, image: np.ndarray) -> Callable[[], Panoptic]:
-        """Run the engine on an image (H, W, 3) uint8 RGB; what is returned gives the panoptic map, while the engine may already run again."""
+        """Run the engine on an image (H, W, 3) uint8 RGB; what is returned gives the panoptic map, while the engine may
+        already run again."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected a uint8 image (H, W, 3), got {image.dtype} {image.shape}")
         canvas, view = letterbox(image, self.input_size)
@@ -77,7 +81,8 @@ class Model:
         return self._session.run(np.ascontiguousarray(canvas)[None], outputs)
 
     def next_engine(self) -> bool:
-        """Give up the engine in use and open the next one that runs the graph; False where none is left. Raises ModelError on a wrong graph."""
+        """Give up the engine in use and open the next one that runs the graph; False where none is left. Raises
+        ModelError on a wrong graph."""
         self.close()
         while self._left:
             name = self._left.pop(0)
@@ -116,10 +121,12 @@ class Model:
 
 
 def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: int = 0) -> Model:
-    """Read card and graph, check both against each other and open the first of `engines` that runs the graph. Raises ModelError.
+    """Read card and graph, check both against each other and open the first of `engines` that runs the graph. Raises
+    ModelError.
 
-    threads: of a CPU session, 0 = the engine's choice. An engine that is not installed is passed over (logged as information), one
-    that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to minutes, progress logged.
+    threads: of a CPU session, 0 = the engine's choice. An engine that is not installed is passed over (logged as
+    information), one that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to
+    minutes, progress logged.
     """
     folder = Path(folder)
     unknown = [name for name in engines if name not in ENGINES]
@@ -132,7 +139,8 @@ def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: in
     except OSError:
         raise ModelError(f"expected a graph {path}, found none; export again") from None
     if digest != card["sha256"]:
-        raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another (its sha256 differs); export again")
+        raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another (its "
+                         "sha256 differs); export again")
     graph = Graph(path, digest, str(card.get("precision", "fp32")), card["input"]["name"], card.get("engine"), threads)
     model = Model(folder, card, graph, engines)
     if not model.next_engine():
@@ -212,8 +220,10 @@ def _check_answer(answer: dict[str, np.ndarray], card: dict[str, Any], classes: 
     described = {output["name"]: (tuple(output["shape"]), output["dtype"]) for output in card["outputs"]}
     for name, array in answer.items():
         if (array.shape, array.dtype.name) != described[name]:
-            raise ModelError(f"expected {name} of {described[name]} from the graph, found {(array.shape, array.dtype.name)}; export again")
+            raise ModelError(f"expected {name} of {described[name]} from the graph, found {(array.shape, array.dtype.name)}; "
+                             "export again")
     for name in ("class_id", "semantic"):
         if answer[name].min() < 0 or answer[name].max() > classes:
-            raise ModelError(f"expected classes of 0 to {classes} in {name} from the graph, found {answer[name].min()} to {answer[name].max()}; "
+            raise ModelError(f"expected classes of 0 to {classes} in {name} from the graph, found {answer[name].min()} to "
+                             f"{answer[name].max()}; "
                              "export again")

@@ -40,7 +40,8 @@ def qos(topic: Topic, value: Callable[[str], Value]) -> QoSProfile:
 def incompatible(name: str, status: Any, who: str) -> str:
     """One sentence about a peer whose QoS does not fit."""
     policy = str(qos_policy_name_from_kind(status.last_policy_kind)).lower()
-    return f"a {who} of {name} has another {policy} than this node: no messages pass; set the node's parameter for the {policy} of that topic"
+    return (f"a {who} of {name} has another {policy} than this node: no messages pass; set the node's parameter for "
+            f"the {policy} of that topic")
 
 
 class Outputs:
@@ -89,7 +90,8 @@ class Outputs:
             self._publishers["panoptic"].publish(messages.panoptic_message(panoptic, header))
 
     def others(self, panoptic: Panoptic, image: np.ndarray, header: Header, alpha: float) -> None:
-        """Publish the same for tools that know nothing of us: class map, instance map, detections, coloured picture. image: (H, W, 3)."""
+        """Publish the same for tools that know nothing of us: class map, instance map, detections, coloured picture.
+        image: (H, W, 3)."""
         for name, pixels, encoding in (("semantic", panoptic.class_id, "mono8"), ("instance", panoptic.instance_id, "mono16")):
             if self.wants(name):
                 self._publishers[name].publish(messages.image_message(pixels, encoding, header))

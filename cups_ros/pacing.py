@@ -1,4 +1,5 @@
-"""What keeps the time of an image even: memory that is kept, short turns of threads, a garbage collector with little to look through. No ROS."""
+"""What keeps the time of an image even: memory that is kept, short turns of threads, a garbage collector with little to
+look through. No ROS."""
 from __future__ import annotations
 
 import ctypes
@@ -18,8 +19,8 @@ SWITCH_INTERVAL_S = 2e-4
 def keep_memory() -> None:
     """Have the allocator keep freed blocks of up to 32 MB instead of giving them back, for the whole process.
 
-    Every map and message has some MB. As glibc comes, it gives such blocks back at once and gets them anew, page by page: a third of the time that
-    an image takes besides its engine. Without glibc nothing is changed.
+    Every map and message has some MB. As glibc comes, it gives such blocks back at once and gets them anew, page by
+    page: a third of the time that an image takes besides its engine. Without glibc nothing is changed.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -31,7 +32,8 @@ def keep_memory() -> None:
 
 
 def give_memory_back() -> None:
-    """Give back what is freed and kept, also between blocks in use: an engine that is opened anew would find no room in the gaps of the last one."""
+    """Give back what is freed and kept, also between blocks in use: an engine that is opened anew would find no room in
+    the gaps of the last one."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError):
@@ -42,7 +44,8 @@ def give_memory_back() -> None:
 def take_short_turns() -> None:
     """Have a Python thread that is woken wait for the others for 0.2 ms instead of 5 ms, for the whole process.
 
-    OpenCV gets one thread: each of its calls here takes less than 1 ms, and on a busy machine waiting for its other threads takes longer.
+    OpenCV gets one thread: each of its calls here takes less than 1 ms, and on a busy machine waiting for its other
+    threads takes longer.
     """
     cv2.setNumThreads(1)
     sys.setswitchinterval(min(SWITCH_INTERVAL_S, sys.getswitchinterval()))
@@ -51,7 +54,8 @@ def take_short_turns() -> None:
 def spare_collector() -> None:
     """Take all objects that live now out of the sight of the garbage collector: what it finds later is of the images.
 
-    Those of the time before are looked through once more: else what was in use then and lies in a circle would never be freed.
+    Those of the time before are looked through once more: else what was in use then and lies in a circle would never be
+    freed.
     """
     gc.unfreeze()
     gc.collect()

@@ -12,7 +12,8 @@ DEPTH = 10  # items of a side that wait for their partner
 
 
 class Pairing(Generic[Left, Right]):
-    """Pairs each left item with the right item nearest in time within a tolerance; each item belongs to one pair at most. Thread-safe."""
+    """Pairs each left item with the right item nearest in time within a tolerance; each item belongs to one pair at
+    most. Thread-safe."""
 
     def __init__(self, tolerance_ns: int) -> None:
         self._tolerance_ns = tolerance_ns

@@ -1,4 +1,5 @@
-"""Lifecycle node: images in, panoptic maps out. Parameters and transitions; what becomes of an image is in `answering`."""
+"""Lifecycle node: images in, panoptic maps out. Parameters and transitions; what becomes of an image is in
+`answering`."""
 from __future__ import annotations
 
 import logging
@@ -44,10 +45,12 @@ STOP_TIMEOUT_S = 10.0
 
 
 class PanopticNode(LifecycleNodeMixin, Node):
-    """Answers images on `image` with cups/panoptic, newest first, from the exported model named by the parameter `model`."""
+    """Answers images on `image` with cups/panoptic, newest first, from the exported model named by the parameter
+    `model`."""
 
     def __init__(self, load: Callable[..., Infers] = load_model, health: Callable[[float], Health] = Health, **options: Any) -> None:
-        """`load(folder, engines=, threads=)` gives a model, `health(stale_after_s)` counters; options are those of rclpy's Node."""
+        """`load(folder, engines=, threads=)` gives a model, `health(stale_after_s)` counters; options are those of
+        rclpy's Node."""
         Node.__init__(self, "panoptic_node", **options)
         # Loading may take minutes; diagnostics and parameters are served meanwhile.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
@@ -153,7 +156,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._lens = lens
         topic = self._inputs.image_topic if self._inputs is not None else ""
         if not self._value("rectify") and not lens.is_rectified(topic):
-            self._tell(f"images on {topic} are not rectified by their camera_info, and the model was trained on rectified ones: "
+            self._tell(f"images on {topic} are not rectified by their camera_info, and the model was "
+                       "trained on rectified ones: "
                        "set rectify to true, or subscribe to a rectified topic")
 
     def on_depth(self, message: Image | DisparityImage) -> None:

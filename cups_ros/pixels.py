@@ -7,14 +7,16 @@ import numpy as np
 
 
 def new_map(size: tuple[int, int], dtype: type[np.generic]) -> np.ndarray:
-    """(H, W) zeros in the memory of an array.array of bytes, the one container that rclpy takes without looking at every byte."""
+    """(H, W) zeros in the memory of an array.array of bytes, the one container that rclpy takes without looking at
+    every byte."""
     height, width = size
     data = array.array("B", [0]) * (height * width * np.dtype(dtype).itemsize)
     return np.frombuffer(data, dtype).reshape(height, width)
 
 
 def container(pixels: np.ndarray) -> array.array | None:
-    """The array.array that holds exactly the pixels of a map (H, W) or (H, W, C), in their order; None where they lie elsewhere."""
+    """The array.array that holds exactly the pixels of a map (H, W) or (H, W, C), in their order; None where they lie
+    elsewhere."""
     owner = pixels.base
     while isinstance(owner, np.ndarray):
         owner = owner.base

@@ -1,4 +1,5 @@
-"""Answers meet depth images of their time: where the segments are. Neither waits for the other in the image's own way."""
+"""Answers meet depth images of their time: where the segments are. Neither waits for the other in the image's own
+way."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -34,7 +35,8 @@ class Placing:
 
     def __init__(self, publish: Callable[[tuple[Place, ...], Header], None], camera: Callable[[], Pinhole | None], health: Health,
                  logger: Any, limits: Callable[[], tuple[float, float]]) -> None:
-        """`camera` gives the rectified camera, None before a camera_info came; `limits` tolerance [s] and farthest depth [m]."""
+        """`camera` gives the rectified camera, None before a camera_info came; `limits` tolerance [s] and farthest
+        depth [m]."""
         self._publish, self._camera, self._health, self._logger = publish, camera, health, logger
         self._farthest_m = lambda: limits()[1]
         self._pairing: Pairing[Waiting, Image | DisparityImage] = Pairing(round(limits()[0] * 1e9))

@@ -1,4 +1,5 @@
-"""A model that outlives its engine: after a failure the next engine takes over, or the model is loaded again. No ROS."""
+"""A model that outlives its engine: after a failure the next engine takes over, or the model is loaded again. No
+ROS."""
 from __future__ import annotations
 
 import time
@@ -46,7 +47,8 @@ class LastingModel:
         self._pause_s, self._not_before = FIRST_PAUSE_S, float("-inf")
 
     def start(self, image: np.ndarray, thresholds: Thresholds) -> Callable[[], Panoptic]:
-        """(H, W, 3) uint8 RGB -> what is left to do once the engine has run; it gives the panoptic map, in whichever thread.
+        """(H, W, 3) uint8 RGB -> what is left to do once the engine has run; it gives the panoptic map, in whichever
+        thread.
 
         Raises EngineFailure once another engine stands ready for the next image, or none does.
         """

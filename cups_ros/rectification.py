@@ -42,7 +42,8 @@ class Lens:
             raise CalibrationError(f"expected the lens model plumb_bob, rational_polynomial or equidistant, found {self.model!r}")
 
     def is_rectified(self, image_topic: str) -> bool:
-        """Images of a `rect` topic are, whatever D says (their camera_info is the raw image's); others where K, D, R, P say so."""
+        """Images of a `rect` topic are, whatever D says (their camera_info is the raw image's); others where K, D, R, P
+        say so."""
         return bool(re.search(r"(^|[/_])rect(ified)?([/_]|$)", image_topic)) or _is_pinhole(self)
 
     def target(self) -> Numbers:
@@ -50,7 +51,8 @@ class Lens:
         return (*self.p[0:3], *self.p[4:7], *self.p[8:11])
 
     def shown(self, window: tuple[int, int, int, int], binning: tuple[int, int]) -> Lens:
-        """The lens of images that are cut to `window` (x, y, width, height [px]) and then binned (pixels across and down that become one)."""
+        """The lens of images that are cut to `window` (x, y, width, height [px]) and then binned (pixels across and
+        down that become one)."""
         (x, y, width, height), (across, down) = window, binning
         if (width, height, across, down) == (self.width, self.height, 1, 1):
             return self
@@ -64,12 +66,14 @@ class Lens:
 
 
 def rectify(image: np.ndarray, lens: Lens, target: Numbers | None = None) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same as the rectified camera sees it, bilinear; black where the lens saw nothing. Raises CalibrationError.
+    """(H, W, 3) uint8 -> the same as the rectified camera sees it, bilinear; black where the lens saw nothing. Raises
+    CalibrationError.
 
     target: 3x3 intrinsics of the picture that is wanted; none: the camera's own (P).
     """
     if image.shape[:2] != (lens.height, lens.width):
-        raise CalibrationError(f"expected an image of {lens.width}x{lens.height} pixels as camera_info says, found {image.shape[1]}x{image.shape[0]}")
+        raise CalibrationError(f"expected an image of {lens.width}x{lens.height} pixels as camera_info says, found "
+                               f"{image.shape[1]}x{image.shape[0]}")
     return np.asarray(cv2.remap(image, *_maps(lens, target or lens.target()), cv2.INTER_LINEAR))
 
 

@@ -1,4 +1,5 @@
-"""Every parameter of the node: name, default, text, range. The node, config/panoptic.yaml and the docs follow this table."""
+"""Every parameter of the node: name, default, text, range. The node, config/panoptic.yaml and the docs follow this
+table."""
 from __future__ import annotations
 
 from collections.abc import Callable

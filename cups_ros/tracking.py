@@ -1,4 +1,5 @@
-"""Ids of instances that stay the same from image to image: boxes that move evenly, matched by overlap within a class. No ROS."""
+"""Ids of instances that stay the same from image to image: boxes that move evenly, matched by overlap within a class.
+No ROS."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -86,8 +87,10 @@ def corners(segment: Segment) -> tuple[int, int, int, int]:
 
 
 def assign(overlaps: np.ndarray, least: float) -> dict[int, int]:
-    """(N, M) overlaps -> row: column of the one-to-one pairs with the largest sum (Hungarian method), those below `least` left out."""
-    rows, columns = linear_sum_assignment(np.where(overlaps >= least, -overlaps, 0.0))  # an impossible pair is worth as much as none
+    """(N, M) overlaps -> row: column of the one-to-one pairs with the largest sum (Hungarian method), those below
+    `least` left out."""
+    # an impossible pair is worth as much as none
+    rows, columns = linear_sum_assignment(np.where(overlaps >= least, -overlaps, 0.0))
     return {row: column for row, column in zip(rows.tolist(), columns.tolist(), strict=True) if overlaps[row, column] >= least}
 
 

@@ -39,7 +39,8 @@ class Classes:
         if ids != list(range(1, len(ids) + 1)) or learned > MAX_CLASSES:
             raise ValueError(f"expected class ids 1..K in order with K <= {MAX_CLASSES}, found {ids}")
         if any(c.unknown and (c.id <= learned or not c.isthing) for c in self.items) or len(ids) > learned + 1:
-            raise ValueError(f"expected one class of unknown objects, a thing after all others, found {[c.id for c in self.items if c.unknown]}")
+            raise ValueError("expected one class of unknown objects, a thing after all others, found "
+                             f"{[c.id for c in self.items if c.unknown]}")
         for c in self.items:
             if c.merge_into and not self._can_stand_for(c):
                 raise ValueError(f"expected merge_into of class {c.id} to name an unmerged class of its kind, found {c.merge_into}")

@@ -14,8 +14,8 @@ EARLY = 0.1  # of a period: how much too early an item may come, so that jitter 
 class NewestWorker(Generic[Item]):
     """Calls `begin` for one item at a time in a thread of its own. One slot holds the item that waits.
 
-    What `begin` returns is the rest of the work on its item. With two threads the next item begins meanwhile; rests are done one at a time, in the
-    order of their items.
+    What `begin` returns is the rest of the work on its item. With two threads the next item begins meanwhile; rests are
+    done one at a time, in the order of their items.
     """
 
     def __init__(self, begin: Callable[[Item], Callable[[], None] | None], name: str = "newest-worker", threads: int = 1) -> None:
@@ -59,7 +59,8 @@ class NewestWorker(Generic[Item]):
         return left
 
     def _work(self, number: int) -> None:
-        """The thread whose turn it is waits for an item and begins it; it gives its turn away once the rest of the item before is done."""
+        """The thread whose turn it is waits for an item and begins it; it gives its turn away once the rest of the item
+        before is done."""
         while not self._stopping:
             try:
                 with self._turn:
@@ -97,7 +98,8 @@ class RateLimit:
         if rate_hz <= 0:
             return True
         period = 1.0 / rate_hz
-        if now < self._due - EARLY * period and self._due <= now + period:  # due later than a period from now: the rate was raised
+        # due later than a period from now: the rate was raised
+        if now < self._due - EARLY * period and self._due <= now + period:
             return False
         self._due = self._due + period if now < self._due + period <= now + 2 * period else now + period
         return True

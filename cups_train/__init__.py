@@ -3,5 +3,6 @@ import os
 
 __version__ = "0.1.0"
 
-# Threads of a matrix product that wait by spinning take the cores from each other where a machine is shared; read when torch is first imported.
+# Threads of a matrix product that wait by spinning take the cores from each other where a machine is shared; read when
+# torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,5 @@
-"""`cups-train`: verb -> function; nothing else. Settings are read when they are asked for; what the functions do is in `commands`."""
+"""`cups-train`: verb -> function; nothing else. Settings are read when they are asked for; what the functions do is in
+`commands`."""
 from __future__ import annotations
 
 import argparse
@@ -36,7 +37,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Verb(_Parser):
-    """One verb's arguments; what its settings are is looked up where its help is asked for, since that takes longer than all else here."""
+    """One verb's arguments; what its settings are is looked up where its help is asked for, since that takes longer
+    than all else here."""
 
     def __init__(self, *, sections: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _call(args)
     except CupsError as error:
-        print(f"cups-train {args.command}: {' '.join(str(error).split())}", file=sys.stderr)  # a library's reason may have several lines
+        # a library's reason may have several lines
+        print(f"cups-train {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"cups-train {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)

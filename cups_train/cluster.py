@@ -18,7 +18,8 @@ LOCAL = "local"
 
 @contextmanager
 def on_cluster(address: str) -> Iterator[None]:
-    """Inside, per-frame work goes to the Ray cluster at `address`: `auto`, `ray://HOST:10001`, or `local` for one of this machine alone.
+    """Inside, per-frame work goes to the Ray cluster at `address`: `auto`, `ray://HOST:10001`, or `local` for one of
+    this machine alone.
 
     Raises CupsError where Ray is not installed or no cluster answers.
     """
@@ -26,7 +27,8 @@ def on_cluster(address: str) -> Iterator[None]:
     try:
         import ray
     except ImportError as error:
-        raise CupsError("expected Ray for --cluster, found none; `pip install cups[cluster]` installs it, on every machine of the cluster") from error
+        raise CupsError("expected Ray for --cluster, found none; `pip install cups[cluster]` installs it, on "
+                        "every machine of the cluster") from error
     try:
         ray.init(None if address == LOCAL else address, include_dashboard=False if address == LOCAL else None, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -66,7 +68,8 @@ class RayCluster:
             cause = error.cause if isinstance(error, self.ray.exceptions.RayTaskError) else error
             if not isinstance(cause, self.ray.exceptions.RayError):
                 raise cause from error
-            raise CupsError(f"expected the cluster to finish its frames with this version of cups on every machine, found {_one_line(cause)}; "
+            raise CupsError("expected the cluster to finish its frames with this version of cups on every machine, found "
+                            f"{_one_line(cause)}; "
                             "the same command goes on where it stopped") from error
 
 

@@ -1,4 +1,5 @@
-"""`make demo`: streets are rendered, a model is learned from them without labels, the node answers an unseen recording."""
+"""`make demo`: streets are rendered, a model is learned from them without labels, the node answers an unseen
+recording."""
 from __future__ import annotations
 
 import argparse
@@ -57,7 +58,8 @@ def _demo(out: Path, overrides: list[str]) -> None:
     trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT)
     report = pipeline.write_report(run_folder)
     _print_scores(run_folder)
-    print(f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ {trial.pq_percent:.1f}, "
+    print(f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ "
+          f"{trial.pq_percent:.1f}, "
           f"{trial.latency_ms_median:.0f} ms an image")
     print(f"{report}   {(time.monotonic() - start) / 60:.1f} minutes")
 

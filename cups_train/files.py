@@ -32,13 +32,15 @@ def beside(path: Path) -> Path:
 
 
 def check_out(out: Path, own: set[str], option: str = "--out") -> None:
-    """Raises CupsError where `out` is no folder that can be made, or holds anything but the files and folders `own` (and hidden ones)."""
+    """Raises CupsError where `out` is no folder that can be made, or holds anything but the files and folders `own`
+    (and hidden ones)."""
     there = next(place for place in (out, *out.parents) if place.exists())
     if not there.is_dir():
         raise CupsError(f"expected {option} {out} to be a new folder, found the file {there}; name another folder")
     foreign = sorted(p.name for p in out.iterdir() if p.name not in own and p.name[0] != ".") if out.is_dir() else []
     if foreign:
-        raise CupsError(f"expected {option} {out} to be a new folder or an earlier result, found {foreign[0]} there; name another folder")
+        raise CupsError(f"expected {option} {out} to be a new folder or an earlier result, found {foreign[0]} there; name "
+                        "another folder")
 
 
 def check_file(file: Path | None, option: str) -> None:

@@ -1,4 +1,5 @@
-"""An exported model in the real node: a recording is played through ROS 2, what the node publishes is recorded, checked and scored."""
+"""An exported model in the real node: a recording is played through ROS 2, what the node publishes is recorded, checked
+and scored."""
 from __future__ import annotations
 
 import logging
@@ -43,14 +44,16 @@ class NodeTrial:
 
 
 def play_through_node(model: Path, recording: Recording, truth: Path, out: Path, root: Path) -> NodeTrial:
-    """Launch the node with `model`, play `recording` slowly enough for every image, record /cups/panoptic, score it against `truth`.
+    """Launch the node with `model`, play `recording` slowly enough for every image, record /cups/panoptic, score it
+    against `truth`.
 
-    Writes out/answers (a result folder with overlays), out/answers.json and the logs of the three programs. Raises CupsError
-    where ROS 2 is missing or the node does not come up.
+    Writes out/answers (a result folder with overlays), out/answers.json and the logs of the three programs. Raises
+    CupsError where ROS 2 is missing or the node does not come up.
     """
     ros2 = shutil.which("ros2", path=_environment(root)["PATH"])
     if ros2 is None:
-        raise CupsError("expected the command `ros2` for the node, found none; `make install` brings it, or source a ROS 2 installation")
+        raise CupsError("expected the command `ros2` for the node, found none; `make install` brings it, or source a ROS 2 "
+                        "installation")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     seconds = _seconds_an_image(model, recording)
@@ -95,7 +98,8 @@ def _score(answers: list[NodeAnswer], recording: Recording, truth: Path, out: Pa
     by_stamp = {answer.stamp_ns: answer for answer in answers}
     answered = [stamp for stamp in recording.stamps if stamp.stamp_ns in by_stamp]
     if not answered:
-        raise CupsError(f"expected answers on /cups/panoptic, found none with a stamp of {recording.name}; {out / 'node.log'} says what the node did")
+        raise CupsError(f"expected answers on /cups/panoptic, found none with a stamp of {recording.name}; {out / 'node.log'} "
+                        "says what the node did")
     classes = read_label_info(out / "bag", root / "msg")
     writer = ResultWriter(out / ANSWERS, classes, {"kind": "prediction", "model": "/cups/panoptic", "recording": recording.name})
     for number, stamp in enumerate(recording.stamps):
@@ -147,7 +151,8 @@ def _output(command: list[str], root: Path) -> str:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    """The caller's environment with the ROS 2 of this Python's environment where no other is sourced, and a domain of its own."""
+    """The caller's environment with the ROS 2 of this Python's environment where no other is sourced, and a domain of
+    its own."""
     environment = dict(os.environ)
     if "ROS_DISTRO" not in environment:
         environment["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{environment.get('PATH', '')}"

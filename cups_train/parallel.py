@@ -43,13 +43,15 @@ def work_on(cluster: Cluster) -> Iterator[None]:
 
 
 def worker_count(configured: int) -> int:
-    """`configured` workers; where it is 0, one for each core of this machine, or of the cluster that work is given to."""
+    """`configured` workers; where it is 0, one for each core of this machine, or of the cluster that work is given
+    to."""
     cluster = _cluster.get()
     return configured or (cluster.workers if cluster else os.cpu_count() or 1)
 
 
 def map_frames(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """`function` over `items` in order; in this process where workers <= 1, else in `workers` processes, here or on the cluster in force.
+    """`function` over `items` in order; in this process where workers <= 1, else in `workers` processes, here or on the
+    cluster in force.
 
     `function` and the items must pickle (a module's function, or functools.partial of one).
     """
@@ -63,7 +65,8 @@ def map_frames(function: Callable[[Item], Result], items: Iterable[Item], worker
             try:
                 yield from _in_order(partial(_submit, pool, function), items, AHEAD * workers)
             except KeyboardInterrupt:
-                for process in active_children():  # every file is whole or absent: nobody need wait for the frames in work
+                # every file is whole or absent: nobody need wait for the frames in work
+                for process in active_children():
                     process.terminate()
                 raise
 

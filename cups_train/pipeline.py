@@ -47,8 +47,8 @@ class Validation:
     truths: tuple[Path, ...]
 
     def check(self, trained_on: list[Recording]) -> None:
-        """Raises CupsError where a recording is trained on too, a truth cannot be read or has images that its recording lacks:
-        before the work of hours, not after."""
+        """Raises CupsError where a recording is trained on too, a truth cannot be read or has images that its recording
+        lacks: before the work of hours, not after."""
         from cups_train.folders.result_index import read_index
 
         both = {r.path.resolve() for r in trained_on} & {r.path.resolve() for r in self.recordings}
@@ -106,7 +106,8 @@ def find_motion_alone(recording: Recording, out: Path, config: Config, given: Pa
 
 
 def _with_flow(recordings: list[Recording], folder: Path, config: MotionConfig, work: Work) -> MotionConfig:
-    """The settings with weights; with `flow: self` and none named they are trained on these recordings first and kept in `folder`."""
+    """The settings with weights; with `flow: self` and none named they are trained on these recordings first and kept
+    in `folder`."""
     from cups_train.flow.learned.weights import with_weights
 
     if config.flow == "self" and config.flow_weights is None:
@@ -220,7 +221,8 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
 
 
 def consistency(run: Run) -> dict[str, Any]:
-    """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for these labels."""
+    """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for
+    these labels."""
     from cups_train.evaluation.consistency import measure
 
     run_folder, work = run.folder, run.work
@@ -250,7 +252,8 @@ def write_report(run_folder: RunFolder) -> Path:
 
 @contextmanager
 def _training(stage: str, run: Run, inputs: dict[str, Any]) -> Iterator[Path | None]:
-    """`RunFolder.making` for all processes that torchrun started: the first alone keeps the journal, the others are told what it decided."""
+    """`RunFolder.making` for all processes that torchrun started: the first alone keeps the journal, the others are
+    told what it decided."""
     from cups_train.training.distributed import join_processes
 
     with join_processes(run.work.device) as process:
@@ -264,7 +267,8 @@ def _training(stage: str, run: Run, inputs: dict[str, Any]) -> Iterator[Path | N
 
 
 def _inputs(stage: str, run: Run, section: Section, **more: Any) -> dict[str, Any]:
-    """What a stage is made from: the stages that the table names, and what else is known of its recordings and settings."""
+    """What a stage is made from: the stages that the table names, and what else is known of its recordings and
+    settings."""
     return {**{read: run.folder.fingerprint(read) for read in BY_NAME[stage].reads}, **more, **_told(run, section)}
 
 

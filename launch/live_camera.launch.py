@@ -1,9 +1,11 @@
 """A camera on this machine with its driver, the panoptic node behind it and, if wished, rviz2.
 
     ros2 launch cups_ros live_camera.launch.py model:=runs/street/model
-    ros2 launch cups_ros live_camera.launch.py model:=runs/street/model driver:=usb_cam executable:=usb_cam_node_exe rviz:=true
+    ros2 launch cups_ros live_camera.launch.py model:=runs/street/model driver:=usb_cam executable:=usb_cam_node_exe
+    rviz:=true
 
-The driver's own parameters go into `driver_params`; it must be installed: ros-$ROS_DISTRO-v4l2-camera, unless another is named.
+The driver's own parameters go into `driver_params`; it must be installed: ros-$ROS_DISTRO-v4l2-camera, unless another
+is named.
 """
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription

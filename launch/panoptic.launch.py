@@ -1,4 +1,5 @@
-"""Start a panoptic node for one camera, or one for each of several; each configures and activates itself and is started anew when it dies.
+"""Start a panoptic node for one camera, or one for each of several; each configures and activates itself and is started
+anew when it dies.
 
     ros2 launch cups_ros panoptic.launch.py model:=runs/street/model image:=/stereo/left/image_rect
     ros2 launch cups_ros panoptic.launch.py model:=runs/street/model cameras:=front,rear image:=/{camera}/image_rect
@@ -13,7 +14,8 @@ from launch_ros.substitutions import FindPackageShare
 
 PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 BOTH = ["true", "false"]
-OWN = {"model": str, "input_transport": str, "depth_source": str, "engines": str, "use_sim_time": bool}  # parameters named at launch
+# parameters named at launch
+OWN = {"model": str, "input_transport": str, "depth_source": str, "engines": str, "use_sim_time": bool}
 RESPAWN_DELAY_S = 1.0
 
 

@@ -26,7 +26,8 @@ def fix(prefix: Path) -> int:
         for pattern, folder in RULES:
             fixed = pattern.sub(lambda _, folder=folder: folder, fixed)
         if fixed != text:
-            # A new file in its place: the old one may be a hard link into the package cache, shared with other environments.
+            # A new file in its place: the old one may be a hard link into the package cache, shared with other
+            # environments.
             part = path.with_suffix(".part")
             part.write_text(fixed)
             os.replace(part, path)

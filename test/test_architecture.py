@@ -16,7 +16,8 @@ STAGES = ("motion", "semantics", "pseudo_label", "bootstrap", "self_train")
 WITHOUT_ROS = ("engines", "model", "fusion", "decoding", "tracking", "types")
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "builtin_interfaces", "rcl_interfaces"}
 MOST_ARGUMENTS, LONGEST_CHAIN, WITH_SHAPES = 6, 14, 0.95
-SIZE = re.compile(r"\.\.\.|\d+(?: or \d+)?|[a-z]|\d*[A-Z][A-Za-z0-9_]*(?: ?[-+*/] ?\d+)?|[a-z] ?[-+*/] ?\d+")  # of one axis
+# of one axis
+SIZE = re.compile(r"\.\.\.|\d+(?: or \d+)?|[a-z]|\d*[A-Z][A-Za-z0-9_]*(?: ?[-+*/] ?\d+)?|[a-z] ?[-+*/] ?\d+")
 
 
 def module_name(path: Path) -> str:
@@ -31,7 +32,8 @@ def sources() -> dict[str, tuple[ast.Module, bool]]:
 
 
 def imports(module: str, lazy: bool) -> Iterator[str]:
-    """Every module that is imported when `module` is read; `lazy`: or inside of its functions. Not for type checking alone."""
+    """Every module that is imported when `module` is read; `lazy`: or inside of its functions. Not for type checking
+    alone."""
     tree, is_package = sources()[module]
     waiting: list[ast.AST] = [tree]
     while waiting:

@@ -1,12 +1,14 @@
-"""Real photographs of another camera: classes that were learned on stereo recordings without labels, scored on single labelled images (CamVid).
+"""Real photographs of another camera: classes that were learned on stereo recordings without labels, scored on single
+labelled images (CamVid).
 
-    python benchmarks/labels/camvid.py RECORDING... --labels CAMVID [--motion FOLDER] [--out DIR] [-o semantics.steps=200]
+    python benchmarks/labels/camvid.py RECORDING... --labels CAMVID [--motion FOLDER] [--out DIR]
+        [-o semantics.steps=200]
 
-CAMVID holds NAME.jpg and NAME_label.png: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign, 7 fence, 8 car, 9 pedestrian,
-10 bicyclist, 11 unlabelled. FOLDER holds what stage 1a found in the recordings (NAME/instances/KEY.png). The encoder and the k-means
-baseline (colour and position) are learned on the recordings and kept in DIR; each names the pixels of every photograph from that image
-alone. The assignment of pseudo classes is fitted on every other image and scored on the rest, then the other way round; the mean of both
-is printed and written to DIR/camvid.json.
+CAMVID holds NAME.jpg and NAME_label.png: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign, 7 fence, 8 car,
+9 pedestrian, 10 bicyclist, 11 unlabelled. FOLDER holds what stage 1a found in the recordings (NAME/instances/KEY.png).
+The encoder and the k-means baseline (colour and position) are learned on the recordings and kept in DIR; each names the
+pixels of every photograph from that image alone. The assignment of pseudo classes is fitted on every other image and
+scored on the rest, then the other way round; the mean of both is printed and written to DIR/camvid.json.
 """
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ def main() -> None:
 
 
 def score(classify: Classify, photographs: list[tuple[np.ndarray, np.ndarray]], pictures: Path) -> dict[str, Any]:
-    """Accuracy and mIoU by every matching, fitted on one half and scored on the other, mean of both ways; seconds an image."""
+    """Accuracy and mIoU by every matching, fitted on one half and scored on the other, mean of both ways; seconds an
+    image."""
     start = time.perf_counter()
     maps = [classify(image) for image, _ in progress(photographs, "classes")]
     seconds = (time.perf_counter() - start) / len(photographs)

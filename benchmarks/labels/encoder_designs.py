@@ -1,11 +1,13 @@
-"""What should teach an encoder that has only recordings? One network, one budget of steps, different teachers, on streets with exact truth.
+"""What should teach an encoder that has only recordings? One network, one budget of steps, different teachers, on
+streets with exact truth.
 
-    python benchmarks/labels/encoder_designs.py --data DATA [--motion MOTION] [--steps 300] [--classes 54] [--every 3] [--out runs/designs]
+    python benchmarks/labels/encoder_designs.py --data DATA [--motion MOTION] [--steps 300] [--classes 54] [--every 3]
+        [--out runs/designs]
 
-DATA holds train/SCENE, truth_train/SCENE, val/SCENE/recording and val/SCENE/truth; MOTION is stage 1a's folder of train/* (runs/street/motion),
-without it the row with moving objects is left out. Every encoder is trained on every n-th frame of train/*; its features alone, and together
-with the hand-made channels, are clustered by k-means. The assignment is fitted on truth_train, accuracy and mIoU are of the cells of val. A
-stopped call goes on.
+DATA holds train/SCENE, truth_train/SCENE, val/SCENE/recording and val/SCENE/truth; MOTION is stage 1a's folder of
+train/* (runs/street/motion), without it the row with moving objects is left out. Every encoder is trained on every n-th
+frame of train/*; its features alone, and together with the hand-made channels, are clustered by k-means. The assignment
+is fitted on truth_train, accuracy and mIoU are of the cells of val. A stopped call goes on.
 """
 from __future__ import annotations
 
@@ -106,7 +108,8 @@ def only(*names: str) -> Loss:
 
 
 def predict_hidden(scaler: Scaler, seed: int, encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
-    """Colour and texture of hidden blocks from what is around them (masked autoencoding, at the resolution of the cells)."""
+    """Colour and texture of hidden blocks from what is around them (masked autoencoding, at the resolution of the
+    cells)."""
     rng = np.random.default_rng([seed, int(1e6 * float(batch.images.mean()))])
     count, _, height, width = batch.images.shape
     blocks = (rng.random((count, -(-height // (CELL * BLOCK)), -(-width // (CELL * BLOCK)))) < HIDDEN).astype(np.uint8)

@@ -1,10 +1,13 @@
-"""Stage 1 killed again and again: the labels and their statistics must be byte for byte those of a run that nobody stopped.
+"""Stage 1 killed again and again: the labels and their statistics must be byte for byte those of a run that nobody
+stopped.
 
-    python benchmarks/labels/kill_resume.py [--times 20] [--frames 3] [--workers 1] [--labels-only] [--out DIR] [--seed 0] [-o key.path=value]
+    python benchmarks/labels/kill_resume.py [--times 20] [--frames 3] [--workers 1] [--labels-only] [--out DIR]
+        [--seed 0] [-o key.path=value]
 
-Renders two small streets, labels them once undisturbed, then starts the same command over and over in a second run folder and kills it with
-all its processes (SIGKILL) at a random moment, TIMES times in all; a run that gets to its end before is compared and begun anew. Each start
-is a fork of this program, which has everything imported and has computed nothing. Ends with 1 where a file differs.
+Renders two small streets, labels them once undisturbed, then starts the same command over and over in a second run
+folder and kills it with all its processes (SIGKILL) at a random moment, TIMES times in all; a run that gets to its end
+before is compared and begun anew. Each start is a fork of this program, which has everything imported and has computed
+nothing. Ends with 1 where a file differs.
 """
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ from cups_train.config import RenderConfig
 from cups_train.files import sha256
 from cups_train.folders import layout
 
-STAGES = (motion, semantics, pseudo_label, pipeline)  # what the command imports when it is called: here once for all starts
+# what the command imports when it is called: here once for all starts
+STAGES = (motion, semantics, pseudo_label, pipeline)
 SETTINGS = ("semantics.clusters=8", "semantics.steps=4", "semantics.cluster_steps=12", "semantics.batch=1", "semantics.height=128",
             "semantics.channels=16", "labels.min_instances=1", "labels.max_class_share=1")
 TIMED = {layout.DONE, layout.INPUTS}  # they hold times, and the identities of stages whose done.json does

@@ -2,10 +2,11 @@
 
     python benchmarks/labels/label_inputs.py --data DATA --run RUN [--out runs/label_inputs] [-o key.path=value]
 
-DATA is that of benchmarks/labels/street.py, RUN a run on DATA/train whose motion and semantics are finished. Its frames are labelled anew with the
-code as it is, those of val with it. Replaced in turn: the decision which classes are things (a class is of what most of its pixels are), the
-masks (all true things, moving or not, named by the votes of their pixels), the classes (masks are those from motion). Prints a line each, and
-how many of the classes stand on the right side; writes OUT/label_inputs.json.
+DATA is that of benchmarks/labels/street.py, RUN a run on DATA/train whose motion and semantics are finished. Its frames
+are labelled anew with the code as it is, those of val with it. Replaced in turn: the decision which classes are things
+(a class is of what most of its pixels are), the masks (all true things, moving or not, named by the votes of their
+pixels), the classes (masks are those from motion). Prints a line each, and how many of the classes stand on the right
+side; writes OUT/label_inputs.json.
 """
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ def sides(table: np.ndarray, rules: Rules, truth: Classes) -> str:
              and truth.items[most[k] - 1].name in STUFF and 2 * table[k].max() > table[k].sum()]
     found = sum(rules.classes.is_thing(k) for k in of_things)
     things, there = table[:, list(truth.things)].sum(axis=1), [k for k in used if rules.classes.is_thing(k)]
-    return (f"classes that are mostly things on the thing side: {found} of {len(of_things)}; mostly {', '.join(STUFF)} there: "
+    return (f"classes that are mostly things on the thing side: {found} of {len(of_things)}; mostly "
+            f"{', '.join(STUFF)} there: "
             f"{', '.join(wrong) or 'none'}; pixels of things there {things[there].sum() / things.sum():.1%}, "
             f"things among the pixels there {things[there].sum() / table[there].sum():.1%}")
 

@@ -1,11 +1,13 @@
-"""Classes without labels on streets with exact truth, step by step: k-means, clusters of features, STEGO, DepthG, windows, refinement.
+"""Classes without labels on streets with exact truth, step by step: k-means, clusters of features, STEGO, DepthG,
+windows, refinement.
 
-    python benchmarks/labels/semantics.py --data DATA [--classes 27 54 108] [--out runs/semantics] [--encoder FOLDER] [-o key.path=value]
+    python benchmarks/labels/semantics.py --data DATA [--classes 27 54 108] [--out runs/semantics] [--encoder FOLDER]
+        [-o key.path=value]
 
-DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Features are learned on train/* once (or are
-those of --encoder FOLDER, or of -o semantics.features=dino -o semantics.weights=FILE); each head is trained once, at the first number of
-classes, and its probe is fitted for the others. The assignment of classes is fitted on truth_train, scores are of val. A stopped call goes
-on. Prints one line a step and writes OUT/table.json.
+DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Features are learned on
+train/* once (or are those of --encoder FOLDER, or of -o semantics.features=dino -o semantics.weights=FILE); each head
+is trained once, at the first number of classes, and its probe is fitted for the others. The assignment of classes is
+fitted on truth_train, scores are of val. A stopped call goes on. Prints one line a step and writes OUT/table.json.
 """
 from __future__ import annotations
 
@@ -205,7 +207,8 @@ def applied(model: SemanticModel) -> Classify:
 
 
 def scores(steps: dict[str, Classify], fit: list[Scene], val: list[Scene], count: int, names: dict[int, str]) -> dict[str, dict[str, list[float]]]:
-    """Of each step: [accuracy, mIoU, mIoU of the seven categories] by both matchings, and seconds a frame, disparity left out."""
+    """Of each step: [accuracy, mIoU, mIoU of the seven categories] by both matchings, and seconds a frame, disparity
+    left out."""
     groups = np.array([0, *(1 + next(i for i, (_, members) in enumerate(CATEGORIES7) if names[c] in members) for c in sorted(names))])
     fitted, scored = (tables(steps, part, count, max(names)) for part in (fit, val))
     rows = {}

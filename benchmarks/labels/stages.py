@@ -2,7 +2,8 @@
 
     python benchmarks/labels/stages.py [--frames 24] [--steps 20] [--keep FOLDER] [-o key.path=value]
 
-Memory is the proportional set size of the command with all its workers, looked at five times a second. Prints one line a command.
+Memory is the proportional set size of the command with all its workers, looked at five times a second. Prints one line
+a command.
 """
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""How far the labels-free way goes on rendered streets with exact truth: k-means, every stage, and the same network trained with the truth.
+"""How far the labels-free way goes on rendered streets with exact truth: k-means, every stage, and the same network
+trained with the truth.
 
     python benchmarks/labels/street.py --data DATA [--out runs/street] [-o key.path=value]
 
-DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Training reads train/* alone; the assignment
-of pseudo classes is fitted on truth_train; scores are of val. Everything resumes; on two cores it takes hours. Prints one line a stage and
-writes OUT/study.json.
+DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and val/SCENE/truth. Training reads train/*
+alone; the assignment of pseudo classes is fitted on truth_train; scores are of val. Everything resumes; on two cores it
+takes hours. Prints one line a stage and writes OUT/study.json.
 """
 from __future__ import annotations
 

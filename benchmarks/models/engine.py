@@ -1,15 +1,18 @@
-"""Prints latency and rate of the full, light and tiny network by input size, precision and back end, with random weights.
+"""Prints latency and rate of the full, light and tiny network by input size, precision and back end, with random
+weights.
 
 No arguments are needed.
 
-    python benchmarks/models/engine.py [--variants full,light,tiny] [--sizes 512x1024,256x512] [--precisions fp32] [--engines ...] [--merge]
+    python benchmarks/models/engine.py [--variants full,light,tiny] [--sizes 512x1024,256x512] [--precisions fp32]
+        [--engines ...] [--merge]
                                        [--keep DIR]
 
-One line a variant, size, precision and engine: `engine_*` is the engine alone (canvas in, raw outputs out), `all_*` is what the node does with an
-image of 640 x 1280 (letterbox, engine, panoptic merge). Random weights draw every instance that fits, so that the merge is at its slowest.
-`cpu_ms` is the processor time of all threads: on a machine with other work the figure to trust. Engines that cannot run here are named once with
-the reason. Where there is a GPU, torch with a CUDA graph is measured beside them, and fp16 in place of int8.
-It ends after `--minutes`, most of which the exports take, and names what it had no time for; `--keep DIR` keeps the models for the next time.
+One line a variant, size, precision and engine: `engine_*` is the engine alone (canvas in, raw outputs out), `all_*` is
+what the node does with an image of 640 x 1280 (letterbox, engine, panoptic merge). Random weights draw every instance
+that fits, so that the merge is at its slowest. `cpu_ms` is the processor time of all threads: on a machine with other
+work the figure to trust. Engines that cannot run here are named once with the reason. Where there is a GPU, torch with
+a CUDA graph is measured beside them, and fp16 in place of int8. It ends after `--minutes`, most of which the exports
+take, and names what it had no time for; `--keep DIR` keeps the models for the next time.
 """
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ def spec_of(variant: str, size: tuple[int, int]) -> NetworkSpec:
 
 
 def export(network: PanopticNetwork, folder: Path, config: ExportConfig) -> Path:
-    """A model folder of a network with random weights; one that is there is kept. Random weights have ties, so that parity is not asked for."""
+    """A model folder of a network with random weights; one that is there is kept. Random weights have ties, so that
+    parity is not asked for."""
     if (folder / "model.json").is_file():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +88,8 @@ def timed(run: Callable[[], object], seconds: float) -> str:
         run()
         times.append(1e3 * (time.perf_counter() - start))
     busy = 1e3 * (time.process_time() - busy) / len(times)
-    return f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f} cpu_ms={busy:.1f}"
+    return (f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f} "
+            f"cpu_ms={busy:.1f}")
 
 
 def measure(name: str, folder: Path, engine: str, args: argparse.Namespace) -> str | None:
@@ -137,7 +142,8 @@ def main() -> int:
     args = _arguments()
     logging.disable(logging.WARNING)
     end, late = time.monotonic() + 60 * args.minutes, []
-    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, "
+    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load "
+          f"{os.getloadavg()[0]:.1f} at the start, "
           f"GPU {torch.cuda.get_device_name() if GPU else 'none'}; "
           f"image {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {len(CLASSES)} classes, random weights", flush=True)
     with tempfile.TemporaryDirectory() as temporary:

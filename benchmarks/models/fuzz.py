@@ -1,10 +1,12 @@
-"""Prints by kind of damage how many damaged model folders are refused with one sentence or still answer; nothing else may happen.
+"""Prints by kind of damage how many damaged model folders are refused with one sentence or still answer; nothing else
+may happen.
 
     python benchmarks/models/fuzz.py [--count 1000] [--seed 0]
 
-A small model is damaged in many ways: cut and bit-flipped files, values of the card replaced or taken away, missing files and folders in their
-place, wrong sums, graphs with other outputs, shapes, types and classes. A damage that cannot be told
-from a sound model (a letter of a name) may pass; then the model must answer an image. Prints one line a kind of damage; exits with 1 on a fault.
+A small model is damaged in many ways: cut and bit-flipped files, values of the card replaced or taken away, missing
+files and folders in their place, wrong sums, graphs with other outputs, shapes, types and classes. A damage that cannot
+be told from a sound model (a letter of a name) may pass; then the model must answer an image. Prints one line a kind of
+damage; exits with 1 on a fault.
 """
 from __future__ import annotations
 
@@ -212,7 +214,8 @@ def main() -> int:
         print(f"{name:26s} refused {counts['refused']:4d}  answers {counts['answers']:4d}  faults {counts['fault']:4d}")
     for fault in faults[:20]:
         print(fault)
-    print(f"folders={args.count} refused={sum(c['refused'] for c in ends.values())} answers={sum(c['answers'] for c in ends.values())} "
+    print(f"folders={args.count} refused={sum(c['refused'] for c in ends.values())} "
+          f"answers={sum(c['answers'] for c in ends.values())} "
           f"faults={len(faults)}")
     return 1 if faults else 0
 

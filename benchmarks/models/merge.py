@@ -2,8 +2,9 @@
 
     python benchmarks/models/merge.py MODEL RECORDING [RECORDING...] [--truth TRUTH[,TRUTH...]]
 
-Every image is answered once by the model; both merges start from the same raw outputs. The map of ids is compared at the size of the network's
-input, panoptic quality (where truth is given, one folder a recording) at the size of the images, as the node publishes them.
+Every image is answered once by the model; both merges start from the same raw outputs. The map of ids is compared at
+the size of the network's input, panoptic quality (where truth is given, one folder a recording) at the size of the
+images, as the node publishes them.
 """
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def main() -> int:
                 writer.close()
                 folders[way].append(writer.folder)
         found = {way: 100 * evaluate(results, args.truth, EvaluationOptions()).all.pq for way, results in folders.items()} if args.truth else {}
-    print(f"images={len(differences)} instances={instances} equal_mean={1 - np.mean(differences):.5f} equal_worst={1 - max(differences):.5f} "
+    print(f"images={len(differences)} instances={instances} equal_mean={1 - np.mean(differences):.5f} "
+          f"equal_worst={1 - max(differences):.5f} "
           + " ".join(f"pq_{way}={pq:.2f}" for way, pq in found.items()))
     return 0
 

@@ -2,9 +2,10 @@
 
     python benchmarks/motion/flow.py --data DATA --kitti KITTI [--every 3] [--set NAME:key=value,key=value ...]
 
-DATA holds val/SCENE/recording and val/SCENE/truth (a rendered street), KITTI the folders of stereo/flow scenes with left_t0.png ... flow_noc.png.
-Either may be left out. Each `--set` adds a row, e.g. `self:flow=self,flow_weights=M/flow.safetensors`. Errors are of the matcher's dense answer
-(EPE in px; Fl and D1: share beyond 3 px and 5 %), for all pixels with truth and for those seen in both images; `kept` is the share of the seen
+DATA holds val/SCENE/recording and val/SCENE/truth (a rendered street), KITTI the folders of stereo/flow scenes with
+left_t0.png ... flow_noc.png. Either may be left out. Each `--set` adds a row, e.g.
+`self:flow=self,flow_weights=M/flow.safetensors`. Errors are of the matcher's dense answer (EPE in px; Fl and D1: share
+beyond 3 px and 5 %), for all pixels with truth and for those seen in both images; `kept` is the share of the seen
 pixels that passed the matcher's own checks, with the errors there.
 """
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Stage 1a measured: time and memory of the clustering, time of the whole stage, error of the ego-motion.
 
-    python benchmarks/motion/stage.py                              # renders its own stereo streets; last line clustering_s_per_pair=X peak_rss_mb=Y
-    python benchmarks/motion/stage.py --ego MOTION poses.txt        # a motion folder against poses (12 numbers a line: 3x4, left camera to world)
+    python benchmarks/motion/stage.py                              # renders its own stereo streets; last line
+        clustering_s_per_pair=X peak_rss_mb=Y
+    python benchmarks/motion/stage.py --ego MOTION poses.txt        # a motion folder against poses (12 numbers a line:
+        3x4, left camera to world)
 
-Clustering is everything after scene flow: ego-motion, evidence, residual proposals, 8 random runs of the rigid clustering, votes, growth, outlines.
-As in the stage itself, each core has a process of its own that takes pair after pair; the time is that of all pairs together, the memory the sum of
-the processes' peaks.
+Clustering is everything after scene flow: ego-motion, evidence, residual proposals, 8 random runs of the rigid
+clustering, votes, growth, outlines. As in the stage itself, each core has a process of its own that takes pair after
+pair; the time is that of all pairs together, the memory the sum of the processes' peaks.
 """
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def main() -> None:
             results = list(pool.map(clustered, [root / "large"] * len(keys), keys))
             seconds = time.perf_counter() - start
         peaks = {process: max(r.peak_mb for r in results if r.process == process) for process in {r.process for r in results}}
-        print(f"clustering at 640x1280, {RUNS} runs: {np.mean([r.seconds for r in results]):.2f} s of processor time a pair, "
+        print(f"clustering at 640x1280, {RUNS} runs: {np.mean([r.seconds for r in results]):.2f} s "
+              "of processor time a pair, "
               f"{sum(r.objects for r in results)} objects in {len(keys)} pairs", flush=True)
         print(f"clustering_s_per_pair={seconds / len(keys):.2f} peak_rss_mb={sum(peaks.values()):.0f}")
 
@@ -136,7 +139,8 @@ def clustered(root: Path, key: str) -> Clustered:
 
 
 def ego_errors(motion: Path, poses: Path) -> str:
-    """Median and worst error of the steps between frames: of the translation in per cent of the true step, of the rotation in degrees."""
+    """Median and worst error of the steps between frames: of the translation in per cent of the true step, of the
+    rotation in degrees."""
     inverse, rotation_angle = (getattr(importlib.import_module("cups_train.geometry.se3"), name) for name in ("inverse", "rotation_angle"))
     true = np.tile(np.eye(4), (len(rows := np.loadtxt(poses)), 1, 1))
     true[:, :3] = rows.reshape(-1, 3, 4)

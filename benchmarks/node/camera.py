@@ -1,4 +1,5 @@
-"""Prints nothing: what the node's benchmarks share, a ROS domain of their own, the node as a child, a camera that also reads the answers."""
+"""Prints nothing: what the node's benchmarks share, a ROS domain of their own, the node as a child, a camera that also
+reads the answers."""
 from __future__ import annotations
 
 import array
@@ -29,7 +30,8 @@ _TAKEN: list[Any] = []  # locks, held until the process ends
 
 
 def own_graph(profile: bool = True) -> None:
-    """A ROS domain that no other benchmark of this machine is in, and room for images in shared memory; before rclpy is started."""
+    """A ROS domain that no other benchmark of this machine is in, and room for images in shared memory; before rclpy is
+    started."""
     os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)

@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/node/fuzz.py                      # 100,000 by the callback, 1,000 over the transport
     .venv/bin/python benchmarks/node/fuzz.py --direct 5000 --dds 200
 
-Wrong step, size and encoding, 0x0, 16k x 16k, stamps that go back, sizes that change, truncated and damaged JPEG and PNG, calibrations and depth
-images of nonsense, and sound images in between: those have to be answered. The model is small and real.
+Wrong step, size and encoding, 0x0, 16k x 16k, stamps that go back, sizes that change, truncated and damaged JPEG and
+PNG, calibrations and depth images of nonsense, and sound images in between: those have to be answered. The model is
+small and real.
 """
 from __future__ import annotations
 

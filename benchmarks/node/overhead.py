@@ -5,10 +5,11 @@ No arguments are needed; 2 minutes.
     .venv/bin/python benchmarks/node/overhead.py
     .venv/bin/python benchmarks/node/overhead.py --model runs/demo/model --rate 10 --transport compressed
 
-It runs in a ROS domain of its own with the Fast DDS profile for images. Overhead is from the entry of the node's image callback to the return of
-its publish, without the engine. Latency is from the camera's publish to the arrival of the answer in the camera's process: transport there, the
-node with its engine, transport back. The last line is of the 30 Hz run, the line before it of the overload: 60 Hz in, an engine of 50 ms.
-The network's input has the size of the images in these; a shorter run with 512x1024 tells what bringing images to another size and maps back adds.
+It runs in a ROS domain of its own with the Fast DDS profile for images. Overhead is from the entry of the node's image
+callback to the return of its publish, without the engine. Latency is from the camera's publish to the arrival of the
+answer in the camera's process: transport there, the node with its engine, transport back. The last line is of the 30 Hz
+run, the line before it of the overload: 60 Hz in, an engine of 50 ms. The network's input has the size of the images in
+these; a shorter run with 512x1024 tells what bringing images to another size and maps back adds.
 """
 from __future__ import annotations
 
@@ -52,10 +53,13 @@ def _steady(args: argparse.Namespace, size: str, seconds: float) -> str:
     overhead = percentiles(latency - engine for _, latency, engine in rows.values())
     engine = percentiles(engine for *_, engine in rows.values())
     latency = percentiles(camera.latency_s.values())
-    print(f"{args.rate:g} Hz for {seconds:g} s, p50 / p99 [ms]: transport there {there[0]:.1f} / {there[1]:.1f}, node without engine "
-          f"{overhead[0]:.1f} / {overhead[1]:.1f}, engine {engine[0]:.1f} / {engine[1]:.1f}, transport back {back[0]:.1f} / {back[1]:.1f}, "
+    print(f"{args.rate:g} Hz for {seconds:g} s, p50 / p99 [ms]: transport there {there[0]:.1f} / {there[1]:.1f}, node "
+          "without engine "
+          f"{overhead[0]:.1f} / {overhead[1]:.1f}, engine {engine[0]:.1f} / {engine[1]:.1f}, transport back "
+          f"{back[0]:.1f} / {back[1]:.1f}, "
           f"all {latency[0]:.1f} / {latency[1]:.1f}")
-    print(f"{_account(sent, diary)}; processor time of the node {1e3 * diary['processor_s'] / max(1, len(rows)):.1f} ms an answer")
+    print(f"{_account(sent, diary)}; processor time of the node {1e3 * diary['processor_s'] / max(1, len(rows)):.1f} "
+          "ms an answer")
     return (f"overhead_p99_ms={overhead[1]:.1f} latency_p99_ms={latency[1]:.1f} hz={len(camera.latency_s) / seconds:.2f} "
             f"drops={sent - len(camera.latency_s)}")
 

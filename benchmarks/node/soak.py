@@ -1,14 +1,15 @@
-"""Prints memory, threads, descriptors and latency of the node, minute by minute, while its engine fails a hundred times in half an hour.
+"""Prints memory, threads, descriptors and latency of the node, minute by minute, while its engine fails a hundred times
+in half an hour.
 
 Nothing may grow, nothing may slow down.
 
     .venv/bin/python benchmarks/node/soak.py                    # 30 minutes, the tiny network with random weights
     .venv/bin/python benchmarks/node/soak.py --minutes 3 --model runs/demo/model
 
-Every line of the table is a minute. The last line says what was asked for, in the last part against the first (5 minutes each, or a third of a
-shorter run): growth of mean memory (it swings by some 40 MB, for every failure opens an engine anew; the first part starts after a tenth of the
-time), of the median number of threads and of file descriptors (some are open for a moment while an engine is opened), the latency's 99th
-percentile; and failures.
+Every line of the table is a minute. The last line says what was asked for, in the last part against the first (5
+minutes each, or a third of a shorter run): growth of mean memory (it swings by some 40 MB, for every failure opens an
+engine anew; the first part starts after a tenth of the time), of the median number of threads and of file descriptors
+(some are open for a moment while an engine is opened), the latency's 99th percentile; and failures.
 """
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def main() -> int:
         watch = Path(folder) / "watch"
         images = round(args.rate * 60 * args.minutes)
         every = max(2, round(LEAST_ANSWERED * images / args.failures)) if args.failures else 0
-        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {images} images of {SIZE[0]}x{SIZE[1]} at {args.rate:g} Hz, "
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {images} images of "
+              f"{SIZE[0]}x{SIZE[1]} at {args.rate:g} Hz, "
               f"the engine fails at every {every}th", flush=True)
         camera = Camera(picture(*SIZE))
         chosen = ["--model", str(model.resolve()), "--fail-every", str(every), "--watch", str(watch)]
@@ -59,7 +61,8 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
         part = rows[(rows[:, 1] >= begun + 60 * minute) & (rows[:, 1] < begun + 60 * (minute + 1)), 2]
         seen = watch[(watch[:, 0] >= 60 * minute) & (watch[:, 0] < 60 * (minute + 1))]
         if len(part) and len(seen):
-            print(f"minute {minute + 1}: {len(part)} answers, p50 {1e3 * np.median(part):.0f} ms, p99 {1e3 * np.percentile(part, 99):.0f} ms; "
+            print(f"minute {minute + 1}: {len(part)} answers, p50 {1e3 * np.median(part):.0f} ms, p99 "
+                  f"{1e3 * np.percentile(part, 99):.0f} ms; "
                   f"{seen[-1, 1]:.0f} MB, {seen[-1, 2]:.0f} threads, {seen[-1, 3]:.0f} file descriptors")
     length_s = min(PART_S, 20 * args.minutes)
     first, last = (1e3 * np.percentile(rows[mask, 2], 99) for mask in (rows[:, 1] < begun + length_s, rows[:, 1] > rows[-1, 1] - length_s))
@@ -72,7 +75,8 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
     good = growth[0] < max(20.0, 0.03 * settled[0, 0]) and growth[1] <= 0 and growth[2] <= 0 and exact and counts["engine_failures"] >= args.failures
     passed = good and last <= 1.2 * first
     print(f"memory_growth_mb={growth[0]:.1f} threads_growth={growth[1]:.0f} fds_growth={growth[2]:.0f} "
-          f"p99_first_ms={first:.0f} p99_last_ms={last:.0f} ratio={last / first:.2f} engine_failures={counts['engine_failures']} "
+          f"p99_first_ms={first:.0f} p99_last_ms={last:.0f} ratio={last / first:.2f} "
+          f"engine_failures={counts['engine_failures']} "
           f"exact={'yes' if exact else 'no'} minutes={args.minutes:g} passed={'yes' if passed else 'no'}")
     return int(not passed)
 

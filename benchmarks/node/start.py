@@ -5,9 +5,10 @@ Two minutes.
     .venv/bin/python benchmarks/node/start.py                       with runs/demo/model
     .venv/bin/python benchmarks/node/start.py --model runs/street/model --engines onnxruntime-cpu --kills 10
 
-configure: the call of the transition in a fresh process, and again in the same one; a plan of TensorRT is cached after the first start.
-start: from `ros2 launch` to the first answer to an image. respawn: from kill -9 to the first answer to an image sent since.
-The launch file waits for a second before it starts a dead node anew. A camera sends 10 images a second all the while.
+configure: the call of the transition in a fresh process, and again in the same one; a plan of TensorRT is cached after
+the first start. start: from `ros2 launch` to the first answer to an image. respawn: from kill -9 to the first answer to
+an image sent since. The launch file waits for a second before it starts a dead node anew. A camera sends 10 images a
+second all the while.
 """
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ AGAIN = 3  # further configures
 def main() -> int:
     """Print the lines; the exit code."""
     args = _arguments()
-    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {args.model}, engines {args.engines or 'as they come'}")
+    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {args.model}, engines "
+          f"{args.engines or 'as they come'}")
     own_graph()
     height, width = (int(side) for side in args.size.split("x"))
     camera = Camera(picture(height, width), "/image")
@@ -48,7 +50,8 @@ def main() -> int:
         respawned = [_killed(process, camera) for _ in range(args.kills)]
     print(f"respawn: {', '.join(f'{seconds:.1f}' for seconds in respawned)} s from kill -9 to the first answer")
     camera.close()
-    print(f"configure_s={first:.1f} start_s={started:.1f} respawn_p50_s={statistics.median(respawned):.1f} respawn_max_s={max(respawned):.1f}")
+    print(f"configure_s={first:.1f} start_s={started:.1f} respawn_p50_s={statistics.median(respawned):.1f} "
+          f"respawn_max_s={max(respawned):.1f}")
     return 0
 
 

@@ -1,4 +1,5 @@
-"""Prints nothing, writes a diary of every image: the real node as the benchmarks start it, with an engine of known duration or with failures.
+"""Prints nothing, writes a diary of every image: the real node as the benchmarks start it, with an engine of known
+duration or with failures.
 
 Not started by hand: benchmarks/node/overhead.py and soak.py do.
 """
@@ -32,7 +33,8 @@ CARS, STUFF = 12, 4
 
 
 class StreetModel:
-    """12 cars before 4 bands of stuff, found by an engine that takes a fixed time; everything around the engine is real."""
+    """12 cars before 4 bands of stuff, found by an engine that takes a fixed time; everything around the engine is
+    real."""
 
     name, engine = "street", "fixed time"
     classes = Classes((*(PseudoClass(n, f"stuff {n}", False, (40 * n, 90, 90)) for n in range(1, STUFF + 1)),

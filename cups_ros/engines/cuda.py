@@ -72,7 +72,8 @@ class Cuda:
         status, *given = getattr(self._runtime, name)(*arguments)
         if int(status):
             _, reason = self._runtime.cudaGetErrorString(status)
-            raise EngineError(f"expected {name} of the CUDA runtime to work, found error {int(status)} ({reason.decode(errors='replace')})")
+            raise EngineError(f"expected {name} of the CUDA runtime to work, found error {int(status)} "
+                              f"({reason.decode(errors='replace')})")
         return given[0] if given else None
 
 

@@ -26,7 +26,8 @@ class Graph:
     sha256: str
     precision: str  # "fp32" | "fp16" | "int8"; it is written in the graph, back ends do not change it
     input: str  # name of the image's input
-    plan: dict[str, Any] | None = None  # what MODEL/model.plan was built with (`engine` of the card); None: there is none
+    # what MODEL/model.plan was built with (`engine` of the card); None: there is none
+    plan: dict[str, Any] | None = None
     threads: int = 0  # of a CPU session; 0: the back end's choice
 
 

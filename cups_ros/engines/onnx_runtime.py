@@ -61,7 +61,8 @@ def _open(onnxruntime: Any, provider: str, graph: Graph) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = graph.threads
     options.log_severity_level = ONLY_ERRORS
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # numbers below 1e-38 cost a CPU a hundred times as much
+    # numbers below 1e-38 cost a CPU a hundred times as much
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
         session = onnxruntime.InferenceSession(str(graph.path), options, providers=[(provider, _provider_options(provider))])
     except Exception as error:  # as in `run`

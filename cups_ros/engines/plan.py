@@ -1,4 +1,5 @@
-"""model.onnx -> a TensorRT plan: classic TensorRT and TensorRT-RTX share this interface. No GPU is needed for TensorRT-RTX."""
+"""model.onnx -> a TensorRT plan: classic TensorRT and TensorRT-RTX share this interface. No GPU is needed for
+TensorRT-RTX."""
 from __future__ import annotations
 
 import importlib
@@ -12,7 +13,8 @@ from cups_ros.engines.engine import EngineError, EngineMissing
 logger = logging.getLogger(__name__)
 PACKAGES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}  # engine -> Python package
 INSTALL = {"tensorrt": "it comes with JetPack or from the vendor's package index", "tensorrt-rtx": "install the extra cups[tensorrt]"}
-ANY_DEVICE = "ahead of time"  # device of a plan that TensorRT-RTX built without a GPU: its kernels are made where it runs
+# device of a plan that TensorRT-RTX built without a GPU: its kernels are made where it runs
+ANY_DEVICE = "ahead of time"
 LOG_EVERY_S = 5.0
 
 
@@ -23,12 +25,14 @@ def import_tensorrt(name: str) -> Any:
     except (ImportError, OSError) as error:
         raise EngineMissing(f"expected the package {PACKAGES[name]} for the engine {name}, found none ({error}); {INSTALL[name]}") from error
     if not hasattr(trt, "NetworkDefinitionCreationFlag") or not hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
-        raise EngineError(f"expected {PACKAGES[name]} 10 or newer, found {getattr(trt, '__version__', 'another package of that name')}")
+        raise EngineError(f"expected {PACKAGES[name]} 10 or newer, found "
+                          f"{getattr(trt, '__version__', 'another package of that name')}")
     return trt
 
 
 def build_plan(trt: Any, graph: Path) -> bytes:
-    """Build a strongly typed engine: its precision is the graph's. Takes seconds to minutes; logs how far it is. Raises EngineError."""
+    """Build a strongly typed engine: its precision is the graph's. Takes seconds to minutes; logs how far it is. Raises
+    EngineError."""
     name = f"{trt.__name__} {trt.__version__}"
     log = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(log)

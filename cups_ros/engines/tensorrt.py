@@ -1,4 +1,5 @@
-"""Classic TensorRT (Jetson, servers) and TensorRT-RTX (GeForce and RTX cards): a plan is built once, then loaded from the cache."""
+"""Classic TensorRT (Jetson, servers) and TensorRT-RTX (GeForce and RTX cards): a plan is built once, then loaded from
+the cache."""
 from __future__ import annotations
 
 import logging
@@ -28,7 +29,8 @@ class TensorRT:
             self._engine = load_plan(self._trt, self._runtime, graph, self._cuda.device())
             self._context = self._engine.create_execution_context()
             if self._context is None:
-                raise EngineError(f"expected {name} to open its engine on {self._cuda.device()}, found that it does not; is there memory left")
+                raise EngineError(f"expected {name} to open its engine on {self._cuda.device()}, found that it does "
+                                  "not; is there memory left")
             self._bind()
         except Exception:
             self._cuda.close()
@@ -70,7 +72,8 @@ def plan_facts(trt: Any, graph: Graph, device: str) -> dict[str, str]:
 
 
 def load_plan(trt: Any, runtime: Any, graph: Graph, device: str) -> Any:
-    """The engine from model.plan, from the cache, or built now and put there. A plan that does not open is built again. Raises EngineError."""
+    """The engine from model.plan, from the cache, or built now and put there. A plan that does not open is built again.
+    Raises EngineError."""
     facts = plan_facts(trt, graph, device)
     beside, cached = graph.path.with_name("model.plan"), cached_plan(facts)
     for path in ((beside,) if fits(graph.plan, facts) else ()) + (cached,):

@@ -87,8 +87,10 @@ class Loader:
         recording = self.labelled.recordings[frame.recording]
         image, (class_map, instance_map) = recording.left(frame.label.key), frame.label.maps()
         if image.shape[:2] != class_map.shape:
-            raise ResultError(f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.label.key} of {recording.name}, found "
-                              f"{class_map.shape[1]}x{class_map.shape[0]} px in {frame.label.folder}; delete the folder to make it again")
+            raise ResultError(f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.label.key} of "
+                              f"{recording.name}, found "
+                              f"{class_map.shape[1]}x{class_map.shape[0]} px in {frame.label.folder}; delete "
+                              "the folder to make it again")
         window = random_window(image.shape[:2], self.size[1] / self.size[0], AREA_FRACTION, rng)
         image, class_map, instance_map = cut(image, window), cut(class_map, window), cut(instance_map, window)
         if rng.random() < 0.5:

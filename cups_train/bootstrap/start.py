@@ -57,7 +57,8 @@ def read_known_encoder(semantics: Path | None) -> KnownEncoder | None:
 
 
 def count_pixels(labelled: LabelledRecordings, frames: Sequence[TrainingFrame], clusters: int) -> np.ndarray:
-    """(clusters + 1, S + 1) int64: pixels by cluster, first those of none, and by the semantic channel that the labels show there."""
+    """(clusters + 1, S + 1) int64: pixels by cluster, first those of none, and by the semantic channel that the labels
+    show there."""
     channels, table = len(labelled.classes.stuff) + 1, semantic_table(labelled.classes)
     total = np.zeros((clusters + 1, channels), np.int64)
     for row in evenly_spaced(len(frames), MOST_FRAMES):
@@ -82,13 +83,15 @@ def _cluster_map(labelled: LabelledRecordings, frame: TrainingFrame, size: tuple
 
 
 def clusters_of_channels(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    """(K, S + 1) pixels -> for each channel the clusters of which the labels show most pixels as it; clusters without a pixel are nobody's."""
+    """(K, S + 1) pixels -> for each channel the clusters of which the labels show most pixels as it; clusters without a
+    pixel are nobody's."""
     best = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
     return tuple(tuple(np.flatnonzero(best == channel).tolist()) for channel in range(counts.shape[1]))
 
 
 def class_weights(pixels: np.ndarray, balance: float) -> tuple[float, ...]:
-    """(S + 1,) pixels -> weights of the semantic loss, one over the pixels to the power of `balance`, mean 1 over all pixels."""
+    """(S + 1,) pixels -> weights of the semantic loss, one over the pixels to the power of `balance`, mean 1 over all
+    pixels."""
     pixels = np.maximum(pixels, UNSEEN)
     weights = pixels**-balance
     return tuple(float(f"{weight:.6g}") for weight in weights * pixels.sum() / (weights * pixels).sum())

@@ -70,7 +70,8 @@ class Beginning:
 
 @dataclass(eq=False)
 class Bootstrapping(PanopticTraining[Sample]):
-    """Samples of labelled frames; objects of their labels, and later what the network itself discovers, are pasted into them."""
+    """Samples of labelled frames; objects of their labels, and later what the network itself discovers, are pasted into
+    them."""
 
     config: BootstrapConfig
     beginning: Beginning
@@ -96,11 +97,14 @@ class Bootstrapping(PanopticTraining[Sample]):
     def headline(self) -> str:
         spec, schedule = self.beginning.spec, self.schedule
         start = "from the encoder of stage 1b" if self.beginning.from_encoder(self.network) else "from weights" if spec.weights else "from scratch"
-        return (f"{spec.backbone} {start}, input {spec.height}x{spec.width}, {len(schedule.with_object)} frames with objects, "
-                f"{len(schedule.empty)} without, {len(spec.classes.things)} thing and {len(spec.classes.stuff)} stuff classes")
+        return (f"{spec.backbone} {start}, input {spec.height}x{spec.width}, "
+                f"{len(schedule.with_object)} frames with objects, "
+                f"{len(schedule.empty)} without, {len(spec.classes.things)} thing and "
+                f"{len(spec.classes.stuff)} stuff classes")
 
     def identity(self) -> dict[str, Any]:
-        """More steps may be asked for later, unless the learning rate falls towards the last one; names of classes may change."""
+        """More steps may be asked for later, unless the learning rate falls towards the last one; names of classes may
+        change."""
         free = {"checkpoint_every", "pictures_every"} | (set() if self.config.decay else {"steps"})
         config = self.config.model_dump(mode="json", exclude=free)
         recordings = [recording.fingerprint for recording in self.loader.labelled.recordings]

@@ -1,4 +1,5 @@
-"""Every option of every stage: type, text, unit, range and default. The command line, the YAML and the docs come from here."""
+"""Every option of every stage: type, text, unit, range and default. The command line, the YAML and the docs come from
+here."""
 from cups_train.config.bootstrap import BootstrapConfig
 from cups_train.config.export import ExportConfig
 from cups_train.config.labels import LabelConfig

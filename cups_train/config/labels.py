@@ -35,9 +35,11 @@ class LabelConfig(Section):
     def _in_force(self) -> LabelConfig:
         """A published rule that would pass over a setting is refused beside it: what config.yaml says is what runs."""
         if self.split == "published" and (self.likeness or self.min_instances):
-            raise ValueError(f"labels.split published with labels.likeness {self.likeness:g} and labels.min_instances {self.min_instances}, of which "
+            raise ValueError(f"labels.split published with labels.likeness {self.likeness:g} and labels.min_instances "
+                             f"{self.min_instances}, of which "
                              "that rule knows nothing (set both to 0)")
         if self.votes == "published" and (self.kinds or self.thing_vote < 1):
-            raise ValueError(f"labels.votes published with labels.kinds {self.kinds} and labels.thing_vote {self.thing_vote:g}, of which that vote "
+            raise ValueError(f"labels.votes published with labels.kinds {self.kinds} and labels.thing_vote {self.thing_vote:g}, "
+                             "of which that vote "
                              "knows nothing (set them to 0 and 1)")
         return self

@@ -13,7 +13,8 @@ from cups_train.errors import CupsError
 
 
 def load_config(path: Path | None, overrides: list[str] | None = None, over: Path | None = None) -> Config:
-    """Defaults, then the YAML file, then the file `over` it, then `key.path=value` overrides. Raises CupsError with all mistakes in one message."""
+    """Defaults, then the YAML file, then the file `over` it, then `key.path=value` overrides. Raises CupsError with all
+    mistakes in one message."""
     tree: dict[str, Any] = {}
     for file in (path, over):
         for name, value in _read_tree(file).items() if file is not None else ():

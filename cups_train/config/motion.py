@@ -21,7 +21,8 @@ class MotionConfig(Section):
     flow_steps: int = Field(3000, ge=0, description="training steps of `flow: self`")
     flow_iterations: int = Field(16, ge=1, description="updates of `flow: raft`")
     method: Literal["residual_and_rigid", "residual", "rigid", "published"] = Field(
-        "residual_and_rigid", description="what proposes objects: residual motion against the ego-motion, pixel by pixel; rigid-motion clustering "
+        "residual_and_rigid", description="what proposes objects: residual motion against the ego-motion, pixel by "
+                                          "pixel; rigid-motion clustering "
         "(after SF2SE3); or both. `published`: SF2SE3 as in CUPS, with its faults and the other constants of 640x1280")
     runs: int = Field(4, ge=1, description="independent random runs of the rigid clustering in the ensemble")
     vote: float = Field(0.8, gt=0, le=1, description="share of the runs in which a cluster must be found again")

@@ -13,7 +13,8 @@ class NetworkConfig(Section):
     """Panoptic Cascade Mask R-CNN. height = width = 0: about `area` pixels in the recordings' aspect ratio."""
 
     backbone: Literal["auto", "own", "resnet18-half", "resnet18", "resnet50"] = Field(
-        "auto", description="backbone; `own`: the encoder that stage 1b trained on these recordings, with its weights; `resnet18-half` has half the "
+        "auto", description="backbone; `own`: the encoder that stage 1b trained on these recordings, with its weights; "
+                            "`resnet18-half` has half the "
         "channels; auto: own, resnet50 with `weights`")
     weights: Path | None = Field(None, description="file with backbone weights, safetensors or with torchvision's keys; none: those of the "
                                  "encoder, or from scratch")
@@ -26,7 +27,8 @@ class NetworkConfig(Section):
     mask_convs: int = Field(4, ge=1, description="convolutions of the mask head")
     mask_classes: bool = Field(False, description="a mask of its own for each thing class (published); else one for any thing")
     semantic_head: Literal["auto", "direct", "fpn"] = Field(
-        "auto", description="`direct`: classes are read from the finest level, with `own` as the encoder read its clusters; `fpn`: towers over all "
+        "auto", description="`direct`: classes are read from the finest level, with `own` as the encoder read its clusters; "
+                            "`fpn`: towers over all "
         "levels (published); auto: direct with `own`")
     semantic_channels: int = Field(128, ge=16, description="channels of `semantic_head: fpn`")
     proposals: int = Field(256, ge=16, le=1000, description="proposals that reach the box heads in inference")
@@ -38,5 +40,6 @@ class NetworkConfig(Section):
     @model_validator(mode="after")
     def _has_one_start(self) -> NetworkConfig:
         if self.weights is not None and self.backbone == "own":
-            raise ValueError(f"network.weights {self.weights} with network.backbone own, which starts from the encoder of stage 1b (leave one out)")
+            raise ValueError(f"network.weights {self.weights} with network.backbone own, which starts from the encoder of stage "
+                             "1b (leave one out)")
         return self

@@ -32,7 +32,8 @@ class SelfTrainConfig(TrainingConfig):
     drop_iou: float | None = Field(0.4, ge=0, le=1, description="proposals whose best IoU with a self-label is not above this teach background only "
                                    "where the self-labels show stuff; null: they always do (published)")
     validate_every: int = Field(25, ge=0, description="steps after which teacher and student are judged without labels, by how well their answers "
-                                "agree along optical flow and between the cameras; the best is the result, stage 2's network where none is better; "
+                                "agree along optical flow and between the cameras; the best is the result, stage 2's "
+                                "network where none is better; "
                                 "0: never, the last is (published)")
     validation_frames: int = Field(12, ge=1, description="frames on which they are judged")
     result: Literal["student", "teacher"] = Field("student", description="whose weights are the result without validation")

@@ -14,7 +14,8 @@ class SemanticsConfig(Section):
     PASSED_ON: ClassVar = ("classes",)  # what stage 1b itself does not read
 
     classes: Annotated[int, Field(ge=2, le=254)] | Literal["auto"] = Field(
-        27, description="number of classes that a user sees, pixel classes and kinds of movers together, joined from the clusters; `auto`: where the "
+        27, description="number of classes that a user sees, pixel classes and kinds of movers together, joined from the "
+                        "clusters; `auto`: where the "
         "best remaining join falls sharply")
     clusters: int = Field(200, ge=2, le=254, description="number of clusters K that classes are joined from; many small ones mix less")
     features: Literal["scratch", "dino"] = Field("scratch", description="dense features: an encoder learned from the recordings, or a vision "

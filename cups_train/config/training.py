@@ -23,6 +23,7 @@ class TrainingConfig(Section):
     semantic_stride: Literal[1, 4] = Field(4, description="grid on which pixels are compared: 4 as the head answers, or 1, enlarged (published)")
     jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
     bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
-    bf16_cpu: bool = Field(True, description="the same on CPUs that multiply in bfloat16 by tiles (AMX), where it is a third faster (published: not)")
+    bf16_cpu: bool = Field(True, description="the same on CPUs that multiply in bfloat16 by tiles (AMX), where it is a third faster "
+                                             "(published: not)")
     checkpoint_every: int = Field(ge=1, description="steps between checkpoints")
     pictures_every: int = Field(ge=1, description="steps between pictures of image, target and prediction")

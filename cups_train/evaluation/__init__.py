@@ -1,1 +1,2 @@
-"""Results against truth (score), results of any stage (predict), the baseline, and labels against themselves (consistency)."""
+"""Results against truth (score), results of any stage (predict), the baseline, and labels against themselves
+(consistency)."""

@@ -1,7 +1,7 @@
 """The baseline that everything is measured against: k-means on colour and position, connected components as instances.
 
-Clusters are learned on cells of 4 x 4 px of all recordings. Where stage 1a's motion folders are given, stage 1c's own rule
-tells which clusters are things; without them every cluster is stuff.
+Clusters are learned on cells of 4 x 4 px of all recordings. Where stage 1a's motion folders are given, stage 1c's own
+rule tells which clusters are things; without them every cluster is stuff.
 """
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def classify(model: Clusters, image: np.ndarray) -> np.ndarray:
 
 
 def moving_clusters(recordings: Sequence[Recording], model: Clusters, motion: Path, config: LabelConfig) -> frozenset[int]:
-    """Ids of the clusters that are things by the rule of stage 1c; labels.things names classes of the run, not clusters."""
+    """Ids of the clusters that are things by the rule of stage 1c; labels.things names classes of the run, not
+    clusters."""
     k = len(model.centres)
     counts = MotionCounts.nothing(k)
     for recording in recordings:
@@ -113,7 +114,8 @@ def make_classes(count: int, things: frozenset[int]) -> Classes:
 
 
 def apply(model: Clusters, classes: Classes, recording: Recording, out: Path) -> Path:
-    """Write a result folder: one segment a stuff cluster, one a connected component of a thing cluster; and OUT/overlays of a few frames."""
+    """Write a result folder: one segment a stuff cluster, one a connected component of a thing cluster; and
+    OUT/overlays of a few frames."""
     writer = ResultWriter(out, classes, {"kind": "baseline", "method": "k-means on colour and position"})
     for number, frame in enumerate(progress(recording.frames(), f"k-means {recording.name}", len(recording.stamps))):
         answer = panoptic(classify(model, frame.left), classes)

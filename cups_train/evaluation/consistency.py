@@ -1,8 +1,9 @@
-"""How well labels agree with themselves, without truth: the left with the right image through disparity, t with t+1 through optical flow.
+"""How well labels agree with themselves, without truth: the left with the right image through disparity, t with t+1
+through optical flow.
 
-Label maps are fetched along the measured correspondence and compared as a prediction is with its truth: panoptic quality, and the share
-of pixels with one class. Points are followed for longer, too: how many keep their class. What the matcher cannot vouch for is void. A label
-that flickers or hangs at the image's frame agrees with nothing.
+Label maps are fetched along the measured correspondence and compared as a prediction is with its truth: panoptic
+quality, and the share of pixels with one class. Points are followed for longer, too: how many keep their class. What
+the matcher cannot vouch for is void. A label that flickers or hangs at the image's frame agrees with nothing.
 """
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ FRAMES_A_WORKER = 8  # fewer are done before a process has started
 INSTANCE = 1000  # segment ids of instances begin here; below are classes
 
 Maps = tuple[np.ndarray, np.ndarray]  # (H, W) class ids and (H, W) instance ids, 0 = void or none
-ClassifyRight = Callable[[np.ndarray, np.ndarray, StereoCamera], np.ndarray]  # image, its disparity (NaN: unknown), camera -> class ids
+# image, its disparity (NaN: unknown), camera -> class ids
+ClassifyRight = Callable[[np.ndarray, np.ndarray, StereoCamera], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +64,8 @@ class FollowedFrame:
 
 
 def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None, workers: int) -> dict[str, Any]:
-    """Figures for a few frames of all recordings of a labelled run. `load` gives the run's classifier and must pickle; None: the labels
-    came from elsewhere, so that the right images have no classes.
+    """Figures for a few frames of all recordings of a labelled run. `load` gives the run's classifier and must pickle;
+    None: the labels came from elsewhere, so that the right images have no classes.
     """
     every = [FollowedFrame(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
     chosen = [every[i] for i in evenly_spaced(len(every), FRAMES)]
@@ -85,7 +87,8 @@ def summarise(comparisons: Sequence[Comparison], classes: Classes) -> dict[str, 
 
 
 def compare(here: Maps, fetched: Maps, vouched: np.ndarray) -> Comparison:
-    """Label maps of one image, and the same fetched from another image; (H, W) bool, True where the correspondence holds."""
+    """Label maps of one image, and the same fetched from another image; (H, W) bool, True where the correspondence
+    holds."""
     ids = [np.where(vouched, np.where(instance_id > 0, instance_id.astype(np.int64) + INSTANCE, class_id), 0)
            for class_id, instance_id in (here, fetched)]
     segments = [_segments(maps, own) for maps, own in zip((here, fetched), ids, strict=True)]
@@ -101,7 +104,8 @@ def render(figures: Mapping[str, Any]) -> str:
         row = figures[name]
         text = "nothing to compare"
         if row["pq"] is not None:
-            text = (f"PQ {100 * row['pq']:.1f}, one class on {100 * row['same_class']:.1f} % of the {100 * row['compared']:.0f} % of pixels that can "
+            text = (f"PQ {100 * row['pq']:.1f}, one class on {100 * row['same_class']:.1f} % of the "
+                    f"{100 * row['compared']:.0f} % of pixels that can "
                     f"be compared, {figures['frames']} frames")
         lines.append(f"{title}: {text}")
     if figures["kept"]:
@@ -111,7 +115,8 @@ def render(figures: Mapping[str, Any]) -> str:
 
 
 def _kept(recordings: Sequence[Recording], run: Path, workers: int) -> list[dict[str, Any]]:
-    """How steady classes are over 1, 4 and 8 frames: as found when clusters were joined, or from a sample of the same size."""
+    """How steady classes are over 1, 4 and 8 frames: as found when clusters were joined, or from a sample of the same
+    size."""
     joining = read_joining(run / stages.LABELS)
     if "kept" in joining or not joining["class_of"]:
         return list(joining.get("kept", []))
@@ -136,7 +141,8 @@ def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None
 
 
 def _left_right(frame: StereoFrame, left_clusters: Path, classify: ClassifyRight, class_of: np.ndarray) -> Comparison:
-    """Classes of the left image, as stored, against those of the right one fetched through the disparity. class_of: (K + 1,) of clusters."""
+    """Classes of the left image, as stored, against those of the right one fetched through the disparity. class_of: (K
+    + 1,) of clusters."""
     found, ok = disparity(frame.left, frame.right)
     right, right_ok = disparity(frame.right[:, ::-1], frame.left[:, ::-1])
     seen = classify(frame.right, np.where(right_ok, right, np.nan)[:, ::-1].astype(np.float32), frame.camera)

@@ -50,7 +50,8 @@ class Predictor(Protocol):
 
 
 def open_sources(paths: list[Path], config: RecordingConfig) -> list[Source]:
-    """RECORDING... of `cups-train predict`: stereo recordings, one camera's (--left without --right), or folders of images."""
+    """RECORDING... of `cups-train predict`: stereo recordings, one camera's (--left without --right), or folders of
+    images."""
     if any(is_image_folder(path) for path in paths) or (config.left and not config.right):
         return [open_images(path, config, name) for path, name in zip(paths, recording_names(paths), strict=True)]
     return list(open_recordings(paths, config))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def load_predictor(model: Path, stage: str | None, overrides: list[str], over: Path | None = None) -> Predictor:
-    """MODEL of `cups-train predict`: a run, a checkpoint (.safetensors) or an exported model folder. Raises CupsError."""
+    """MODEL of `cups-train predict`: a run, a checkpoint (.safetensors) or an exported model folder. Raises
+    CupsError."""
     if is_run(model):
         run_folder = RunFolder.open(model)
         return predictor_of_stage(run_folder, stage or run_folder.last_stage(), run_folder.config(overrides, over))
@@ -83,7 +84,8 @@ class CheckpointPredictor:
 
 @dataclass(frozen=True, eq=False)
 class LabelPredictor:
-    """Stage 1 of a run on other recordings: objects from motion and the run's classes; single images have classes alone."""
+    """Stage 1 of a run on other recordings: objects from motion and the run's classes; single images have classes
+    alone."""
 
     run_folder: RunFolder
     config: Config
@@ -115,7 +117,8 @@ class LabelPredictor:
         from cups_train.pseudo_label import label_recording
 
         run_folder, config, how = self.run_folder, self.config, work_of(self.config)
-        work = work / f"{recording.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"  # a stopped call may have been of another encoder
+        # a stopped call may have been of another encoder
+        work = work / f"{recording.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"
         settings = with_weights(config.motion, run_folder.stage("motion"))
         motion.find_motion(recording, work / "motion", settings, how)
         semantics.classify(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, how)

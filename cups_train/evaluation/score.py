@@ -1,4 +1,5 @@
-"""Result folders against truth folders: `evaluate` is the door, `read_tables` and `score` are its halves for scoring by several protocols."""
+"""Result folders against truth folders: `evaluate` is the door, `read_tables` and `score` are its halves for scoring by
+several protocols."""
 from __future__ import annotations
 
 import logging
@@ -54,7 +55,8 @@ class Tables:
 
     @cached_property
     def categories(self) -> dict[int, Category]:
-        """Classes of both; one that both have is the truth's, one that only the result has (ids compared as they are) is the result's."""
+        """Classes of both; one that both have is the truth's, one that only the result has (ids compared as they are)
+        is the result's."""
         return {**self.results.categories, **self.truths.categories}
 
     @cached_property
@@ -76,7 +78,8 @@ def evaluate(result: Folders, truth: Folders, options: EvaluationOptions | None 
 
 
 def evaluate_by_matching(result: Folders, truth: Folders, options: EvaluationOptions) -> dict[Matching, Evaluation]:
-    """The same by every matching, from one reading of the images; one figure alone where the assignment is not fitted."""
+    """The same by every matching, from one reading of the images; one figure alone where the assignment is not
+    fitted."""
     _check(options)
     tables = read_tables(result, truth, options.workers, options.unknown)
     fit = _fit_tables(options)
@@ -93,7 +96,8 @@ def read_tables(result: Folders, truth: Folders, workers: int = 1, unknown: Unkn
 
 
 def score(tables: Tables, options: EvaluationOptions, fit: Tables | None = None) -> Evaluation:
-    """All figures by one protocol. `fit`: the tables of the folders that `options` names for the fit, where they are read already."""
+    """All figures by one protocol. `fit`: the tables of the folders that `options` names for the fit, where they are
+    read already."""
     assignment = _assignment(tables, options, fit)
     quality = panoptic_quality(tables.images, None if assignment is None else assignment.panoptic, lambda c: tables.categories[c].isthing,
                                options.void)

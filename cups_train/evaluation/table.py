@@ -40,7 +40,8 @@ def render_table(evaluation: Evaluation) -> str:
     lines.append("-" * len(lines[0]))
     for name, quality in (("all", evaluation.all), ("things", evaluation.things), ("stuff", evaluation.stuff)):
         lines.append(f"{name:<{width}}         {_quality(quality)}")
-    lines.append(f"acc {_percent(evaluation.acc)}  mIoU {_percent(evaluation.miou)}  |  seven categories: acc {_percent(evaluation.acc7)}  "
+    lines.append(f"acc {_percent(evaluation.acc)}  mIoU {_percent(evaluation.miou)}  |  seven categories: acc "
+                 f"{_percent(evaluation.acc7)}  "
                  f"mIoU {_percent(evaluation.miou7)}  |  AP {_percent(evaluation.ap)}  AP50 {_percent(evaluation.ap50)}  |  "
                  f"void {_percent(evaluation.void_share)}")
     fitted = f"{evaluation.pseudo_classes} pseudo classes assigned by {evaluation.matching}"
@@ -58,7 +59,8 @@ def render_matchings(evaluations: Mapping[Matching, Evaluation]) -> str:
 
 
 def score_tables(metrics: Mapping[str, Any]) -> tuple[ScoreTable, ...]:
-    """What metrics.json of a run holds, one table a matching by the official void rule; those that it lacks are left out."""
+    """What metrics.json of a run holds, one table a matching by the official void rule; those that it lacks are left
+    out."""
     tables = []
     for key, protocol in PROTOCOLS.items():
         if protocol.void != "official":

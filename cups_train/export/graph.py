@@ -21,11 +21,13 @@ from cups_train.network.model import PanopticNetwork
 
 OPSET = 18
 INPUT = "image"
-FORBIDDEN = {"NonZero", "If", "Loop", "Scan", "NonMaxSuppression", "RoiAlign", "Compress", "Unique"}  # shapes or paths that depend on data
+# shapes or paths that depend on data
+FORBIDDEN = {"NonZero", "If", "Loop", "Scan", "NonMaxSuppression", "RoiAlign", "Compress", "Unique"}
 
 
 class ExportGraph(nn.Module):
-    """(1, H, W, 3) uint8 RGB -> boxes (N, 4), scores (N,), class_id (N,), masks (N, 28, 28), semantic (H, W); with `merge` also Merged."""
+    """(1, H, W, 3) uint8 RGB -> boxes (N, 4), scores (N,), class_id (N,), masks (N, 28, 28), semantic (H, W); with
+    `merge` also Merged."""
 
     def __init__(self, network: PanopticNetwork, merge: Thresholds | None = None) -> None:
         super().__init__()
@@ -45,7 +47,8 @@ class ExportGraph(nn.Module):
 
 
 def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], merge: Thresholds | None = None) -> None:
-    """Export to `path` with the card's facts in the graph's metadata, with `merge` the panoptic merge by these thresholds too.
+    """Export to `path` with the card's facts in the graph's metadata, with `merge` the panoptic merge by these
+    thresholds too.
 
     Raises ModelError where the graph is not static.
     """
@@ -74,8 +77,8 @@ def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], 
 
 
 def forget_sources(model: onnx.ModelProto) -> None:
-    """Take out what the exporter notes of the code behind every node and value: it names folders of this machine, and the same network
-    exported elsewhere would be another file."""
+    """Take out what the exporter notes of the code behind every node and value: it names folders of this machine, and
+    the same network exported elsewhere would be another file."""
     for graph in (model.graph, *model.functions):
         for part in (graph, *graph.node, *graph.value_info):
             part.ClearField("metadata_props")
@@ -89,5 +92,6 @@ def check_static(model: onnx.ModelProto) -> None:
     values = (*model.graph.input, *model.graph.output, *model.graph.value_info)
     dynamic = [v.name for v in values if any(not d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)]
     if operators & FORBIDDEN or dynamic:
-        raise ModelError(f"expected a static graph from the exporter, found operators {sorted(operators & FORBIDDEN)} and dynamic shapes "
+        raise ModelError("expected a static graph from the exporter, found operators "
+                         f"{sorted(operators & FORBIDDEN)} and dynamic shapes "
                          f"{dynamic[:5]}; use the versions of torch and onnxscript that cups pins")

@@ -1,4 +1,5 @@
-"""int8 convolutions for the CPU: quantise and dequantise nodes in the graph, ranges from images that the vehicle has seen."""
+"""int8 convolutions for the CPU: quantise and dequantise nodes in the graph, ranges from images that the vehicle has
+seen."""
 from __future__ import annotations
 
 import logging
@@ -26,7 +27,8 @@ KEPT = ("body.conv1.weight", "backbone.stem.0.0", "rpn.head.cls_logits", "rpn.he
 
 
 def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """`calibration_frames` images of `calibration`, evenly spread, (H, W, 3) uint8 of the network's input; one at a time in memory."""
+    """`calibration_frames` images of `calibration`, evenly spread, (H, W, 3) uint8 of the network's input; one at a
+    time in memory."""
     if config.calibration is None:
         raise ModelError("expected a recording or a folder of images to calibrate int8 on, found none; set export.calibration")
     keys, read = _source(config.calibration, config.calibration_topic)
@@ -37,7 +39,8 @@ def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[
 
 
 def _source(path: Path, topic: str) -> tuple[tuple[str, ...], Callable[[str], np.ndarray]]:
-    """Keys and how one (H, W, 3) uint8 image is read: a folder of images, one camera of a recording, or the left one of its stereo pair."""
+    """Keys and how one (H, W, 3) uint8 image is read: a folder of images, one camera of a recording, or the left one of
+    its stereo pair."""
     if topic or is_image_folder(path):
         images = open_images(path, RecordingConfig(left=topic))
         return images.keys, lambda key: images.frame(key).image
@@ -58,7 +61,8 @@ class Frames(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(graph: Path, images: Iterator[np.ndarray], out: Path) -> None:
-    """Write `graph` with int8 weights per channel and uint8 activations to `out`; ranges are from `images`, (H, W, 3) uint8 of the input's size.
+    """Write `graph` with int8 weights per channel and uint8 activations to `out`; ranges are from `images`, (H, W, 3)
+    uint8 of the input's size.
 
     First layer, predictors and box arithmetic stay float32.
     """

@@ -7,9 +7,11 @@ from onnx import helper, numpy_helper
 
 
 def put_channels_last(model: onnx.ModelProto) -> int:
-    """Enlarge and compare class scores with the channels innermost: Resize -> ArgMax over channels becomes Transpose -> Resize -> ArgMax.
+    """Enlarge and compare class scores with the channels innermost: Resize -> ArgMax over channels becomes Transpose ->
+    Resize -> ArgMax.
 
-    On a CPU half the time of that step or less: neighbouring scores lie side by side. Gives how many such pairs were changed.
+    On a CPU half the time of that step or less: neighbouring scores lie side by side. Gives how many such pairs were
+    changed.
     """
     graph, count = model.graph, 0
     scales = {tensor.name: tensor for tensor in graph.initializer}

@@ -1,8 +1,9 @@
 """The panoptic merge of cups_ros.fusion with fixed shapes, for the exported graph.
 
-The sequential rule decides instance after instance: it is drawn over what is still free, and dropped where too little of it is. A decision
-depends on earlier rows alone, so that rounds in which all rows decide at once, each on the decisions of the round before, settle row after row:
-after r rounds every chain of up to r instances that hide each other is decided as by the sequential rule.
+The sequential rule decides instance after instance: it is drawn over what is still free, and dropped where too little
+of it is. A decision depends on earlier rows alone, so that rounds in which all rows decide at once, each on the
+decisions of the round before, settle row after row: after r rounds every chain of up to r instances that hide each
+other is decided as by the sequential rule.
 """
 from __future__ import annotations
 
@@ -71,14 +72,16 @@ class Merge(nn.Module):
 
 
 def paste(boxes: Tensor, masks: Tensor, size: tuple[int, int], threshold: float) -> Tensor:
-    """Probabilities (N, M, M) inside boxes (N, 4) -> (N, H, W) bool, sampled at pixel centres, bilinear, zero outside."""
+    """Probabilities (N, M, M) inside boxes (N, 4) -> (N, H, W) bool, sampled at pixel centres, bilinear, zero
+    outside."""
     rows = _weights(boxes[:, 1], boxes[:, 3], size[0], masks.shape[1])
     columns = _weights(boxes[:, 0], boxes[:, 2], size[1], masks.shape[2])
     return torch.bmm(torch.bmm(rows, masks), columns.transpose(1, 2)) >= threshold
 
 
 def _weights(low: Tensor, high: Tensor, length: int, side: int) -> Tensor:
-    """Bilinear weights (N, length, side) of the mask's cells for every pixel of intervals low..high (N,); 0 on pixels that do not touch them."""
+    """Bilinear weights (N, length, side) of the mask's cells for every pixel of intervals low..high (N,); 0 on pixels
+    that do not touch them."""
     pixel = torch.arange(length, device=low.device, dtype=torch.float32)
     cell = (pixel + 0.5 - low[:, None]) / (high - low).clamp(min=1e-3)[:, None] * side - 0.5
     touched = (pixel >= low.floor()[:, None]) & (pixel < high.ceil()[:, None]) & (high > low)[:, None]

@@ -30,7 +30,8 @@ JOURNAL = {INPUTS}  # what a run folder has written before its stage starts
 
 
 def write_model_folder(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None) -> None:
-    """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with torch.
+    """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with
+    torch.
 
     `named`: the classes with the names that a person has given since; none: as in the checkpoint.
     An older model folder in `out` is replaced; anything else there is refused with CupsError.
@@ -79,7 +80,8 @@ def _write(network: PanopticNetwork, graph: Path, metadata: dict[str, Any], conf
 
 
 def _images(config: ExportConfig, network: PanopticNetwork) -> list[np.ndarray]:
-    """What the parity check looks at, (H, W, 3) uint8 of the input's size: images of the calibration where there are any, else patterns."""
+    """What the parity check looks at, (H, W, 3) uint8 of the input's size: images of the calibration where there are
+    any, else patterns."""
     size = (network.spec.height, network.spec.width)
     if config.calibration is None:
         return probe_images(*size)

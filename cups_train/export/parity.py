@@ -32,7 +32,8 @@ class Limits:
 LIMITS = {
     "fp32": Limits(box=0.05, score=1e-3, mask=1e-2, semantic=1e-3, unmatched=0.02, panoptic=0.01),
     "fp16": Limits(box=4.0, score=0.05, mask=0.2, semantic=0.01, unmatched=0.1, panoptic=0.02),
-    "int8": Limits(box=16.0, score=0.5, mask=1.0, semantic=0.1, unmatched=0.4, panoptic=0.1),  # a rough guard: what counts is PQ on a recording
+    # a rough guard: what counts is PQ on a recording
+    "int8": Limits(box=16.0, score=0.5, mask=1.0, semantic=0.1, unmatched=0.4, panoptic=0.1),
 }
 
 
@@ -73,7 +74,8 @@ def compare(network: PanopticNetwork, folder: Path, images: list[np.ndarray]) ->
 
 
 def difference(first: RawOutput, second: RawOutput, reach: float = 1.0) -> Parity:
-    """Compare two answers to one image. Rows are paired by class and place, at most `reach` px apart: rows of equal score may change places."""
+    """Compare two answers to one image. Rows are paired by class and place, at most `reach` px apart: rows of equal
+    score may change places."""
     rows, others = (np.flatnonzero(raw.scores >= LOW_SCORE) for raw in (first, second))
     free, worst, unmatched = set(others.tolist()), [0.0, 0.0, 0.0], 0
     for row in rows.tolist():

@@ -1,7 +1,7 @@
 """Half precision written into the network, so that a strongly typed engine has nothing to decide.
 
-Convolutions and linear layers compute in float16. Normalisation statistics, box arithmetic, RoI pooling, softmax, the upsampled logits
-and all outputs stay float32: the network casts to float32 before each of them by itself.
+Convolutions and linear layers compute in float16. Normalisation statistics, box arithmetic, RoI pooling, softmax, the
+upsampled logits and all outputs stay float32: the network casts to float32 before each of them by itself.
 """
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ def build_engine(graph: Graph, plan: Path) -> dict[str, Any]:
         name, trt = _import()
         device = _device()
         if device == ANY_DEVICE and name != "tensorrt-rtx":
-            raise EngineError("expected a GPU for classic TensorRT, found none; export with `--format onnx`: the vehicle builds its engine by itself")
+            raise EngineError("expected a GPU for classic TensorRT, found none; export with `--format onnx`: the vehicle builds "
+                              "its engine by itself")
         plan.write_bytes(build_plan(trt, graph.path))
     except EngineError as error:
         raise ModelError(str(error)) from error

@@ -18,7 +18,8 @@ FEWEST = 50
 def camera_motion(camera: StereoCamera, flow: np.ndarray, disparity: np.ndarray, ok: np.ndarray) -> np.ndarray | None:
     """Where points of the static scene go, in the camera's frames: (4, 4) metres; None where too few points agree.
 
-    flow: (H, W, 2) px, disparity: (H, W) px, ok: (H, W) bool, both are known. Perspective-n-point by random samples, then by least squares.
+    flow: (H, W, 2) px, disparity: (H, W) px, ok: (H, W) bool, both are known. Perspective-n-point by random samples,
+    then by least squares.
     """
     step = max(1, round(GRID * camera.width))
     usable = (ok & (disparity > NEAR))[::step, ::step]

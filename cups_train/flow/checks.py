@@ -14,7 +14,8 @@ DISPARITY_SIGMA = 0.2  # px
 
 
 def checked(fields: Fields) -> SceneFlow:
-    """Check the fields against one another and fetch the disparity at the end of the flow; fields and scene flow are maps of (H, W) pixels."""
+    """Check the fields against one another and fetch the disparity at the end of the flow; fields and scene flow are
+    maps of (H, W) pixels."""
     forward, back, sure = fields.flow.forward, fields.flow.back, fields.flow.sure
     round_trip = np.linalg.norm(forward + back, axis=-1)
     flow_ok = consistent(forward, back, sure)

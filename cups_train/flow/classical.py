@@ -14,7 +14,8 @@ from cups_train.types import StereoFrame
 
 
 class ClassicalMatcher:
-    """DIS flow and SGBM disparity, both ways. A flow that the camera's motion and the disparity predict is one more candidate.
+    """DIS flow and SGBM disparity, both ways. A flow that the camera's motion and the disparity predict is one more
+    candidate.
 
     The prediction takes no part in the check of the way back: only what was measured in both directions is believed.
     """

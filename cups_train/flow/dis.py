@@ -9,7 +9,8 @@ import numpy as np
 from cups_train.flow.select import fuse, look_at
 from cups_train.geometry.warp import warp
 
-# (finest scale, patch size, patch stride): the usual one; fine detail; large patches that bridge surfaces without texture
+# (finest scale, patch size, patch stride): the usual one; fine detail; large patches that bridge surfaces without
+# texture
 SETTINGS = ((1, 8, 3), (0, 8, 3), (1, 12, 4))
 REFINEMENTS = 5  # of a predicted flow
 
@@ -41,7 +42,8 @@ def measured_near(predicted: np.ndarray, here: np.ndarray, there: np.ndarray) ->
 
 
 def nearest_back(forward: np.ndarray, backward: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """What the flows of the way back say at the end of `forward`, at each pixel the one that leads closest to the start.
+    """What the flows of the way back say at the end of `forward`, at each pixel the one that leads closest to the
+    start.
 
     -> (H, W, 2) float32 px, and (H, W) bool, True where the end lies inside the picture.
     """
@@ -51,7 +53,8 @@ def nearest_back(forward: np.ndarray, backward: Sequence[np.ndarray]) -> tuple[n
 
 
 def consistent(forward: np.ndarray, back: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """|f + b|^2 < 0.01 (|f|^2 + |b|^2) + a, b already fetched at the end of f; a = 0.5 px^2 at 1280 px width (the published test).
+    """|f + b|^2 < 0.01 (|f|^2 + |b|^2) + a, b already fetched at the end of f; a = 0.5 px^2 at 1280 px width (the
+    published test).
 
     forward, back: (H, W, 2) px; inside: (H, W) bool -> (H, W) bool.
     """

@@ -40,7 +40,8 @@ class Fields:
 
 
 class Matcher(Protocol):
-    """Measures flow and disparity. It keeps the results of the last frames: consecutive pairs, also backwards, share their work."""
+    """Measures flow and disparity. It keeps the results of the last frames: consecutive pairs, also backwards, share
+    their work."""
 
     def match(self, now: StereoFrame, after: StereoFrame) -> Fields:
         """Both flows between the left images, and the disparities of both frames."""

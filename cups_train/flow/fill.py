@@ -5,7 +5,8 @@ import numpy as np
 
 
 def fill_disparity(disp: np.ndarray, ok: np.ndarray) -> np.ndarray:
-    """Unknown pixels take the smaller (further) of the nearest known ones to the left and right, then of those above: (H, W) float32 px."""
+    """Unknown pixels take the smaller (further) of the nearest known ones to the left and right, then of those above:
+    (H, W) float32 px."""
     height, width = disp.shape
     columns = np.arange(width)
     left = np.maximum.accumulate(np.where(ok, columns, -1), 1)

@@ -19,9 +19,11 @@ def has_given(folder: Path, key: str) -> bool:
 
 
 def given_flow(folder: Path, key: str, shape: tuple[int, int]) -> SceneFlow:
-    """Read KEY_disp.png, KEY_disp_next.png, KEY_flow.png and, if there, KEY_vis.png; `shape` is (H, W) of the images. Raises ResultError.
+    """Read KEY_disp.png, KEY_disp_next.png, KEY_flow.png and, if there, KEY_vis.png; `shape` is (H, W) of the images.
+    Raises ResultError.
 
-    Disparity 0 is "no finite depth". Flow counts where its file calls it valid and, with KEY_vis.png, where the point lies before the camera.
+    Disparity 0 is "no finite depth". Flow counts where its file calls it valid and, with KEY_vis.png, where the point
+    lies before the camera.
     """
     coded = _read(folder / f"{key}_flow.png", shape, 3)
     disparity = _read(folder / f"{key}_disp.png", shape, 1).astype(np.float32) / 256

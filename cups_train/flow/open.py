@@ -1,4 +1,5 @@
-"""Which matcher the settings name, on which device it computes, and what motion.json says of it. Imports torch only where a network is chosen."""
+"""Which matcher the settings name, on which device it computes, and what motion.json says of it. Imports torch only
+where a network is chosen."""
 from __future__ import annotations
 
 from functools import lru_cache
@@ -14,7 +15,8 @@ from cups_train.types import SceneFlow, StereoFrame, Work
 
 @lru_cache(maxsize=1)
 def open_matcher(config: MotionConfig, device: str = "cpu", one_thread: bool = True) -> Matcher:
-    """The matcher that `config.flow` names, made once a process. `one_thread`: on a CPU a network computes with one, for others share the cores.
+    """The matcher that `config.flow` names, made once a process. `one_thread`: on a CPU a network computes with one,
+    for others share the cores.
 
     Raises ModelError where the weights of a network cannot be used.
     """
@@ -26,7 +28,8 @@ def open_matcher(config: MotionConfig, device: str = "cpu", one_thread: bool = T
 
 
 def scene_flow(now: StereoFrame, after: StereoFrame, config: MotionConfig) -> SceneFlow:
-    """Correspondences from the frame `now` to `after` (later, or earlier), with what the checks say about their noise."""
+    """Correspondences from the frame `now` to `after` (later, or earlier), with what the checks say about their
+    noise."""
     return checked(open_matcher(config).match(now, after))
 
 

@@ -1,4 +1,5 @@
-"""Several flow fields of one pair become one: at each pixel the field that the images and the opposite direction confirm best."""
+"""Several flow fields of one pair become one: at each pixel the field that the images and the opposite direction
+confirm best."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -43,8 +44,9 @@ def fuse(fields: Sequence[np.ndarray], opposite: Sequence[np.ndarray], here: Loo
          prior: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The best of `fields` at each pixel, (H, W, 2) float32 px, and where that choice is open to doubt, (H, W) bool.
 
-    fields: (H, W, 2) float32 px each, measured from `here` to `there`; opposite: measured ones of the way back. prior: what theory says; it is taken
-    where it fits about as well. Where the images hardly tell it from another, measured field, neither is certain.
+    fields: (H, W, 2) float32 px each, measured from `here` to `there`; opposite: measured ones of the way back. prior:
+    what theory says; it is taken where it fits about as well. Where the images hardly tell it from another, measured
+    field, neither is certain.
     """
     side = 2 * round(WINDOW * here.grey.shape[1] / 2) + 1
 
@@ -62,7 +64,8 @@ def fuse(fields: Sequence[np.ndarray], opposite: Sequence[np.ndarray], here: Loo
 
 
 def _cost(field: np.ndarray, opposite: Sequence[np.ndarray], here: Look, there: Look) -> np.ndarray:
-    """(H, W) float32: share of differing census bits, grey difference, and the shortest round trip with any of the `opposite` fields."""
+    """(H, W) float32: share of differing census bits, grey difference, and the shortest round trip with any of the
+    `opposite` fields."""
     height, width = here.grey.shape
     u, v = pixel_grid(height, width)
     x, y = (u + field[..., 0]).astype(np.float32), (v + field[..., 1]).astype(np.float32)

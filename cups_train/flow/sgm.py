@@ -24,7 +24,8 @@ def disparity(left: np.ndarray, right: np.ndarray, max_disparity_share: float = 
 
 
 def left_right_check(from_left: np.ndarray, from_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Disparity of the left image (H, W) float32 px and its difference from the right image's, infinite where nothing was matched.
+    """Disparity of the left image (H, W) float32 px and its difference from the right image's, infinite where nothing
+    was matched.
 
     from_left, from_right: of `match_both_ways`.
     """
@@ -35,7 +36,8 @@ def left_right_check(from_left: np.ndarray, from_right: np.ndarray) -> tuple[np.
 
 
 def match_both_ways(left: np.ndarray, right: np.ndarray, max_disparity_share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Unchecked disparities of the left and of the right image: (H, W) float32 px each, -1 where unmatched. Images as above."""
+    """Unchecked disparities of the left and of the right image: (H, W) float32 px each, -1 where unmatched. Images as
+    above."""
     steps = max(16, int(np.ceil(max_disparity_share * left.shape[1] / 16)) * 16)
     grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (left, right)]
     from_left = _match(grey[0], grey[1], steps)
@@ -43,7 +45,8 @@ def match_both_ways(left: np.ndarray, right: np.ndarray, max_disparity_share: fl
 
 
 def _match(reference: np.ndarray, other: np.ndarray, steps: int) -> np.ndarray:
-    """(H, W) float32 px, -1 where unmatched. Columns are added at the left, for the matcher answers nothing in its first `steps` columns."""
+    """(H, W) float32 px, -1 where unmatched. Columns are added at the left, for the matcher answers nothing in its
+    first `steps` columns."""
     matcher = cv2.StereoSGBM.create(minDisparity=0, numDisparities=steps, blockSize=BLOCK, P1=8 * BLOCK**2, P2=32 * BLOCK**2, disp12MaxDiff=-1,
                                     preFilterCap=31, uniquenessRatio=5, speckleWindowSize=60, speckleRange=2, mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY)
     wide = [cv2.copyMakeBorder(np.ascontiguousarray(image), 0, 0, steps, 0, cv2.BORDER_REPLICATE) for image in (reference, other)]

@@ -1,4 +1,5 @@
-"""Pseudo labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last, with a checksum of every frame."""
+"""Pseudo labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last, with a
+checksum of every frame."""
 from __future__ import annotations
 
 import hashlib
@@ -17,7 +18,8 @@ from cups_train.folders.layout import JOINING, LABELS
 
 @dataclass(frozen=True)
 class LabelInstance:
-    """One moving object of a label. Where `class_id` is a stuff class its motion is not believed: no target, its pixels are ignored."""
+    """One moving object of a label. Where `class_id` is a stuff class its motion is not believed: no target, its pixels
+    are ignored."""
 
     id: int  # in the frame's instance map
     class_id: int
@@ -38,14 +40,16 @@ class LabelledFrame:
     sha256: str | None = None  # of the files of both maps; None: of a store that keeps none
 
     def maps(self) -> tuple[np.ndarray, np.ndarray]:
-        """(H, W) uint8 class ids, 0 = void, and (H, W) uint16 instance ids, 0 = none. Raises ResultError, also where a file changed since."""
+        """(H, W) uint8 class ids, 0 = void, and (H, W) uint16 instance ids, 0 = none. Raises ResultError, also where a
+        file changed since."""
         self.verify()
         return read_maps(self.folder, self.key)
 
     def verify(self) -> None:
         """Raises ResultError where a map is not what was written."""
         if self.sha256 is not None and self.sha256 != checksum(self.folder, self.key):
-            raise ResultError(f"expected the maps of frame {self.key} in {self.folder} as they were written, found others; delete that folder and "
+            raise ResultError(f"expected the maps of frame {self.key} in {self.folder} as they were written, found others; delete "
+                              "that folder and "
                               "its stage's done.json, and `cups-train pseudo-label` makes them again")
 
 
@@ -55,7 +59,8 @@ def known_instances(instances: Sequence[LabelInstance]) -> dict[int, KnownInstan
 
 
 def write_class_of(labels: Path, class_of: Sequence[int], more: Mapping[str, Any]) -> None:
-    """labels/joining.json: which class each cluster of the class maps became, in order, and `more` about how. Empty: clusters are classes."""
+    """labels/joining.json: which class each cluster of the class maps became, in order, and `more` about how. Empty:
+    clusters are classes."""
     write_json(labels / JOINING, {"class_of": list(class_of), **more})
 
 
@@ -115,7 +120,8 @@ def read_maps(folder: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) uint8 class ids and (H, W) uint16 instance ids of one frame. Raises ResultError."""
     class_map, instances = read_image(class_path(folder, key)), read_image(instance_path(folder, key))
     if class_map.ndim != 2 or class_map.shape != instances.shape:
-        raise ResultError(f"expected two one-channel maps of one size for frame {key} in {folder}, found {class_map.shape} and {instances.shape}; "
+        raise ResultError(f"expected two one-channel maps of one size for frame {key} in {folder}, found {class_map.shape} and "
+                          f"{instances.shape}; "
                           f"delete the folder to make it again")
     return class_map, instances.astype(np.uint16)
 
@@ -128,11 +134,13 @@ def write_labels(folder: Path, name: str, frames: list[LabelledFrame]) -> None:
 
 
 def read_labels(folder: Path) -> list[LabelledFrame]:
-    """All labelled frames of one recording's folder, in order. Raises ResultError where labels.json is missing or does not fit."""
+    """All labelled frames of one recording's folder, in order. Raises ResultError where labels.json is missing or does
+    not fit."""
     tree = read_json(folder / LABELS)
     try:
         return [LabelledFrame(folder, str(row["key"]), int(row["stamp_ns"]), tuple(LabelInstance(**i) for i in row["instances"]), row["reason"],
                               row.get("sha256")) for row in tree["frames"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultError(f"expected the frames of a labelled recording in {folder / LABELS}, found {type(error).__name__} at {error}; "
+        raise ResultError(f"expected the frames of a labelled recording in {folder / LABELS}, found "
+                          f"{type(error).__name__} at {error}; "
                           f"`cups-train pseudo-label` makes it again") from error

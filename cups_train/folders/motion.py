@@ -1,4 +1,5 @@
-"""The motion folder on disk (formats.md, section 3): instances/KEY.png, motion.json, and frames/ while a run is under way."""
+"""The motion folder on disk (formats.md, section 3): instances/KEY.png, motion.json, and frames/ while a run is under
+way."""
 from __future__ import annotations
 
 import shutil
@@ -46,7 +47,8 @@ def frame_json(result: MotionResult) -> dict[str, Any]:
 
 
 def result_from(row: dict[str, Any], instances: np.ndarray) -> MotionResult:
-    """The inverse of `frame_json`; instances: (H, W) uint16. Raises KeyError, TypeError or ValueError where the row does not fit."""
+    """The inverse of `frame_json`; instances: (H, W) uint16. Raises KeyError, TypeError or ValueError where the row
+    does not fit."""
     ego = None if row.get("ego") is None else np.array(row["ego"], float).reshape(4, 4)
     absence = None if row["reason"] is None else Absence(CODES.get(str(row.get("reason_code")), Reason.UNKNOWN), str(row["reason"]))
     return MotionResult(str(row["key"]), int(row["stamp_ns"]), instances, ego, tuple(_object(o) for o in row["objects"]), absence)
@@ -83,7 +85,8 @@ class MotionFolder(dict[str, MotionResult]):
 
 
 def read_motion(folder: Path) -> MotionFolder:
-    """A finished motion folder: results by key without their maps, which `.instances(key)` reads. Raises ResultError."""
+    """A finished motion folder: results by key without their maps, which `.instances(key)` reads. Raises
+    ResultError."""
     content = read_json(folder / MOTION)
     try:
         return MotionFolder(folder, content["frames"])

@@ -32,10 +32,12 @@ def read_names(path: Path, classes: Classes) -> Classes:
         given: dict[int, dict[str, Any]] = yaml.safe_load(path.read_text())
         if extra := sorted(set(given) - {c.id for c in classes}, key=str):
             raise ValueError(f"id {extra[0]}")
-        given = {c.id: {"name": c.name, "color": c.color} for c in classes if c.unknown} | given  # a file of an earlier version lacks it
+        # a file of an earlier version lacks it
+        given = {c.id: {"name": c.name, "color": c.color} for c in classes if c.unknown} | given
         return Classes.from_json([_row(row, given) for row in classes.to_json()])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CupsError(f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to {len(classes)} in {path}, "
+        raise CupsError(f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to "
+                        f"{len(classes)} in {path}, "
                         f"found {error!r}; mend it, or delete it and type `cups-train name`") from error
 
 
@@ -51,8 +53,10 @@ def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any
 
 
 def under_names(own: Classes, named: Classes) -> Classes:
-    """The classes of a trained network as its run names and merges them now. Raises ModelError where the run was labelled again since."""
+    """The classes of a trained network as its run names and merges them now. Raises ModelError where the run was
+    labelled again since."""
     if len(own) != len(named) or own.things != named.things:
-        raise ModelError(f"expected a network for the {len(named)} classes of its run with the things {list(named.things)}, found one for "
+        raise ModelError(f"expected a network for the {len(named)} classes of its run with the things "
+                         f"{list(named.things)}, found one for "
                          f"{len(own)} with the things {list(own.things)}; `cups-train train` makes it again from the new labels")
     return named

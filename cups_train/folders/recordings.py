@@ -48,7 +48,8 @@ def check_recordings(run_folder: RunFolder, recordings: Sequence[Recording]) -> 
         _, fingerprint = labelled.get(recording.name, ("", ""))
         if recording.fingerprint != fingerprint:
             raise CupsError(f"expected {recording.path} as it was when {run_folder.root} was labelled, found "
-                            f"{'another content' if fingerprint else 'that it had no part in it'}; label again with `cups-train pseudo-label`")
+                            f"{'another content' if fingerprint else 'that it had no part in it'}; label again with `cups-train "
+                            "pseudo-label`")
 
 
 def _labelled(run_folder: RunFolder) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""Result and truth folders in COCO panoptic form: panoptic.json and panoptic/KEY.png (id = R + 256 G + 65536 B, 0 = void)."""
+"""Result and truth folders in COCO panoptic form: panoptic.json and panoptic/KEY.png (id = R + 256 G + 65536 B, 0 =
+void)."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -46,13 +47,15 @@ class ResultWriter:
 
 
 def begin_results(folder: Path, option: str = "--out") -> None:
-    """An older result in `folder` is finished no more: it will be written anew. Raises CupsError where another thing is there."""
+    """An older result in `folder` is finished no more: it will be written anew. Raises CupsError where another thing is
+    there."""
     check_out(folder, OWN, option)
     index = folder / PANOPTIC
     if index.is_file():
         tree = read_json(index)
         if not isinstance(tree, dict) or tree.get("info", {}).get("kind") == "truth":
-            raise CupsError(f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name another folder")
+            raise CupsError(f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name "
+                            "another folder")
         index.unlink()
 
 

@@ -1,4 +1,5 @@
-"""The run folder is a journal: one folder a stage, its done.json written last; what fits is skipped, all else is made again."""
+"""The run folder is a journal: one folder a stage, its done.json written last; what fits is skipped, all else is made
+again."""
 from __future__ import annotations
 
 import hashlib
@@ -35,7 +36,8 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, config: Config) -> RunFolder:
-        """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign folder."""
+        """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign
+        folder."""
         if not is_run(root):
             check_out(root, set())
         write_text(root / layout.CONFIG, dump_config(config))
@@ -45,7 +47,8 @@ class RunFolder:
     def open(cls, root: Path) -> RunFolder:
         """An existing run. Raises CupsError where there is none."""
         if not is_run(root):
-            raise CupsError(f"expected a run folder (made by `cups-train run` or `pseudo-label`), found no {layout.CONFIG} in {root}")
+            raise CupsError("expected a run folder (made by `cups-train run` or `pseudo-label`), found no "
+                            f"{layout.CONFIG} in {root}")
         return cls(root)
 
     def config(self, overrides: list[str], over: Path | None = None) -> Config:
@@ -68,10 +71,12 @@ class RunFolder:
         return done if isinstance(done, dict) else {}
 
     def fingerprint(self, name: str) -> str:
-        """Identity of a finished stage: of its inputs, settings and outputs. Raises CupsError where it is not finished."""
+        """Identity of a finished stage: of its inputs, settings and outputs. Raises CupsError where it is not
+        finished."""
         if not self.is_finished(name):
             found = "its files changed since" if self._done(name) else "it unfinished"
-            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train {BY_NAME[name].verb}` makes it")
+            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train "
+                            f"{BY_NAME[name].verb}` makes it")
         return sha256(self.stage(name) / layout.DONE)
 
     def classes(self) -> Classes:
@@ -88,12 +93,15 @@ class RunFolder:
         write_json(self.root / layout.CLASSES, {"classes": classes.to_json()})
 
     def last_stage(self) -> str:
-        """The last stage that can be asked for results. Raises CupsError where none is finished, or that one is damaged."""
+        """The last stage that can be asked for results. Raises CupsError where none is finished, or that one is
+        damaged."""
         for stage in (stage.name for stage in reversed(STAGES) if stage.answers):
-            if (self.stage(stage) / layout.DONE).exists():  # a damaged stage is no reason to take an earlier one in silence
+            # a damaged stage is no reason to take an earlier one in silence
+            if (self.stage(stage) / layout.DONE).exists():
                 self.fingerprint(stage)
                 return stage
-        raise CupsError(f"expected a finished stage in {self.root}, found none; `cups-train pseudo-label` and `cups-train train` make them")
+        raise CupsError(f"expected a finished stage in {self.root}, found none; `cups-train pseudo-label` and "
+                        "`cups-train train` make them")
 
     def checkpoint(self, name: str) -> Path:
         """Where a trained stage leaves its network."""
@@ -108,7 +116,8 @@ class RunFolder:
 
     @contextmanager
     def making(self, name: str, inputs: dict[str, Any], seed: int) -> Iterator[Path | None]:
-        """Make one stage: gives its folder, or None where it is finished from the same inputs; done.json is written at the end.
+        """Make one stage: gives its folder, or None where it is finished from the same inputs; done.json is written at
+        the end.
 
         A folder made from other inputs is set aside under RUN/.replaced (one generation is kept).
         """
@@ -163,7 +172,8 @@ def _digest(value: Any) -> str:
 
 
 def _outputs(folder: Path) -> dict[str, Any]:
-    """Count and digest of a stage's files: names and sizes of all but hidden ones (leftovers of a kill), contents of the decisive ones."""
+    """Count and digest of a stage's files: names and sizes of all but hidden ones (leftovers of a kill), contents of
+    the decisive ones."""
     digest, count = hashlib.sha256(), 0
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (layout.DONE, layout.INPUTS) and p.name[0] != "."):
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())

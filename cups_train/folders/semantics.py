@@ -3,7 +3,8 @@
     encoder.safetensors  the network that names classes, with K and the centres of the classes
     classes.jpg          what each class looks like
     NAME/KEY.png         (H, W) uint8 class ids 1..K of a frame of the recording NAME; NAME/overlays/KEY.jpg of a few
-    state/               while classes are learned: where the trainings stand, and of each prepared frame NAME/KEY.npz and the arrays beside it
+    state/               while classes are learned: where the trainings stand, and of each prepared frame NAME/KEY.npz
+    and the arrays beside it
 """
 from __future__ import annotations
 
@@ -41,8 +42,11 @@ class LearnedClasses:
     """The classes of a semantics folder."""
 
     count: int  # K
-    centres: np.ndarray | None  # (K, C) float32, the mean of each class's centres, in scaled channels of a descriptor; None: a head names the classes
-    codes: np.ndarray | None = None  # (K, code) float32, the mean of each class's centres in the head's code; None: there is no head
+    # (K, C) float32, the mean of each class's centres, in scaled channels of a descriptor; None: a head names the
+    # classes
+    centres: np.ndarray | None
+    # (K, code) float32, the mean of each class's centres in the head's code; None: there is no head
+    codes: np.ndarray | None = None
 
     @property
     def looks(self) -> np.ndarray | None:
@@ -80,7 +84,8 @@ def read_encoder(folder: Path) -> EncoderFile:
 
 
 def read_classes(folder: Path) -> LearnedClasses:
-    """K and the centres, without the network. Raises ModelError where the file is missing or damaged, or the centres are not of K classes."""
+    """K and the centres, without the network. Raises ModelError where the file is missing or damaged, or the centres
+    are not of K classes."""
     with reading_encoder(folder), safe_open(encoder_path(folder), "numpy") as file:
         card = _card(file)
         count = int(card["spec"]["classes"])
@@ -92,7 +97,8 @@ def read_classes(folder: Path) -> LearnedClasses:
 
 
 def _means(centres: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
-    """(M, C) centres with classes (M,) -> (K, C) float32 mean of each class's centres. Raises ValueError where a class has none."""
+    """(M, C) centres with classes (M,) -> (K, C) float32 mean of each class's centres. Raises ValueError where a class
+    has none."""
     number = np.bincount(classes.astype(np.int64), minlength=count)
     if len(classes) != len(centres) or len(number) != count or not number.all():
         raise ValueError(f"centres of {np.count_nonzero(number)} of {count} classes")

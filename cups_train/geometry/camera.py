@@ -1,4 +1,5 @@
-"""Rays, points and pixels of the rectified left camera. Depth travels as disparity, so that "no finite depth" is the plain value 0."""
+"""Rays, points and pixels of the rectified left camera. Depth travels as disparity, so that "no finite depth" is the
+plain value 0."""
 from __future__ import annotations
 
 import numpy as np
@@ -22,7 +23,8 @@ def rays(camera: StereoCamera, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def back_project(camera: StereoCamera, disparity: np.ndarray) -> np.ndarray:
-    """(H, W) disparity [px] of a whole image -> (H, W, 3) points [m] in the left camera's frame; NaN where the disparity is not positive."""
+    """(H, W) disparity [px] of a whole image -> (H, W, 3) points [m] in the left camera's frame; NaN where the
+    disparity is not positive."""
     u, v = pixel_grid(*disparity.shape)
     with np.errstate(divide="ignore"):
         depth = np.where(disparity > 0, camera.depth_scale / np.maximum(disparity, 1e-12), np.nan)
@@ -35,6 +37,7 @@ def points_of(camera: StereoCamera, u: np.ndarray, v: np.ndarray, disparity: np.
 
 
 def project(camera: StereoCamera, points: np.ndarray) -> np.ndarray:
-    """Points (..., 3) [m] -> column, row, disparity (..., 3) [px]; NaN for points at or behind the camera (z <= 0.1 m)."""
+    """Points (..., 3) [m] -> column, row, disparity (..., 3) [px]; NaN for points at or behind the camera (z <= 0.1
+    m)."""
     z = np.where(points[..., 2] > 0.1, points[..., 2], np.nan)
     return np.stack([camera.fx * points[..., 0] / z + camera.cx, camera.fy * points[..., 1] / z + camera.cy, camera.depth_scale / z], -1)

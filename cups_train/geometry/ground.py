@@ -1,4 +1,5 @@
-"""The ground plane, found in disparity space, where a plane of the world is a plane d = a u + b v + c (Labayrie's v-disparity, in two dimensions)."""
+"""The ground plane, found in disparity space, where a plane of the world is a plane d = a u + b v + c (Labayrie's
+v-disparity, in two dimensions)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Ground:
             return np.where(disparity > 0, self.height - slope * camera.depth_scale / disparity, np.nan).astype(np.float32)
 
     def disparity(self, camera: StereoCamera, shape: tuple[int, int]) -> np.ndarray:
-        """(H, W) float32 px: the disparity that the ground has, or would have, at every pixel; not above 0 over the horizon."""
+        """(H, W) float32 px: the disparity that the ground has, or would have, at every pixel; not above 0 over the
+        horizon."""
         return (camera.depth_scale / self.height * self._slope(camera, shape)).astype(np.float32)
 
     def _slope(self, camera: StereoCamera, shape: tuple[int, ...]) -> np.ndarray:
@@ -40,7 +42,8 @@ class Ground:
 
 
 def find_ground(camera: StereoCamera, disparity: np.ndarray, ok: np.ndarray, rng: np.random.Generator) -> Ground | None:
-    """Robust ground plane from (H, W) disparity [px] and its validity; None where no plane is upright, below the camera and seen well enough."""
+    """Robust ground plane from (H, W) disparity [px] and its validity; None where no plane is upright, below the camera
+    and seen well enough."""
     height, width = disparity.shape
     step = max(2, width // 128)
     u, v = pixel_grid(height, width)

@@ -10,8 +10,8 @@ from cups_train.geometry.camera import pixel_grid
 def warp(image: np.ndarray, flow: np.ndarray, nearest: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Fetch `image` at x + flow(x).
 
-    image: (H, W) or (H, W, C) float32 or uint8; flow: (H, W, 2) float32 px -> the fetched image (border values beyond the border)
-    and (H, W) bool, True where x + flow(x) lies inside the image.
+    image: (H, W) or (H, W, C) float32 or uint8; flow: (H, W, 2) float32 px -> the fetched image (border values beyond
+    the border) and (H, W) bool, True where x + flow(x) lies inside the image.
     """
     height, width = flow.shape[:2]
     u, v = pixel_grid(height, width)
@@ -26,9 +26,11 @@ def warp(image: np.ndarray, flow: np.ndarray, nearest: bool = False) -> tuple[np
 
 
 def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values of `image` (H, W) or (H, W, C) float at positions x, y (...) px inside it, in the precision of the positions: (...) or (..., C).
+    """Values of `image` (H, W) or (H, W, C) float at positions x, y (...) px inside it, in the precision of the
+    positions: (...) or (..., C).
 
-    cv2.remap rounds positions to 1/32 px for integers and for floats alike; where that matters (coordinates), the sum is formed here.
+    cv2.remap rounds positions to 1/32 px for integers and for floats alike; where that matters (coordinates), the sum
+    is formed here.
     """
     x0, y0 = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
     x1, y1 = np.minimum(x0 + 1, image.shape[1] - 1), np.minimum(y0 + 1, image.shape[0] - 1)

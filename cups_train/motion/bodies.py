@@ -1,4 +1,5 @@
-"""Bodies one behind the other: they move alike and touch in the picture, but depth steps along most of the line between them."""
+"""Bodies one behind the other: they move alike and touch in the picture, but depth steps along most of the line between
+them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from cups_train.motion.evidence import Evidence
 from cups_train.motion.links import components
 from cups_train.motion.propose import Proposal, fit_region
 
-MIDDLES = 3.5  # m, least distance in depth of the middles of two bodies, of which the further one looks out over the nearer one ...
+# m, least distance in depth of the middles of two bodies, of which the further one looks out over the nearer one ...
+MIDDLES = 3.5
 MIDDLES_BESIDE = 6.0  # m, ... or lies beside it, as the long side of one body would
 TALLER = 0.8  # m by which it then is taller
 MIDDLES_PX = 0.8  # px of disparity, the same, for depth is uncertain where it is large
@@ -31,7 +33,8 @@ Box = tuple[slice, slice]
 
 
 def split(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
-    """Proposals that hold two bodies as two. Only estimated depth needs it: exact depth is not linked across such a step."""
+    """Proposals that hold two bodies as two. Only estimated depth needs it: exact depth is not linked across such a
+    step."""
     if not evidence.scales.rough:
         return proposals
     found = []
@@ -45,7 +48,8 @@ def split(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
 def bodies(evidence: Evidence, mask: np.ndarray) -> list[np.ndarray]:
     """The mask (H, W) bool, or its parts before and behind the disparity along whose contour depth steps most."""
     box = window_of(mask, 2)
-    disparity = cv2.medianBlur(np.ascontiguousarray(evidence.flow.disparity[box], dtype=np.float32), 5)  # without single wrong pixels
+    # without single wrong pixels
+    disparity = cv2.medianBlur(np.ascontiguousarray(evidence.flow.disparity[box], dtype=np.float32), 5)
     size = 2 * max(1, round(RIM * evidence.scales.unit)) + 1
     inner = (cv2.erode(mask[box].astype(np.uint8), np.ones((size, size), np.uint8)) > 0) & (disparity > 0)
     least = max(evidence.scales.min_pixels, PART * inner.sum())
@@ -90,7 +94,8 @@ def _cut(evidence: Evidence, box: Box, disparity: np.ndarray, search: _Search) -
 
 
 def _apart(evidence: Evidence, box: Box, disparity: np.ndarray, parts: tuple[np.ndarray, np.ndarray]) -> bool:
-    """Do the middles of two parts, the nearer first, lie further apart than those of the faces of one body? disparity and parts: (h, w)."""
+    """Do the middles of two parts, the nearer first, lie further apart than those of the faces of one body? disparity
+    and parts: (h, w)."""
     near, far = (float(np.median(disparity[part])) for part in parts)
     heights = [evidence.height[box][part] for part in parts]
     known = all((~np.isnan(height)).any() for height in heights)
@@ -119,7 +124,8 @@ def _steep(evidence: Evidence, box: Box, disparity: np.ndarray, inner: np.ndarra
 
 
 def _without_specks(evidence: Evidence, side: np.ndarray) -> np.ndarray:
-    """Only the parts that are not much smaller than the largest: what hides the middle of a body leaves several. (H, W) bool -> (H, W) bool."""
+    """Only the parts that are not much smaller than the largest: what hides the middle of a body leaves several. (H, W)
+    bool -> (H, W) bool."""
     label, count = components(side, evidence.links)
     size = np.bincount(label.ravel(), minlength=count + 1)
     size[0] = 0

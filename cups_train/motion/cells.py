@@ -34,7 +34,8 @@ class Cells:
 
 
 def make_cells(evidence: Evidence) -> Cells:
-    """Sample the pair on a regular grid (integer positions, no ties); ground and pixels of unknown motion are left out."""
+    """Sample the pair on a regular grid (integer positions, no ties); ground and pixels of unknown motion are left
+    out."""
     height, width = evidence.chi.shape
     scale = np.sqrt(CELLS / (height * width))
     shape = max(2, round(height * scale)), max(2, round(width * scale))
@@ -60,7 +61,8 @@ Box = tuple[slice, slice]
 
 
 def reach_of(cells: Cells, assigned: np.ndarray, shape: tuple[int, int]) -> Box:
-    """Rows and columns of the picture that the spatial term reaches from the assigned cells, (H, W) bool with at least one."""
+    """Rows and columns of the picture that the spatial term reaches from the assigned cells, (H, W) bool with at least
+    one."""
     out = []
     for axis in (0, 1):
         used = np.flatnonzero(assigned.any(1 - axis))
@@ -70,20 +72,24 @@ def reach_of(cells: Cells, assigned: np.ndarray, shape: tuple[int, int]) -> Box:
 
 
 def spatial_penalty(cells: Cells, assigned: np.ndarray, shape: tuple[int, int], box: Box | None = None) -> np.ndarray:
-    """Squared distance to the nearest assigned cell, in standard deviations of the spatial term: (H, W) float32, infinite beyond the window.
+    """Squared distance to the nearest assigned cell, in standard deviations of the spatial term: (H, W) float32,
+    infinite beyond the window.
 
-    assigned: (h, w) bool; `box`: only these rows and columns of the picture. The published 81-fold search over a 9 x 9 window falls into a search
-    along the rows of cells and one along their columns, for the spatial term is a product of a term of x and one of y.
+    assigned: (h, w) bool; `box`: only these rows and columns of the picture. The published 81-fold search over a 9 x 9
+    window falls into a search along the rows of cells and one along their columns, for the spatial term is a product of
+    a term of x and one of y.
     """
     rows, columns = (np.arange(size)[part] for size, part in zip(shape, box or (slice(None), slice(None)), strict=True))
     sigma = REACH * shape[1]
-    by_row = _nearest(assigned.astype(bool).T, cells.columns, columns * cells.shape[1] // shape[1], columns / sigma, sigma).T  # (h, columns)
+    # (h, columns)
+    by_row = _nearest(assigned.astype(bool).T, cells.columns, columns * cells.shape[1] // shape[1], columns / sigma, sigma).T
     return _nearest(by_row, cells.rows, rows * cells.shape[0] // shape[0], rows / sigma, sigma)
 
 
 def _nearest(cost: np.ndarray, centres: np.ndarray, own: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray:
-    """Over the cells along axis 0 of `cost` (n, M): the least sum of cost and squared distance within the window, for positions `at` (P,) in
-    sigmas that lie in the cells `own` (P,): (P, M) float32. A cost of bools is 0 where True and infinite elsewhere."""
+    """Over the cells along axis 0 of `cost` (n, M): the least sum of cost and squared distance within the window, for
+    positions `at` (P,) in sigmas that lie in the cells `own` (P,): (P, M) float32. A cost of bools is 0 where True and
+    infinite elsewhere."""
     if cost.dtype == bool:
         cost = np.where(cost, 0, np.inf).astype(np.float32)
     best = np.full((len(own), cost.shape[1]), np.inf, np.float32)

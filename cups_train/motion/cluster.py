@@ -1,5 +1,6 @@
-"""Rigid-motion clustering after SF2SE3 (Sommer et al.), own implementation: the static scene is known first, noise is propagated to every
-test (chi-square), a new member must keep its distance to all members, links hold at both ends, and every fit is robust."""
+"""Rigid-motion clustering after SF2SE3 (Sommer et al.), own implementation: the static scene is known first, noise is
+propagated to every test (chi-square), a new member must keep its distance to all members, links hold at both ends, and
+every fit is robust."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -127,7 +128,8 @@ def _best_parts(evidence: Evidence, cells: Cells, free: np.ndarray, motions: np.
 
 
 def _refine(evidence: Evidence, cells: Cells, supports: list[np.ndarray]) -> np.ndarray:
-    """Robust own motions (K, 4, 4) of K supports (N,) bool, all in one fit; shorter supports are filled up with samples of no weight."""
+    """Robust own motions (K, 4, 4) of K supports (N,) bool, all in one fit; shorter supports are filled up with samples
+    of no weight."""
     index = [_thinned(np.flatnonzero(s)) for s in supports]
     table = np.zeros((len(index), max(map(len, index))), int)
     unused = np.ones(table.shape, bool)
@@ -147,7 +149,8 @@ def _thinned(index: np.ndarray) -> np.ndarray:
 
 
 def _connected(cells: Cells, support: np.ndarray) -> list[np.ndarray]:
-    """Parts of a support that hang together over cells within reach and without a step of depth; largest first. (N,) bool -> (N,) bool each."""
+    """Parts of a support that hang together over cells within reach and without a step of depth; largest first. (N,)
+    bool -> (N,) bool each."""
     label = np.full(cells.shape[0] * cells.shape[1], -1)
     label[cells.where[support]] = np.flatnonzero(support)
     grid = label.reshape(cells.shape)

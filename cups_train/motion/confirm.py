@@ -17,13 +17,15 @@ FOLLOWS = 0.4  # least share of them that must follow the object
 
 
 def evidence_before(before: Before, camera: StereoCamera, limits: tuple[float, float], rng: np.random.Generator) -> Evidence | None:
-    """Chi-square and so on of the pair (t, t-1); None without an ego-motion. `limits`: largest depth [m] and smallest surface [m2]."""
+    """Chi-square and so on of the pair (t, t-1); None without an ego-motion. `limits`: largest depth [m] and smallest
+    surface [m2]."""
     ego = estimate_ego(before.flow, camera, rng)
     return None if ego is None else gather(before.flow, camera, ego, None, scales_of(before.flow, camera, before.step_s, *limits))
 
 
 def refutes(evidence: Evidence, own: np.ndarray, mask: np.ndarray) -> bool:
-    """Do the pixels of a mask (H, W) bool come from elsewhere than their motion `own` (4, 4) from t to t+1 says, if it runs on?
+    """Do the pixels of a mask (H, W) bool come from elsewhere than their motion `own` (4, 4) from t to t+1 says, if it
+    runs on?
 
     `evidence`: of t to t-1, as long a step. Where too little of the mask is measured nothing is refuted.
     """

@@ -29,10 +29,12 @@ class Ego:
 
 
 def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator, prior: np.ndarray | None = None) -> Ego | None:
-    """Robust ego-motion; standing still and pure rotation are no special cases. None where too little of the picture agrees.
+    """Robust ego-motion; standing still and pure rotation are no special cases. None where too little of the picture
+    agrees.
 
-    `prior`: (4, 4) m, motion of static points as the vehicle itself tells it (x_t+1 = prior x_t). It is preferred as the start where the picture does
-    not clearly speak against it, so that a bus that fills the view is not taken for the scene; the result is always fitted to the picture.
+    `prior`: (4, 4) m, motion of static points as the vehicle itself tells it (x_t+1 = prior x_t). It is preferred as
+    the start where the picture does not clearly speak against it, so that a bus that fills the view is not taken for
+    the scene; the result is always fitted to the picture.
     """
     height, width = flow.disparity.shape
     step = max(2, round(GRID * width))
@@ -68,7 +70,8 @@ def _search(camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.
     best = motions[cost.argmin()]
     if prior is None:
         return best
-    # of a few degrees or decimetres the prior may be off: it is fitted to what roughly follows it before the two are compared
+    # of a few degrees or decimetres the prior may be off: it is fitted to what roughly follows it before the two are
+    # compared
     rough = samples.with_floor(np.array([ROUGH_PX, ROUGH_PX / 2]))
     near = chi_square(camera, prior, rough) < 9
     if near.sum() < MIN_SAMPLES:
@@ -85,7 +88,8 @@ def _cost(camera: StereoCamera, motions: np.ndarray, samples: Samples, weight: n
 
 
 def _block_weights(where: np.ndarray) -> np.ndarray:
-    """One over the root of the number of samples in the same block of the picture. (H, W) bool -> (N,), N of them True."""
+    """One over the root of the number of samples in the same block of the picture. (H, W) bool -> (N,), N of them
+    True."""
     v, u = np.nonzero(where)
     block = v * BLOCKS[0] // where.shape[0] * BLOCKS[1] + u * BLOCKS[1] // where.shape[1]
     count = np.bincount(block, minlength=BLOCKS[0] * BLOCKS[1])
@@ -97,7 +101,8 @@ def _batch(samples: Samples) -> Samples:
 
 
 def _noise(camera: StereoCamera, motion: np.ndarray, samples: Samples, inlier: np.ndarray) -> np.ndarray:
-    """Robust spread of the inliers' residuals beyond what their sigmas claim. motion: (4, 4); inlier: (N,) bool -> (2,) px."""
+    """Robust spread of the inliers' residuals beyond what their sigmas claim. motion: (4, 4); inlier: (N,) bool -> (2,)
+    px."""
     predicted, slope = predict(camera, motion, samples.rays, samples.inverse_depth)
     residual = np.abs(samples.target - predicted)[inlier]
     claimed = np.sqrt(samples.sigma**2 + (slope * samples.source_sigma[:, None]) ** 2)[inlier]

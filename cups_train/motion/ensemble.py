@@ -56,7 +56,8 @@ def rigid_proposals(evidence: Evidence, runs: int, vote: float, rng: np.random.G
 
 
 def _masks(evidence: Evidence, cells: Cells, models: list[tuple[np.ndarray, np.ndarray]]) -> list[Patch]:
-    """Full-resolution masks of one run: each pixel goes to the model with the least chi-square plus spatial penalty, or to none.
+    """Full-resolution masks of one run: each pixel goes to the model with the least chi-square plus spatial penalty, or
+    to none.
 
     models: own motion (4, 4) and support (N,) bool.
     """
@@ -99,7 +100,8 @@ def _parts(evidence: Evidence, label: np.ndarray) -> list[Patch]:
 
 
 def vote_masks(runs: list[list[Patch]], share: float, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Match masks across runs by IoU >= 0.5 and average what was found again in at least `share` of them: (M, H, W) bool and votes (M,) in [0, 1]."""
+    """Match masks across runs by IoU >= 0.5 and average what was found again in at least `share` of them: (M, H, W)
+    bool and votes (M,) in [0, 1]."""
     groups: list[list[Patch]] = []
     for patches in runs:
         taken: set[int] = set()

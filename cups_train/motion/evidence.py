@@ -18,7 +18,8 @@ ROUGH_PX = 0.1  # measurements with more noise than this are estimates: they nee
 
 @dataclass(frozen=True)
 class Scales:
-    """Limits of one pair. Sizes follow the focal length (704 px in the tuning data), motions the time step, links the noise."""
+    """Limits of one pair. Sizes follow the focal length (704 px in the tuning data), motions the time step, links the
+    noise."""
 
     rough: bool  # estimated, not exact, measurements
     low: float  # chi-square from which a pixel may move
@@ -58,7 +59,8 @@ class Evidence:
         return depth_links(self.flow.disparity, self.scales)
 
     def chi_at(self, own: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """(N,) chi-square of the pixels of a mask (H, W), row by row, under an object's own motion (4, 4); NaN where unknown."""
+        """(N,) chi-square of the pixels of a mask (H, W), row by row, under an object's own motion (4, 4); NaN where
+        unknown."""
         chi = chi_square(self.camera, self.ego.motion @ own, self.samples.pick(np.flatnonzero(mask.ravel())))
         return np.where(np.isnan(self.chi[mask]), np.nan, chi)
 

@@ -90,7 +90,8 @@ def _grown(evidence: Evidence, cores: list[Proposal], rng: np.random.Generator) 
 
 
 def _drawn(evidence: Evidence, kept: list[Proposal], images: Images | None) -> list[Shown]:
-    """Proposals with the masks (H, W) bool that are visible of them, the nearest drawn over the others; those that are too small are left out."""
+    """Proposals with the masks (H, W) bool that are visible of them, the nearest drawn over the others; those that are
+    too small are left out."""
     kept = sorted(kept, key=lambda p: float(p.centre[2]), reverse=True)
     taken = np.zeros(evidence.chi.shape, np.uint16)
     for k, proposal in enumerate(kept, 1):

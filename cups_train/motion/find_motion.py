@@ -24,9 +24,9 @@ CHUNK = 4  # frames in a row for one worker: their disparities are computed once
 def find_motion(recording: Recording, out: Path, config: MotionConfig, work: Work, given: Path | None = None) -> None:
     """Write instances/KEY.png for every frame, motion.json last, and a few overlays.
 
-    A stopped run goes on where it stopped; other settings start it anew. `given`: truth folder whose flow and disparity replace the estimates.
-    The device of `work` is that of a network that gives flow and disparity. Raises ModelError where its weights are missing, ResultError
-    where `given` does not fit the recording.
+    A stopped run goes on where it stopped; other settings start it anew. `given`: truth folder whose flow and disparity
+    replace the estimates. The device of `work` is that of a network that gives flow and disparity. Raises ModelError
+    where its weights are missing, ResultError where `given` does not fit the recording.
     """
     check_motion_out(out)
     if given is None:

@@ -1,4 +1,5 @@
-"""The cheap pass over finished frames, in order and one at a time: track ids, what neighbours confirm, maps, overlays, motion.json."""
+"""The cheap pass over finished frames, in order and one at a time: track ids, what neighbours confirm, maps, overlays,
+motion.json."""
 from __future__ import annotations
 
 import json
@@ -23,7 +24,8 @@ OVERLAYS = 12
 
 
 def finish(recording: Recording, out: Path, settings: dict[str, Any], supported: bool) -> None:
-    """Write instances/, overlays/ and, last, motion.json from the per-frame files, which then go. A handful of frames is held at a time.
+    """Write instances/, overlays/ and, last, motion.json from the per-frame files, which then go. A handful of frames
+    is held at a time.
 
     `supported`: leave out what no neighbouring frame confirms. Raises ResultError where frames are missing.
     """
@@ -31,7 +33,8 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     done = sum(has_frame(out, key) for key in keys)
     if done < len(keys):
         raise ResultError(f"expected {len(keys)} finished frames in {out / 'frames'}, found {done}; "
-                          "the same command makes the rest (on a network file system another machine's files may be seen late: docs/scaling.md)")
+                          "the same command makes the rest (on a network file system another machine's files may be seen late: "
+                          "docs/scaling.md)")
     follows = [bool(stamp.follows) for stamp in recording.stamps]
     results = track(_finished(out, keys), follows)
     if supported:

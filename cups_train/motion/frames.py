@@ -35,7 +35,8 @@ class Job:
 
 
 def find_in_frames(job: Job, tasks: list[Task]) -> list[str]:
-    """Write the frames of `tasks`, which are in a row; their keys. What was measured of a frame is kept for the next pair."""
+    """Write the frames of `tasks`, which are in a row; their keys. What was measured of a frame is kept for the next
+    pair."""
     find = method_of(job.config).find
     known: dict[str, StereoFrame] = {}
     for task in tasks:
@@ -62,7 +63,8 @@ def _given(job: Job, task: Task) -> TimeStep:
 
 
 def _measured(job: Job, task: Task, partner: str, known: dict[str, StereoFrame]) -> TimeStep:
-    """Flow and disparity as the matcher measures them. `known`: frames by key that an earlier call has read; only this pair stays in it."""
+    """Flow and disparity as the matcher measures them. `known`: frames by key that an earlier call has read; only this
+    pair stays in it."""
     for key in (task.key, partner, task.before):
         if key is not None and key not in known:
             known[key] = job.recording.stereo(key)

@@ -1,4 +1,5 @@
-"""From moving cores to whole objects: along continuous depth, over pixels that the object's motion explains best or that have no valid flow."""
+"""From moving cores to whole objects: along continuous depth, over pixels that the object's motion explains best or
+that have no valid flow."""
 from __future__ import annotations
 
 import cv2

@@ -29,7 +29,8 @@ def motion_links(residual: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, n
 
 
 def components(mask: np.ndarray, links: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, int]:
-    """Connected parts of `mask` (H, W) over the links to the right and downwards: labels (H, W) int32 from 1 on, 0 outside; and their number."""
+    """Connected parts of `mask` (H, W) over the links to the right and downwards: labels (H, W) int32 from 1 on, 0
+    outside; and their number."""
     index = np.full(mask.shape, -1, np.int64)
     count = int(mask.sum())
     index[mask] = np.arange(count)
@@ -60,7 +61,8 @@ def fill_holes(mask: np.ndarray, limit: float = 0.2) -> np.ndarray:
 
 
 def _neighbours(image: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """(H, W, ...) -> pixels with their right neighbours, (H, W-1, ...) each, and with those below, (H-1, W, ...) each."""
+    """(H, W, ...) -> pixels with their right neighbours, (H, W-1, ...) each, and with those below, (H-1, W, ...)
+    each."""
     return (image[:, :-1], image[:, 1:]), (image[:-1], image[1:])
 
 

@@ -16,7 +16,8 @@ class Method:
     """One way from a time step to objects."""
 
     find: Callable[[TimeStep, MotionConfig, int], MotionResult]  # the int is the seed
-    neighbours: bool  # frames before and after confirm or refute objects, and the frame before stands in for a missing t+1
+    # frames before and after confirm or refute objects, and the frame before stands in for a missing t+1
+    neighbours: bool
 
 
 def method_of(config: MotionConfig) -> Method:

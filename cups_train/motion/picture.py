@@ -25,7 +25,8 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
 
 
 def grey_errors(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """Mean grey error of the static scene's motion and of the object's own, over the measured pixels of a mask; both 0 with fewer than 20.
+    """Mean grey error of the static scene's motion and of the object's own, over the measured pixels of a mask; both 0
+    with fewer than 20.
 
     mask: (H, W) bool; images: (H, W, 3) uint8.
     """
@@ -53,7 +54,8 @@ def _fetch(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def snap(mask: np.ndarray, image: np.ndarray, free: np.ndarray, unit: float) -> np.ndarray:
-    """Move the outline of `mask` (H, W) to edges of colour (graph cut, GrabCut) within a narrow band; `free` bars pixels of other objects."""
+    """Move the outline of `mask` (H, W) to edges of colour (graph cut, GrabCut) within a narrow band; `free` bars
+    pixels of other objects."""
     band = max(2, round(BAND * unit))
     box = window_of(mask, 3 * band)
     inner = mask[box].astype(np.uint8)

@@ -1,4 +1,5 @@
-"""Proposals from residual motion: connected pixels that the static scene does not explain, each with one rigid motion of its own."""
+"""Proposals from residual motion: connected pixels that the static scene does not explain, each with one rigid motion
+of its own."""
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -55,7 +55,8 @@ def _goes(evidence: Evidence, proposal: Proposal) -> bool:
 
 
 def _turns(evidence: Evidence, proposal: Proposal) -> bool:
-    """Does its outer part move while its centre rests? Estimates must show twice the displacement: their rotations are poor."""
+    """Does its outer part move while its centre rests? Estimates must show twice the displacement: their rotations are
+    poor."""
     points = evidence.samples.rays[proposal.mask.ravel()] / np.maximum(evidence.samples.inverse_depth[proposal.mask.ravel()], 1e-3)[:, None]
     radius = float(np.quantile(np.linalg.norm(points - proposal.centre, axis=-1), 0.75))
     least = max((2 if evidence.scales.rough else 1) * evidence.scales.min_shift, (SIGMAS + 2) * radius * _deviation(proposal.covariance[:3, :3]))
@@ -68,7 +69,8 @@ def _deviation(covariance: np.ndarray) -> float:
 
 
 def score(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> float:
-    """Share of the measured pixels that follow the object's motion and not the static scene's, in [0, 1]. mask: (H, W) bool."""
+    """Share of the measured pixels that follow the object's motion and not the static scene's, in [0, 1]. mask: (H, W)
+    bool."""
     chi, static = evidence.chi_at(proposal.own, mask), evidence.chi[mask]
     known = ~np.isnan(static)
     return float(((chi < 0.5 * static) & (static > 8))[known].mean()) if known.any() else 0.0

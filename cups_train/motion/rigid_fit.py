@@ -1,7 +1,8 @@
 """Robust rigid motions from scene flow: residuals in (u, v, disparity), inverse depth, Gauss-Newton.
 
-A point is its ray r = (x, y, 1) and its disparity d at t; after the motion x' = R x + t its scaled position is q = R r + w t with
-w = d / (f b), its pixel q_xy / q_z and its disparity d / q_z. With d = 0 (no finite depth) only the rotation acts.
+A point is its ray r = (x, y, 1) and its disparity d at t; after the motion x' = R x + t its scaled position is q = R r
++ w t with w = d / (f b), its pixel q_xy / q_z and its disparity d / q_z. With d = 0 (no finite depth) only the rotation
+acts.
 """
 from __future__ import annotations
 
@@ -50,8 +51,8 @@ def samples_at(flow: SceneFlow, camera: StereoCamera, where: np.ndarray) -> Samp
 
 
 def predict(camera: StereoCamera, motion: np.ndarray, ray: np.ndarray, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where points go: motions (..., 4, 4), rays (..., N, 3), inverse depth (..., N) 1/m -> u, v, disparity (..., N, 3) [px] and their derivative
-    by the disparity at t, (..., N, 3). NaN for points that end behind the camera."""
+    """Where points go: motions (..., 4, 4), rays (..., N, 3), inverse depth (..., N) 1/m -> u, v, disparity (..., N, 3)
+    [px] and their derivative by the disparity at t, (..., N, 3). NaN for points that end behind the camera."""
     q = ray @ np.swapaxes(motion[..., :3, :3], -1, -2) + inverse_depth[..., None] * motion[..., None, :3, 3]
     z = np.where(q[..., 2] > NEAR, q[..., 2], np.nan)
     t, scale = motion[..., None, :3, 3], camera.depth_scale
@@ -66,8 +67,9 @@ def predict(camera: StereoCamera, motion: np.ndarray, ray: np.ndarray, inverse_d
 
 
 def chi_square(camera: StereoCamera, motion: np.ndarray, samples: Samples) -> np.ndarray:
-    """(..., N) squared Mahalanobis residual of samples under motions (..., 4, 4): noise of the target plus that of the disparity at t, carried
-    through the prediction (Sherman-Morrison). Infinite for points that end behind the camera. Component by component: it runs on whole images."""
+    """(..., N) squared Mahalanobis residual of samples under motions (..., 4, 4): noise of the target plus that of the
+    disparity at t, carried through the prediction (Sherman-Morrison). Infinite for points that end behind the camera.
+    Component by component: it runs on whole images."""
     m = motion[..., None]  # m[..., i, j, :] is an entry beside an axis for the samples
     x, y, w, scale = samples.rays[..., 0], samples.rays[..., 1], samples.inverse_depth, camera.depth_scale
     z = m[..., 2, 0, :] * x + m[..., 2, 1, :] * y + m[..., 2, 2, :] + m[..., 2, 3, :] * w
@@ -95,10 +97,11 @@ def chi_square(camera: StereoCamera, motion: np.ndarray, samples: Samples) -> np
 
 
 def fit(camera: StereoCamera, samples: Samples, base: np.ndarray, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Robust own motions about `centre`, before the motion `base` (4, 4): samples (K, N) -> motions (K, 4, 4) T, the points move by base T, and
-    the covariance (K, 6, 6) of (rotation about the centre, displacement of the centre).
+    """Robust own motions about `centre`, before the motion `base` (4, 4): samples (K, N) -> motions (K, 4, 4) T, the
+    points move by base T, and the covariance (K, 6, 6) of (rotation about the centre, displacement of the centre).
 
-    Iterated re-weighting with Cauchy weights of scale `loss` standard deviations, wider at first; a prior of `rotation_sigma` rad holds the rotation.
+    Iterated re-weighting with Cauchy weights of scale `loss` standard deviations, wider at first; a prior of
+    `rotation_sigma` rad holds the rotation.
     """
     count = samples.rays.shape[0]
     centre = np.broadcast_to(options.centre, (count, 3)).astype(np.float64)

@@ -14,7 +14,8 @@ SHARED = 0.3  # share of the smaller of two proposals that they may have in comm
 
 
 def select(evidence: Evidence, proposals: list[Proposal]) -> list[Proposal]:
-    """Greedy: residual proposals first, for articulated bodies follow no one rigid motion; then what explains most pixels; no two that overlap."""
+    """Greedy: residual proposals first, for articulated bodies follow no one rigid motion; then what explains most
+    pixels; no two that overlap."""
     gains = [_gain(evidence, p) for p in proposals]
     chosen: list[Proposal] = []
     for i in sorted(range(len(proposals)), key=lambda i: (proposals[i].source != "residual", -gains[i])):

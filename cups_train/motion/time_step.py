@@ -23,6 +23,7 @@ class TimeStep:
     now: StereoFrame
     flow: SceneFlow
     step_s: float  # s
-    next_left: np.ndarray | None = None  # (H, W, 3) uint8 RGB at t+1: refutes false motion, `now` sharpens outlines; None where flow is exact
+    # (H, W, 3) uint8 RGB at t+1: refutes false motion, `now` sharpens outlines; None where flow is exact
+    next_left: np.ndarray | None = None
     prior: np.ndarray | None = None  # (4, 4) m: pose of the left camera at t+1 in its frame at t as odometry tells it
     before: Before | None = None  # may refute objects

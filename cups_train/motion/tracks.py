@@ -15,10 +15,12 @@ MAX_DISTANCE = 1.5  # m, between the carried and the found centroid
 MAX_DEPTH_SHARE = 0.06  # more at depth: share of the distance
 SHIFT_SHARE = 0.6  # largest difference of two displacements that confirm each other, share of the larger
 SHIFT_SLACK = 0.05  # m, a difference that always may be
-DEPTH_NOISE = 0.001  # 1/m, error of a displacement in depth per squared distance: 0.15 px at a focal length times baseline of 155 px m
+# 1/m, error of a displacement in depth per squared distance: 0.15 px at a focal length times baseline of 155 px m
+DEPTH_NOISE = 0.001
 MAX_AGE = 2  # frames that an object may be missing
 SIZE_CHANGE = 2.5  # largest change of the visible surface of what confirms each other, times
-ARRIVAL, ARRIVAL_SHARE = 0.3, 0.25  # m and share of the size: how far from its predicted place an object may be found; or as far as it moves
+# m and share of the size: how far from its predicted place an object may be found; or as far as it moves
+ARRIVAL, ARRIVAL_SHARE = 0.3, 0.25
 REACH = 2  # frames before and after that may confirm an object
 
 
@@ -54,7 +56,8 @@ def track(results: Iterable[MotionResult], follows: Sequence[bool]) -> Iterator[
 
 
 def keep_supported(results: Iterable[MotionResult], follows: Sequence[bool], focal: float) -> Iterator[MotionResult]:
-    """Leave out tracked objects whose motion no neighbouring frame of their track confirms; frames without neighbours keep theirs.
+    """Leave out tracked objects whose motion no neighbouring frame of their track confirms; frames without neighbours
+    keep theirs.
 
     Two frames before and two after each are looked at, no more are held. `focal`: focal length [px].
     """
@@ -87,8 +90,8 @@ def _same_size(a: MovingObject, b: MovingObject) -> bool:
 
 
 def _arrives(frames: dict[int, MotionResult], steps: tuple[int, int], pair: tuple[MovingObject, MovingObject], focal: float) -> bool:
-    """Does an object lie, some frames on, where its motion takes it? Its visible part changes: centres err by a share of its size. True where the
-    camera's motion in between is unknown."""
+    """Does an object lie, some frames on, where its motion takes it? Its visible part changes: centres err by a share
+    of its size. True where the camera's motion in between is unknown."""
     (i, j), (a, b) = steps, pair
     between = [frames[k].ego if k in frames else None for k in range(min(i, j), max(i, j))]
     rest = np.array(a.centroid_m)
@@ -108,7 +111,8 @@ def _trust(item: MovingObject) -> np.ndarray:
 
 
 def _agree(a: MovingObject, b: MovingObject) -> bool:
-    """Do two objects of one track move alike? Turns of the camera in between are small against the allowed difference."""
+    """Do two objects of one track move alike? Turns of the camera in between are small against the allowed
+    difference."""
     p, q = (apply(o.transform, np.array(o.centroid_m)) - o.centroid_m for o in (a, b))
     trust = _trust(a)
     return bool(np.linalg.norm(trust * (p - q)) < max(SHIFT_SHARE * max(np.linalg.norm(trust * p), np.linalg.norm(trust * q)), SHIFT_SLACK))

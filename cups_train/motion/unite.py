@@ -73,7 +73,8 @@ def _contact(evidence: Evidence, a: Proposal, b: Proposal) -> int:
 
 
 def _bridge(evidence: Evidence, a: Proposal, b: Proposal) -> int:
-    """1 where something nearer and narrow lies between two parts at one depth (a post before a bicycle); exact flow then shows one motion."""
+    """1 where something nearer and narrow lies between two parts at one depth (a post before a bicycle); exact flow
+    then shows one motion."""
     if evidence.scales.rough:
         return 0
     disparity = evidence.flow.disparity
@@ -89,13 +90,15 @@ def _bridge(evidence: Evidence, a: Proposal, b: Proposal) -> int:
 
 
 def _explains(evidence: Evidence, united: Proposal, parts: tuple[Proposal, Proposal]) -> bool:
-    """Does one motion do for both? Estimated flow errs more than its noise says: there it is held against the static motion."""
+    """Does one motion do for both? Estimated flow errs more than its noise says: there it is held against the static
+    motion."""
     limits = [JOINT * np.nanmedian(evidence.chi[p.mask]) if evidence.scales.rough else EXPLAINED / 2 for p in parts]
     return all(np.nanmedian(evidence.chi_at(united.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True))
 
 
 def alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:
-    """The displacement of each centre under both motions differs little (walkers: no more than limbs do), or one motion explains the other part."""
+    """The displacement of each centre under both motions differs little (walkers: no more than limbs do), or one motion
+    explains the other part."""
     scales = evidence.scales
     for p, q in ((a, b), (b, a)):
         mine, other = p.shift, apply(q.own, p.centre) - p.centre

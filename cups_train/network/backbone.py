@@ -1,4 +1,5 @@
-"""The run's own encoder as backbone, or a ResNet with a feature pyramid, and a random start that suits small batches."""
+"""The run's own encoder as backbone, or a ResNet with a feature pyramid, and a random start that suits small
+batches."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -49,7 +50,8 @@ def _stage(channels: int, width: int, stride: int, norm: Callable[[int], nn.Modu
 class Backbone(nn.Module):
     """Images, normalised, (B, 3, H, W) -> P2..P6, (B, channels, H / 4, W / 4) and so on.
 
-    Strides lie in the 3x3 convolutions (torchvision's ResNet); every convolution of the pyramid is followed by a norm layer.
+    Strides lie in the 3x3 convolutions (torchvision's ResNet); every convolution of the pyramid is followed by a norm
+    layer.
     """
 
     def __init__(self, name: str, norm: str, channels: int) -> None:

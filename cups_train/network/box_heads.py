@@ -66,7 +66,8 @@ def match(boxes: Tensor, target: Target, threshold: float, background: int) -> R
 
 
 def sample_rois(proposals: Tensor, target: Target, options: LossOptions, background: int) -> Rois:
-    """Proposals (N, 4) and all target boxes, labelled at IoU 0.5; `rois` of them, at most a quarter foreground, foreground first."""
+    """Proposals (N, 4) and all target boxes, labelled at IoU 0.5; `rois` of them, at most a quarter foreground,
+    foreground first."""
     found = match(torch.cat([proposals, target.boxes]), target, MATCH_IOU[0], background)
     rows = torch.cat(sample((found.thing != background).long(), options.rois, FOREGROUND_SHARE, options.generator))
     return Rois(found.boxes[rows], found.thing[rows], found.index[rows])
@@ -96,7 +97,8 @@ class Cascade(nn.ModuleList):
 
     def losses(self, levels: tuple[Tensor, ...], rois: list[Rois], targets: list[Target], size: tuple[int, int],
                options: LossOptions) -> dict[str, Tensor]:
-        """Classification (with DropLoss) and box losses of the three stages, from levels (B, C, h, w) and the sampled RoIs of each image."""
+        """Classification (with DropLoss) and box losses of the three stages, from levels (B, C, h, w) and the sampled
+        RoIs of each image."""
         found: dict[str, Tensor] = {}
         for stage, head in enumerate(self):
             if stage:
@@ -124,10 +126,12 @@ class Cascade(nn.ModuleList):
 
 
 def best_detections(boxes: Tensor, scores: Tensor, count: int) -> Detections:
-    """NMS over all objects, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T), probabilities of the thing classes.
+    """NMS over all objects, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T),
+    probabilities of the thing classes.
 
-    An object's score is the probability that it is any thing, its class the likeliest one. The published rule takes each class's own probability:
-    where several pseudo classes share one kind of object (cars of different colours), it falls below every threshold though the object is sure.
+    An object's score is the probability that it is any thing, its class the likeliest one. The published rule takes
+    each class's own probability: where several pseudo classes share one kind of object (cars of different colours), it
+    falls below every threshold though the object is sure.
     """
     score, row = scores.sum(dim=2).clamp(max=1).topk(min(CANDIDATES, scores.shape[1]), dim=1)
     box = boxes.gather(1, row[:, :, None].expand(-1, -1, 4))

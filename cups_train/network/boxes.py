@@ -12,7 +12,8 @@ MAX_LOG_SIZE = math.log(1000 / 16)
 
 
 def level_anchors(size: tuple[int, int], stride: int, side: float, device: torch.device | str = "cpu") -> Tensor:
-    """Anchors of one level (N, 4), N = 3 h w, row by row, the three ratios of a cell side by side; centred on (x, y) * stride, not rounded."""
+    """Anchors of one level (N, 4), N = 3 h w, row by row, the three ratios of a cell side by side; centred on (x, y) *
+    stride, not rounded."""
     ratios = torch.tensor(RATIOS, device=device)
     half_width = (side * side / ratios).sqrt() / 2
     half = torch.stack([half_width, half_width * ratios], dim=1)
@@ -64,7 +65,8 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def best_iou(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """For every box (N, 4) its largest IoU with the targets (M, 4) and that target's index, (N,) each; 0, 0 without targets."""
+    """For every box (N, 4) its largest IoU with the targets (M, 4) and that target's index, (N,) each; 0, 0 without
+    targets."""
     if targets.shape[0] == 0:
         return boxes.new_zeros(boxes.shape[0]), torch.zeros(boxes.shape[0], dtype=torch.long, device=boxes.device)
     best, index = iou(boxes, targets).max(dim=1)
@@ -72,7 +74,8 @@ def best_iou(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def share_inside(boxes: Tensor, mask: Tensor) -> Tensor:
-    """Share of each box's area (N,), as far as it lies in the image, that `mask` (H, W) bool covers; borders rounded to pixels."""
+    """Share of each box's area (N,), as far as it lies in the image, that `mask` (H, W) bool covers; borders rounded to
+    pixels."""
     height, width = mask.shape
     table = torch.zeros(height + 1, width + 1, device=mask.device)
     table[1:, 1:] = mask.float().cumsum(0).cumsum(1)
@@ -85,8 +88,8 @@ def share_inside(boxes: Tensor, mask: Tensor) -> Tensor:
 def suppress(boxes: Tensor, groups: Tensor, threshold: float, rounds: int = 8) -> Tensor:
     """Which boxes survive NMS inside their group: (..., N) bool, for boxes sorted by falling score.
 
-    A fixed number of matrix rounds (cluster NMS); equal to greedy NMS once `rounds` reaches the longest chain of suppressions.
-    boxes: (..., N, 4); groups: (..., N) integer. Empty boxes do not survive.
+    A fixed number of matrix rounds (cluster NMS); equal to greedy NMS once `rounds` reaches the longest chain of
+    suppressions. boxes: (..., N, 4); groups: (..., N) integer. Empty boxes do not survive.
     """
     clash = (iou(boxes, boxes) > threshold) & (groups[..., :, None] == groups[..., None, :])
     earlier = torch.ones(boxes.shape[-2], boxes.shape[-2], device=boxes.device).triu(1)
@@ -99,7 +102,8 @@ def suppress(boxes: Tensor, groups: Tensor, threshold: float, rounds: int = 8) -
 
 
 def choose(keep: Tensor, count: int) -> Tensor:
-    """keep (..., N) bool -> indices (..., count) of the first kept rows, filled up with the first others; no ties, so every back end agrees."""
+    """keep (..., N) bool -> indices (..., count) of the first kept rows, filled up with the first others; no ties, so
+    every back end agrees."""
     number = keep.shape[-1]
     order = number - torch.arange(number, device=keep.device)
     rank = (order + keep.to(order.dtype) * number).float()

@@ -1,6 +1,7 @@
 """The small encoder: strides 4 to 32 with a top-down path, dense features at 1/4, heads for shape and classes.
 
-Stage 1b trains it on the recordings; the network of stages 2 and 3 has the same pyramid and starts from its weights (`network.backbone: own`).
+Stage 1b trains it on the recordings; the network of stages 2 and 3 has the same pyramid and starts from its weights
+(`network.backbone: own`).
 """
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ POOLED_SIDE = MASK_SIDE // 2
 
 
 class MaskHead(nn.Module):
-    """RoI features (R, C, 14, 14) -> mask logits (R, T, 28, 28), or (R, 1, 28, 28) where all `things` share one mask."""
+    """RoI features (R, C, 14, 14) -> mask logits (R, T, 28, 28), or (R, 1, 28, 28) where all `things` share one
+    mask."""
 
     def __init__(self, channels: int, convs: int, things: int, shared: bool) -> None:
         super().__init__()
@@ -33,7 +34,8 @@ class MaskHead(nn.Module):
         return self.predictor(self.upsample(self.convs(pooled)).relu()).float()
 
     def loss(self, levels: tuple[Tensor, ...], rois: list[Rois], targets: list[Target]) -> Tensor:
-        """Binary cross entropy on the object's class channel, mean over the foreground RoIs of the first stage. levels: P2.. (B, C, h, w)."""
+        """Binary cross entropy on the object's class channel, mean over the foreground RoIs of the first stage. levels:
+        P2.. (B, C, h, w)."""
         chosen = [r.thing < self.things for r in rois]
         boxes = [r.boxes[c] for r, c in zip(rois, chosen, strict=True)]
         if sum(len(b) for b in boxes) == 0:

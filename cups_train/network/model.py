@@ -85,7 +85,8 @@ class PanopticNetwork(nn.Module):
         self.train(self.training)
 
     def features(self, images: Tensor) -> Features:
-        """(B, 3, H, W) float RGB in 0..1 -> pyramid; padded right and below with zeros after normalisation to multiples of 32."""
+        """(B, 3, H, W) float RGB in 0..1 -> pyramid; padded right and below with zeros after normalisation to multiples
+        of 32."""
         height, width = images.shape[-2:]
         padded = functional.pad(self.backbone.normalise(images), (0, -width % SIZE_STEP, 0, -height % SIZE_STEP))
         return Features(self.backbone(padded), (height, width))
@@ -116,7 +117,8 @@ class PanopticNetwork(nn.Module):
 
     @torch.no_grad()
     def semantic_logits(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float RGB in 0..1 -> logits (B, S + 1, h, w) on the grid of the finest level, with running statistics whatever the mode."""
+        """(B, 3, H, W) float RGB in 0..1 -> logits (B, S + 1, h, w) on the grid of the finest level, with running
+        statistics whatever the mode."""
         training = self.training
         self.eval()
         logits: Tensor = self.semantic_head(self.features(images).levels).float()
@@ -138,7 +140,8 @@ class PanopticNetwork(nn.Module):
         return RawTensors(found.boxes, found.scores, self.thing_ids[found.thing], masks, semantic)
 
     def losses(self, images: Tensor, targets: list[Target], options: LossOptions = PUBLISHED) -> dict[str, Tensor]:
-        """All losses of images (B, 3, H, W) by name; their plain sum is the loss (the weight of the semantic one is inside)."""
+        """All losses of images (B, 3, H, W) by name; their plain sum is the loss (the weight of the semantic one is
+        inside)."""
         features = self.features(images)
         found = {"semantic": options.semantic_weight * self._semantic_loss(features, torch.stack([t.semantic for t in targets]), options)}
         if not self.things:

@@ -1,4 +1,5 @@
-"""RoIAlign over P2..P5: torchvision's operator in training, one gather from a flat table in inference and in the exported graph."""
+"""RoIAlign over P2..P5: torchvision's operator in training, one gather from a flat table in inference and in the
+exported graph."""
 from __future__ import annotations
 
 import torch
@@ -12,7 +13,8 @@ LEVEL_SIDES = (112.0, 224.0, 448.0)  # px: RoIs with at least this root of the a
 
 
 def roi_levels(boxes: Tensor) -> Tensor:
-    """(..., 4) -> index (...,) of the level (0 = P2 .. 3 = P5) of each box: floor(4 + log2(sqrt(area) / 224)) clipped to 2..5, less 2."""
+    """(..., 4) -> index (...,) of the level (0 = P2 .. 3 = P5) of each box: floor(4 + log2(sqrt(area) / 224)) clipped
+    to 2..5, less 2."""
     size = area(boxes)
     return torch.stack([size >= side * side for side in LEVEL_SIDES]).sum(dim=0)
 
@@ -33,8 +35,8 @@ def pool(levels: tuple[Tensor, ...], boxes: list[Tensor], side: int) -> Tensor:
 def pool_static(levels: tuple[Tensor, ...], boxes: Tensor, side: int) -> Tensor:
     """The same with fixed shapes, for boxes inside the image. boxes: (B, N, 4) -> (B * N, C, side, side).
 
-    Bilinear weights are products of a row's and a column's, so each RoI is one gather of the cells beside its sampling points
-    and two small matrix products, which also average the samples of a bin.
+    Bilinear weights are products of a row's and a column's, so each RoI is one gather of the cells beside its sampling
+    points and two small matrix products, which also average the samples of a bin.
     """
     sizes = [level.shape[-2:] for level in levels[:4]]
     table = torch.cat([level.float().flatten(2) for level in levels[:4]], dim=2).transpose(1, 2)
@@ -57,7 +59,8 @@ def _pool_image(table: Tensor, sizes: list[torch.Size], boxes: Tensor, side: int
 
 
 def _read_points(low: Tensor, high: Tensor, last: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Sampling points of intervals low..high (N, 1), held inside 0..last: cells (N, P) and weights (N, side, P) of each bin."""
+    """Sampling points of intervals low..high (N, 1), held inside 0..last: cells (N, P) and weights (N, side, P) of each
+    bin."""
     number = side * SAMPLES
     step = (torch.arange(number, device=low.device) + 0.5) / number
     position = torch.minimum((low + step * (high - low)).clamp(min=0), last)

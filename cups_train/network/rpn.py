@@ -32,7 +32,8 @@ class ProposalNetwork(nn.Module):
 
 
 def rpn_losses(logits: Tensor, deltas: Tensor, anchors: Tensor, targets: list[Target], options: LossOptions) -> dict[str, Tensor]:
-    """Binary cross entropy and L1, sums over the sampled anchors divided by rpn_samples * B. logits: (B, A); deltas: (B, A, 4)."""
+    """Binary cross entropy and L1, sums over the sampled anchors divided by rpn_samples * B. logits: (B, A); deltas:
+    (B, A, 4)."""
     objectness, box = logits.sum() * 0, deltas.sum() * 0
     for row, target in enumerate(targets):
         labels, index = anchor_labels(anchors, target, options)
@@ -47,7 +48,8 @@ def rpn_losses(logits: Tensor, deltas: Tensor, anchors: Tensor, targets: list[Ta
 
 def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int],
                        rois: int) -> list[Tensor]:
-    """Proposals (N_b, 4) of each image after per-level NMS: 8 * rois at most (2000 a level before NMS, 4000 after it for 512 RoIs)."""
+    """Proposals (N_b, 4) of each image after per-level NMS: 8 * rois at most (2000 a level before NMS, 4000 after it
+    for 512 RoIs)."""
     before, after = min(2000, 8 * rois), min(4000, 8 * rois)
     found = []
     with torch.no_grad():
@@ -65,8 +67,8 @@ def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tupl
 
 def static_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int],
                      count: int) -> tuple[Tensor, Tensor]:
-    """Per level logits (B, A), deltas (B, A, 4), anchors (A, 4) -> exactly `count` proposals an image: boxes (B, N, 4), and which are valid,
-    (B, N) bool. Fixed shapes.
+    """Per level logits (B, A), deltas (B, A, 4), anchors (A, 4) -> exactly `count` proposals an image: boxes (B, N, 4),
+    and which are valid, (B, N) bool. Fixed shapes.
     """
     before = min(LARGEST_TOPK, 8 * count)
     boxes, scores, groups = [], [], []

@@ -31,7 +31,8 @@ class SemanticHead(nn.Module):
 
 
 class DirectHead(nn.Module):
-    """P2 -> logits (B, S + 1, H / 4, W / 4), as the encoder names its clusters: a pixel's class is any of the clusters that it is joined from."""
+    """P2 -> logits (B, S + 1, H / 4, W / 4), as the encoder names its clusters: a pixel's class is any of the clusters
+    that it is joined from."""
 
     def __init__(self, channels: int, clusters: tuple[int, ...]) -> None:
         super().__init__()
@@ -53,7 +54,8 @@ def upsample(logits: Tensor) -> Tensor:
 
 
 def semantic_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean cross entropy over the supervised pixels, 0 where there is none. logits: (B, C, H, W); target: (B, H, W); weights: (C,) of the classes."""
+    """Mean cross entropy over the supervised pixels, 0 where there is none. logits: (B, C, H, W); target: (B, H, W);
+    weights: (C,) of the classes."""
     if not bool((target != IGNORE).any()):
         return logits.sum() * 0
     return functional.cross_entropy(logits, target, weight=weights, ignore_index=IGNORE)

@@ -50,13 +50,15 @@ class NetworkSpec:
             raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} "
                              "(network.height, network.width)")
         if self.backbone not in (OWN, *WIDTHS) or self.norm not in ("batch", "group"):
-            raise ModelError(f"expected backbone {'|'.join((OWN, *WIDTHS))} with norm batch|group, found {self.backbone!r} with {self.norm!r}")
+            raise ModelError(f"expected backbone {'|'.join((OWN, *WIDTHS))} with norm batch|group, found {self.backbone!r} with "
+                             f"{self.norm!r}")
         if self.clusters and (len(self.clusters) != len(self.classes.stuff) + 1 or min(self.clusters) < 1):
             raise ModelError(f"expected clusters of {len(self.classes.stuff) + 1} semantic channels, found {self.clusters}")
 
     @property
     def anchor_size(self) -> float:
-        """Side of the finest level's anchors [px]: 32 at 640x1280 and above, smaller in proportion for smaller inputs."""
+        """Side of the finest level's anchors [px]: 32 at 640x1280 and above, smaller in proportion for smaller
+        inputs."""
         return 32.0 * min(1.0, (self.height * self.width / REFERENCE_AREA) ** 0.5)
 
     def weights_on(self, device: torch.device) -> Tensor | None:
@@ -84,7 +86,8 @@ def to_step(length: float) -> int:
 
 
 def input_size(config: NetworkConfig, image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """(height, width) of the network's input: the config's, or about `area` px in the median aspect ratio of images of (height, width)."""
+    """(height, width) of the network's input: the config's, or about `area` px in the median aspect ratio of images of
+    (height, width)."""
     ratio = median(width / height for height, width in image_sizes)
     height = to_step((config.area / ratio) ** 0.5)
     return config.height or height, config.width or to_step(height * ratio)

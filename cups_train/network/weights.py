@@ -1,4 +1,5 @@
-"""Backbone weights from a file: torchvision, DINO or Detectron2 keys; read as plain tensors, never unpickled as objects."""
+"""Backbone weights from a file: torchvision, DINO or Detectron2 keys; read as plain tensors, never unpickled as
+objects."""
 from __future__ import annotations
 
 import logging
@@ -23,7 +24,8 @@ DETECTRON_KEY = re.compile(r"(?:^|\.)(?:stem|res([2-5])\.(\d+))\.(conv\d|shortcu
 
 
 def build_network(spec: NetworkSpec, weights: Path | None = None, seed: int = 0) -> PanopticNetwork:
-    """A network with random heads, and a backbone from scratch or from `weights`. Leaves torch's random state as it was."""
+    """A network with random heads, and a backbone from scratch or from `weights`. Leaves torch's random state as it
+    was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PanopticNetwork(spec)
@@ -67,7 +69,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return dict(_flat("", torch.load(path, map_location="cpu", weights_only=True)))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = first_line(error, "damaged")
-        raise ModelError(f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), found one that cannot be "
+        raise ModelError(f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), "
+                         "found one that cannot be "
                          f"read without running code from it; convert it to safetensors first ({reason})") from error
 
 

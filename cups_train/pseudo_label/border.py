@@ -12,7 +12,8 @@ def border_width(width: int, share: float) -> int:
 
 
 def clear_border(instances: np.ndarray, share: float) -> np.ndarray:
-    """(H, W) ids, 0 = none -> the same without objects in the columns at both sides, and without slivers that this leaves.
+    """(H, W) ids, 0 = none -> the same without objects in the columns at both sides, and without slivers that this
+    leaves.
 
     Half-seen objects have no trustworthy disparity at the left border and leave the picture at both.
     """

@@ -52,10 +52,11 @@ def room_for_stuff(clusters: Clusters, kinds: Kinds | None, count: int) -> int:
 
 
 def join(clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: Evidence | None, reach: float) -> JoinedClasses:
-    """At most `count` classes, pixel classes and kinds together; None: as many as there are before the strength of joins falls most sharply.
+    """At most `count` classes, pixel classes and kinds together; None: as many as there are before the strength of
+    joins falls most sharply.
 
-    evidence: where `joins_needed`; reach: of likeness between clusters (`labels.likeness`). Without kinds, clusters on the thing side are joined
-    by their looks where they leave no room for stuff.
+    evidence: where `joins_needed`; reach: of likeness between clusters (`labels.likeness`). Without kinds, clusters on
+    the thing side are joined by their looks where they leave no room for stuff.
     """
     k, things = len(clusters.pixels), np.isin(np.arange(1, len(clusters.pixels) + 1), clusters.split.things)
     if kinds is None and count is not None and k <= count:

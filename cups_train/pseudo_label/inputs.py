@@ -31,10 +31,12 @@ class FrameInput:
         path = class_map_path(self.semantics, self.frame.key)
         class_map, instances = read_image(path), read_instances(self.motion, self.frame.key)
         if class_map.ndim != 2 or class_map.shape != instances.shape:
-            raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found {class_map.shape}; "
+            raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found "
+                              f"{class_map.shape}; "
                               f"delete both stages' folders to make them again")
         if class_map.min() < 1 or class_map.max() > k:
-            raise ResultError(f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} (semantics.clusters)")
+            raise ResultError(f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} "
+                              "(semantics.clusters)")
         return class_map, instances
 
 

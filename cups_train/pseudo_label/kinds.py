@@ -1,7 +1,9 @@
-"""Kinds of movers: moving objects grouped by size in metres, speed and looks, so that people, cyclists, cars and lorries are told apart.
+"""Kinds of movers: moving objects grouped by size in metres, speed and looks, so that people, cyclists, cars and
+lorries are told apart.
 
-The classes of single pixels know little of rare things: on rendered streets the most frequent class of its pixels (CUPS) names two in three
-moving objects rightly, its kind nine in ten. Size and speed come from stereo and motion, which need no labels.
+The classes of single pixels know little of rare things: on rendered streets the most frequent class of its pixels
+(CUPS) names two in three moving objects rightly, its kind nine in ten. Size and speed come from stereo and motion,
+which need no labels.
 """
 from __future__ import annotations
 
@@ -116,7 +118,8 @@ def find_kinds(objects: Objects, first: int, most: int, seed: int) -> Kinds | No
 
 
 def join_kinds(kinds: Kinds, objects: Objects, most: int) -> Kinds:
-    """The same centres as `most` kinds at most: those that are most alike in size, speed and looks become one, the kind of most objects first."""
+    """The same centres as `most` kinds at most: those that are most alike in size, speed and looks become one, the kind
+    of most objects first."""
     counts = np.bincount(kinds.nearest(objects), minlength=len(kinds.centres))
     return replace(kinds, kind_of=np.array(join_by_looks(kinds.centres, counts, most).table, np.int64))
 
@@ -136,7 +139,8 @@ def load_kinds(folder: Path) -> Kinds | None:
         first, kind_of = int(card.pop("first")), np.array(card.pop("kind_of"), np.int64)
         return Kinds(first, **{name: np.array(rows, float) for name, rows in card.items()}, kind_of=kind_of)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ResultError(f"expected kinds of moving objects in {folder / FILE}, found {error}; `cups-train pseudo-label` makes it again") from error
+        raise ResultError(f"expected kinds of moving objects in {folder / FILE}, found {error}; `cups-train "
+                          "pseudo-label` makes it again") from error
 
 
 def _sizes(mask: np.ndarray, moving: MovingObject, lens: Lens) -> list[float]:

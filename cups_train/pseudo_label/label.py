@@ -25,7 +25,8 @@ class Rules:
     classes: Classes
     config: LabelConfig
     kinds: Kinds | None = None  # None: votes of its pixels name a moving object
-    class_of: tuple[int, ...] = ()  # of the clusters 1..K of the class maps, in order; empty: the clusters are the classes
+    # of the clusters 1..K of the class maps, in order; empty: the clusters are the classes
+    class_of: tuple[int, ...] = ()
 
     @property
     def clusters(self) -> int:
@@ -77,11 +78,12 @@ def label_frame(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[
 
 
 def label_picture(class_map: np.ndarray, classes: Classes) -> Panoptic:
-    """The panoptic label of a single picture's class map (H, W), in which no motion is seen: stuff, and unknown object where a thing may be."""
+    """The panoptic label of a single picture's class map (H, W), in which no motion is seen: stuff, and unknown object
+    where a thing may be."""
     return panoptic_of(class_map, np.zeros(class_map.shape, np.uint16), (), classes)
 
 
 def panoptic_of(class_map: np.ndarray, instances: np.ndarray, rows: Sequence[LabelInstance], classes: Classes) -> Panoptic:
-    """Label maps (H, W) -> segments: moving things are instances with score and track, stuff one segment a class, thing pixels
-    without an instance one of unknown objects."""
+    """Label maps (H, W) -> segments: moving things are instances with score and track, stuff one segment a class, thing
+    pixels without an instance one of unknown objects."""
     return panoptic_from_maps(class_map, instances, known_instances(rows), classes)

@@ -1,4 +1,5 @@
-"""Which classes look alike: the evidence of a class is taken together with that of the classes nearest to it by the descriptors of cells.
+"""Which classes look alike: the evidence of a class is taken together with that of the classes nearest to it by the
+descriptors of cells.
 
 A class of parked cars lies in no moving object, however much a car it is; the classes nearest to it do.
 """
@@ -14,7 +15,8 @@ OWN = 3.0  # weight of a class's own counts against those of one that looks the 
 
 
 def likeness(centres: np.ndarray, reach: float) -> np.ndarray:
-    """(K, C) centres -> (K, K) weights exp(-squared distance / (reach x the usual squared distance of the nearest class)), OWN for itself."""
+    """(K, C) centres -> (K, K) weights exp(-squared distance / (reach x the usual squared distance of the nearest
+    class)), OWN for itself."""
     points = centres.astype(np.float64)
     square = (points**2).sum(axis=1)
     distance = np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0)
@@ -26,7 +28,8 @@ def likeness(centres: np.ndarray, reach: float) -> np.ndarray:
 
 
 def pooled(counts: MotionCounts, weights: np.ndarray) -> MotionCounts:
-    """Each class's counts and, with their weights (K, K), those of all others; void stays as it is. They are no whole numbers any more."""
+    """Each class's counts and, with their weights (K, K), those of all others; void stays as it is. They are no whole
+    numbers any more."""
 
     def together(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values[:1], weights @ values[1:]])

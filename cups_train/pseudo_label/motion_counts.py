@@ -37,7 +37,8 @@ class MotionCounts:
 
 
 def count_frame(class_map: np.ndarray, instances: np.ndarray, k: int, config: LabelConfig) -> MotionCounts:
-    """One frame's counts, as the rule of the split asks for them. class_map: (H, W) ids 1..K, as classified; instances: (H, W), border cleared."""
+    """One frame's counts, as the rule of the split asks for them. class_map: (H, W) ids 1..K, as classified; instances:
+    (H, W), border cleared."""
     votes = count_votes(class_map, instances, k)
     if config.split == "published":  # all pixels of all frames, after every object took its class
         winners = published.majority(votes.pixels)
@@ -46,7 +47,8 @@ def count_frame(class_map: np.ndarray, instances: np.ndarray, k: int, config: La
 
 
 def _could_move(class_map: np.ndarray, instances: np.ndarray, border: float) -> tuple[np.ndarray, np.ndarray]:
-    """Both maps without what says nothing: pixels that can never carry an object (the cleared columns) and all of a frame without one."""
+    """Both maps without what says nothing: pixels that can never carry an object (the cleared columns) and all of a
+    frame without one."""
     if not instances.any():
         return class_map[:0], instances[:0]
     columns = border_width(class_map.shape[1], border)

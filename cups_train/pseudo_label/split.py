@@ -20,7 +20,8 @@ MOST_AREA = 0.5  # share of the counted pixels that thing classes may take toget
 
 @dataclass(frozen=True)
 class ClassRatio:
-    """One row of the table that the decision was made from: the class's own counts, and the ratio of it and the classes like it together."""
+    """One row of the table that the decision was made from: the class's own counts, and the ratio of it and the classes
+    like it together."""
 
     class_id: int
     n_in: int
@@ -80,9 +81,10 @@ def find_split(counts: MotionCounts, config: LabelConfig, centres: np.ndarray | 
     """Decide which classes are things. Never fails for want of objects: then nothing is a thing, and the note says so.
 
     A class is a thing where the share of its pixels inside moving objects is more than `psi` times that of all pixels
-    (lift), and enough objects hold it; with `centres` (K, C), what the classes look like, those that look alike are counted
-    together, each with its weight. Against CUPS's share of the sum of ratios over classes, this depends neither on K nor
-    on rare classes. Where no class passes, the largest gap between the ratios decides, then the best class alone.
+    (lift), and enough objects hold it; with `centres` (K, C), what the classes look like, those that look alike are
+    counted together, each with its weight. Against CUPS's share of the sum of ratios over classes, this depends neither
+    on K nor on rare classes. Where no class passes, the largest gap between the ratios decides, then the best class
+    alone.
     """
     if config.things:
         return _split(_evidence(counts, config, centres), Decision(_given(config.things, len(counts.n_all) - 1), "given"))
@@ -146,7 +148,8 @@ def _upper_group(ratio: np.ndarray, supported: np.ndarray) -> np.ndarray:
 
 
 def _within_area(chosen: np.ndarray, evidence: Evidence) -> tuple[np.ndarray, str | None]:
-    """Of the chosen classes (K,) bool, by falling ratio, those that fill half of the picture, and a note: everything a thing is no split."""
+    """Of the chosen classes (K,) bool, by falling ratio, those that fill half of the picture, and a note: everything a
+    thing is no split."""
     n_all = evidence.counts.n_all[1:].astype(np.float64)
     order = np.argsort(-evidence.ratio, kind="stable")
     order = order[chosen[order]]

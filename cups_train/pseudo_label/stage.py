@@ -60,11 +60,12 @@ class FrameCount:
 
 
 def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Classes:
-    """Write the labels of all recordings, out/kinds.json, out/joining.json and out/statistics.json; the pseudo classes: stuff, then kinds of
-    movers, then unknown object.
+    """Write the labels of all recordings, out/kinds.json, out/joining.json and out/statistics.json; the pseudo classes:
+    stuff, then kinds of movers, then unknown object.
 
-    First all frames are counted, things told from stuff, kinds of moving objects found and clusters joined; then every frame is labelled (those
-    that an earlier call finished from the same input are kept). Raises GateError where the labels are not worth training on.
+    First all frames are counted, things told from stuff, kinds of moving objects found and clusters joined; then every
+    frame is labelled (those that an earlier call finished from the same input are kept). Raises GateError where the
+    labels are not worth training on.
     """
     inputs = [i for r in basis.recordings for i in frame_inputs(r, basis.motion / r.name, basis.semantics / r.name)]
     workers, learned = min(work.workers, 1 + len(inputs) // FRAMES_A_WORKER), read_classes(basis.semantics)
@@ -141,7 +142,8 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
 
 def _label_all(inputs: list[FrameInput], recordings: Sequence[Recording], out: Path, rules: Rules,
                workers: int) -> tuple[list[LabelledFrame], LabelArea]:
-    """Label every frame, then write each recording's pictures and labels.json; all frames in order, and what they hold."""
+    """Label every frame, then write each recording's pictures and labels.json; all frames in order, and what they
+    hold."""
     area = LabelArea.nothing(len(rules.classes))
     labelled: dict[str, list[LabelledFrame]] = {r.name: [] for r in recordings}
     for frame, measured in progress(map_frames(partial(_label, out, rules), inputs, workers), "labels", len(inputs)):
@@ -154,7 +156,8 @@ def _label_all(inputs: list[FrameInput], recordings: Sequence[Recording], out: P
 
 
 def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, LabelArea]:
-    """Label one frame and measure it from its files; those of a finished frame are left as they are, damaged ones are written again."""
+    """Label one frame and measure it from its files; those of a finished frame are left as they are, damaged ones are
+    written again."""
     frame, folder = item.frame, out / item.motion.name
     class_map, instances = item.read(rules.clusters)
     label = label_maps(class_map, instances, frame.objects, rules, item.lens)

@@ -30,7 +30,8 @@ def count_votes(class_map: np.ndarray, instances: np.ndarray, k: int) -> Votes:
 
 
 def majority(pixels: np.ndarray) -> np.ndarray:
-    """(N, K + 1) pixels -> (N,) most frequent class, the smallest id where votes are even, void (0) where no pixel has a class."""
+    """(N, K + 1) pixels -> (N,) most frequent class, the smallest id where votes are even, void (0) where no pixel has
+    a class."""
     best: np.ndarray = np.where(pixels[:, 1:].any(axis=1), 1 + pixels[:, 1:].argmax(axis=1), VOID)
     return best
 
@@ -38,9 +39,9 @@ def majority(pixels: np.ndarray) -> np.ndarray:
 def name_objects(pixels: np.ndarray, things: tuple[int, ...], thing_vote: float) -> np.ndarray:
     """(N, K + 1) pixels -> (N,) class of each object, once things are known.
 
-    What moves is a thing, though a mask holds some of what lies behind, and a class of glass or shadow may be stuff: where the
-    thing classes together have `thing_vote` of an object's pixels, the best of them names it. Elsewhere the majority does, a
-    stuff class: the motion is not believed.
+    What moves is a thing, though a mask holds some of what lies behind, and a class of glass or shadow may be stuff:
+    where the thing classes together have `thing_vote` of an object's pixels, the best of them names it. Elsewhere the
+    majority does, a stuff class: the motion is not believed.
     """
     chosen = majority(pixels)
     if not things or not len(pixels):
@@ -51,7 +52,8 @@ def name_objects(pixels: np.ndarray, things: tuple[int, ...], thing_vote: float)
 
 
 def paint(class_map: np.ndarray, instances: np.ndarray, ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Write every object's class on its pixels: (H, W) class ids and (H, W) objects, of them `ids` (N,) with `classes` (N,) -> (H, W) uint8.
+    """Write every object's class on its pixels: (H, W) class ids and (H, W) objects, of them `ids` (N,) with `classes`
+    (N,) -> (H, W) uint8.
 
     An object without a class leaves its pixels alone.
     """

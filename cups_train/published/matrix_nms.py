@@ -9,8 +9,8 @@ SIGMA, CUT = 2.0, 0.6
 def matrix_nms(masks: np.ndarray, scores: np.ndarray, contained: float | None = None) -> list[int]:
     """Indices of the masks that survive gaussian matrix NMS, best first.
 
-    masks: (M, H, W) bool; scores: (M,). `contained`, which is not published: share of the smaller mask inside another from which only the better
-    one stays.
+    masks: (M, H, W) bool; scores: (M,). `contained`, which is not published: share of the smaller mask inside another
+    from which only the better one stays.
     """
     if not len(masks):
         return []

@@ -1,5 +1,6 @@
-"""`motion.method: published`: objects as the published clustering (SF2SE3 as in CUPS) finds them, with its constants, which are those of 640x1280,
-its test that compares rotations alone, its painting order and its hole filling. Faults that only stop a program are left out."""
+"""`motion.method: published`: objects as the published clustering (SF2SE3 as in CUPS) finds them, with its constants,
+which are those of 640x1280, its test that compares rotations alone, its painting order and its hole filling. Faults
+that only stop a program are left out."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -37,7 +38,8 @@ class Mask:
 
 
 def published_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seeds: np.random.Generator) -> MotionResult:
-    """Objects of one frame; of the settings `runs`, `vote`, `max_depth` and `min_area` count here. `seeds` is the frame's generator."""
+    """Objects of one frame; of the settings `runs`, `vote`, `max_depth` and `min_area` count here. `seeds` is the
+    frame's generator."""
     shape = flow.disparity.shape
     pixels = _pixels(flow, now.camera, config.max_depth)
     nothing = MotionResult(now.key, now.stamp_ns, np.zeros(shape, np.uint16), None, (), None)
@@ -58,7 +60,8 @@ def published_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, s
 
 
 def _pixels(flow: SceneFlow, camera: StereoCamera, max_depth: float) -> Measured:
-    """All pixels, row by row, with the published validity test. The end of a flow is rounded to a whole pixel, as its nearest look-up does."""
+    """All pixels, row by row, with the published validity test. The end of a flow is rounded to a whole pixel, as its
+    nearest look-up does."""
     u, v = pixel_grid(*flow.disparity.shape)
     x, y = np.rint(u + flow.flow[..., 0]), np.rint(v + flow.flow[..., 1])
     inside = (x >= 0) & (x <= camera.width - 1) & (y >= 0) & (y <= camera.height - 1)
@@ -87,7 +90,8 @@ def depth_edges(disparity: np.ndarray) -> np.ndarray:
 
 
 def noise(sigma: np.ndarray, ok: np.ndarray) -> float:
-    """One noise for the whole picture [px]: the spread of the two-way check (twice the variance of one way), corrected for its cut.
+    """One noise for the whole picture [px]: the spread of the two-way check (twice the variance of one way), corrected
+    for its cut.
 
     sigma: (H, W) px; ok: (H, W) bool.
     """
@@ -100,7 +104,8 @@ def noise(sigma: np.ndarray, ok: np.ndarray) -> float:
 
 
 def untruncated(spread: float, limit: float) -> float:
-    """Standard deviation of a normal variable whose values beyond `limit` were cut off, from the `spread` of the rest."""
+    """Standard deviation of a normal variable whose values beyond `limit` were cut off, from the `spread` of the
+    rest."""
     r = np.linspace(0.1, 1, 100)
     a = limit / (np.sqrt(2) * spread)
     g = 1 - 2 / np.sqrt(np.pi) * a * r * np.exp(-((a * r) ** 2)) / erf(a * r) - r**2
@@ -169,7 +174,8 @@ def filled(mask: np.ndarray) -> np.ndarray:
 
 
 def surface(mask: np.ndarray, pixels: Measured, enough: float) -> float:
-    """[m2] of the triangles over all pixels of the mask (H, W) bool, its convex hull included. A flat sum that is `enough` spares the triangles."""
+    """[m2] of the triangles over all pixels of the mask (H, W) bool, its convex hull included. A flat sum that is
+    `enough` spares the triangles."""
     points = pixels.points.reshape(*mask.shape, 3)
     camera = pixels.camera
     flat = float((points[mask & pixels.valid.reshape(mask.shape)][:, 2] ** 2).sum()) / (camera.fx * camera.fy)

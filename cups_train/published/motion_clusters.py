@@ -1,5 +1,6 @@
-"""One random run of the published clustering (SF2SE3 as in CUPS), with the faults that shape its results: seeds may be explained or invalid cells,
-near to all but rigid to any member, products of tails as inlier test, links that look at one end, a motion of identity where few cells remain."""
+"""One random run of the published clustering (SF2SE3 as in CUPS), with the faults that shape its results: seeds may be
+explained or invalid cells, near to all but rigid to any member, products of tails as inlier test, links that look at
+one end, a motion of identity where few cells remain."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ WINDOW = 4  # cells
 CYCLES, PARTS, FINAL = 6, 3, 10
 GAIN, OVERLAP = 0.0015, 0.15
 OUTLIER = 5.35  # standard deviations at which a float32 tail becomes zero
-NOWHERE = 2 * (-0.5 * (1e6 / SPATIAL) ** 2 - np.log(SPATIAL * np.sqrt(2 * np.pi)))  # log-likelihood without an assigned cell
+# log-likelihood without an assigned cell
+NOWHERE = 2 * (-0.5 * (1e6 / SPATIAL) ** 2 - np.log(SPATIAL * np.sqrt(2 * np.pi)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,8 @@ class Measured:
         return Measured(self.camera, self.pixel[index], self.valid[index], self.points[index], self.ends[index], self.flow[index], self.sigma)
 
     def residuals(self, motion: np.ndarray) -> np.ndarray:
-        """(K, N, 3) absolute residuals in standard deviations under motions (K, 4, 4); infinite where invalid or behind the camera."""
+        """(K, N, 3) absolute residuals in standard deviations under motions (K, 4, 4); infinite where invalid or behind
+        the camera."""
         c = self.camera
         moved = self.points @ np.swapaxes(motion[:, :3, :3], -1, -2) + motion[:, None, :3, 3]
         z = np.where(moved[..., 2] > 0.1, moved[..., 2], np.nan)
@@ -65,8 +68,9 @@ class Grid:
     beside: np.ndarray  # (N, N) float32, spatial soft value of two cells, without the window
 
     def spatial(self, assigned: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Best spatial soft value over assigned cells (N,) bool within the window, and the squared deviations of that cell: both
-        (len(rows), len(columns)); 0 and infinite without one. The product of a term of x and one of y: a search along rows, then columns."""
+        """Best spatial soft value over assigned cells (N,) bool within the window, and the squared deviations of that
+        cell: both (len(rows), len(columns)); 0 and infinite without one. The product of a term of x and one of y: a
+        search along rows, then columns."""
         c = self.cells.camera
         best, far = np.where(assigned.reshape(self.shape).T, 1.0, 0.0), np.zeros(self.shape[::-1])
         for centres, at, focal, axis in ((self.columns, columns, c.fx, 0), (self.rows, rows, c.fy, 1)):
@@ -193,7 +197,8 @@ def _select(grid: Grid, soft: np.ndarray, previous: np.ndarray, most: int) -> li
 
 
 def _split(grid: Grid, soft: np.ndarray, explained: np.ndarray) -> np.ndarray:
-    """Spatial parts (K, N) bool of one model. Links look at their source alone; a part is what can be reached from its first cell."""
+    """Spatial parts (K, N) bool of one model. Links look at their source alone; a part is what can be reached from its
+    first cell."""
     source = (soft > TAU) & ~explained
     links = (grid.beside[source] * soft[source, None] > TAU) & ~explained
     order, waiting = np.flatnonzero(source), source.copy()
@@ -214,14 +219,16 @@ def _split(grid: Grid, soft: np.ndarray, explained: np.ndarray) -> np.ndarray:
 
 
 def _consensus(grid: Grid, motion: np.ndarray, assigned: np.ndarray) -> Models:
-    """Soft values of motion and place together, and the support that follows from them. motion: (K, 4, 4); assigned: (K, N) bool."""
+    """Soft values of motion and place together, and the support that follows from them. motion: (K, 4, 4); assigned:
+    (K, N) bool."""
     near = np.stack([grid.spatial(a, grid.rows, grid.columns)[0].ravel() for a in assigned])
     soft = tail(grid.cells.residuals(motion)).prod(-1) * near
     return Models(motion, soft, (soft > TAU) & grid.cells.valid)
 
 
 def _refine(cells: Measured, motion: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Iterative PnP from the current motion; the identity with fewer than four cells. motion: (4, 4); support: (N,) bool -> (4, 4)."""
+    """Iterative PnP from the current motion; the identity with fewer than four cells. motion: (4, 4); support: (N,)
+    bool -> (4, 4)."""
     support = support & cells.valid
     if support.sum() < 4:
         return np.eye(4)

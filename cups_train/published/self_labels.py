@@ -8,7 +8,8 @@ from cups_train.training.sample import IGNORE
 
 
 def semantic_labels(probabilities: Tensor, zeta: float) -> Tensor:
-    """The best of the classes that reach `zeta` times their own maximum over the image, which need not be the pixel's best class; 255 without any.
+    """The best of the classes that reach `zeta` times their own maximum over the image, which need not be the pixel's
+    best class; 255 without any.
 
     probabilities: (C, H, W) -> (H, W) uint8.
     """

@@ -30,7 +30,8 @@ class NodeAnswer:
 
 
 def read_answers(bag: Path, definitions: Path) -> Iterator[NodeAnswer]:
-    """Every PanopticImage of a bag, in order. `definitions` is the folder with our .msg files. Raises RecordingError."""
+    """Every PanopticImage of a bag, in order. `definitions` is the folder with our .msg files. Raises
+    RecordingError."""
     for connection, received, message in _messages(bag, definitions, PANOPTIC):
         yield NodeAnswer(stamp_ns(message.header), message.header.frame_id, received, _panoptic(message, connection))
 

@@ -90,7 +90,8 @@ def first_message(path: Path, topic: str) -> tuple[int, bytes]:
 
 
 def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
-    """CDR bytes of the message recorded at `log_ns` whose header stamp is `stamp_ns`: random access by the file's index."""
+    """CDR bytes of the message recorded at `log_ns` whose header stamp is `stamp_ns`: random access by the file's
+    index."""
     with reading(path):
         reader = _reader(path)
         for file in _unchunked_files(reader):
@@ -100,11 +101,13 @@ def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
         for _, _, data in reader.messages(_connections(reader, [topic]), log_ns, log_ns + 1):
             if header_stamp(data) == stamp_ns:
                 return bytes(data)
-    raise RecordingError(f"expected a message on {topic} at {stamp_ns} ns in {path}, found none: the file has changed since it was opened")
+    raise RecordingError(f"expected a message on {topic} at {stamp_ns} ns in {path}, found none: the file has "
+                         "changed since it was opened")
 
 
 def header_stamp(data: bytes) -> int:
-    """Header stamp [ns] of a stamped message in CDR: 4 bytes encapsulation, then int32 seconds and uint32 nanoseconds."""
+    """Header stamp [ns] of a stamped message in CDR: 4 bytes encapsulation, then int32 seconds and uint32
+    nanoseconds."""
     return nanoseconds(*struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4))
 
 
@@ -138,7 +141,8 @@ def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:
     found = [connection for connection in reader.connections if connection.topic in wanted]
     missing = wanted - {connection.topic for connection in found}
     if missing:
-        raise RecordingError(f"expected a topic {sorted(missing)[0]} in {reader.path}, found {', '.join(sorted(reader.topics)) or 'none'}; "
+        raise RecordingError(f"expected a topic {sorted(missing)[0]} in {reader.path}, found "
+                             f"{', '.join(sorted(reader.topics)) or 'none'}; "
                              "`--left`, `--right`, `--left-info` and `--right-info` name them")
     return found
 

@@ -66,7 +66,8 @@ def rectify(image: np.ndarray, how: Rectification | None) -> np.ndarray:
 
 
 def baseline(left: Calibration, right: Calibration) -> float:
-    """Distance of the two rectified cameras [m], positive where `right` is to the right of `left`: P[0, 3] is -fx times it."""
+    """Distance of the two rectified cameras [m], positive where `right` is to the right of `left`: P[0, 3] is -fx times
+    it."""
     return (left.p[3] - right.p[3]) / right.p[0]
 
 
@@ -74,10 +75,12 @@ def stereo_camera(left: Calibration, right: Calibration) -> StereoCamera:
     """The rectified pair. Raises RecordingError where left and right are swapped or have no baseline."""
     metres = baseline(left, right)
     if metres < 0:
-        raise RecordingError(f"expected the right camera to the right of the left one, found a baseline of {metres:.3f} m from P of {left.topic} and "
+        raise RecordingError(f"expected the right camera to the right of the left one, found a baseline of {metres:.3f} m from P of "
+                             f"{left.topic} and "
                              f"{right.topic}: left and right are swapped; swap `--left` and `--right` (and their `-info`)")
     if metres < 1e-4:
-        raise RecordingError(f"expected a baseline in P of the right camera (P[3] = -fx * baseline), found P[3] = {right.p[3]:g} on {right.topic}; "
+        raise RecordingError(f"expected a baseline in P of the right camera (P[3] = -fx * baseline), found P[3] = {right.p[3]:g} on "
+                             f"{right.topic}; "
                              "calibrate the pair as a stereo camera")
     if (left.width, left.height) != (right.width, right.height):
         raise RecordingError(f"expected left and right of one size, found {left.width}x{left.height} on {left.topic} and "

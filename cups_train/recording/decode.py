@@ -9,7 +9,8 @@ from cups_train.recording.bag import COMPRESSED, deserialize, header_stamp
 
 
 def decode_image(data: bytes, message_type: str, topic: str) -> np.ndarray:
-    """CDR bytes of an Image or CompressedImage to (H, W, 3) uint8 RGB. Raises RecordingError that names topic and stamp."""
+    """CDR bytes of an Image or CompressedImage to (H, W, 3) uint8 RGB. Raises RecordingError that names topic and
+    stamp."""
     try:
         message = deserialize(data, message_type)
         image = rgb_from_compressed(message) if message_type == COMPRESSED else rgb_from_raw(message)

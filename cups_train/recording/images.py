@@ -133,7 +133,8 @@ def is_image_folder(path: Path) -> bool:
 def _open_folder(path: Path, name: str, stride: int) -> ImageFolder:
     files = sorted((entry.name for entry in os.scandir(path) if entry.is_file() and Path(entry.name).suffix.lower() in ENDINGS), key=_natural)
     if not files:
-        raise RecordingError(f"expected a recording (rosbag2 folder, .mcap, .db3) or a folder of jpg or png images, found neither in {path}")
+        raise RecordingError("expected a recording (rosbag2 folder, .mcap, .db3) or a folder of jpg or png "
+                             f"images, found neither in {path}")
     stems = [Path(file).stem for file in files]
     twice = [stem for stem in stems if stems.count(stem) > 1] if len(set(stems)) < len(stems) else []
     if twice:

@@ -131,24 +131,30 @@ def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[
     problem = None
     pairs = int(recording.index.number[-1]) + 1
     if pairs < PAIRED_WARN * min(images):
-        warnings.append(f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o recording.pair_slop_ms`")
+        warnings.append(f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o "
+                        "recording.pair_slop_ms`")
     lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
     if lefts.gaps:
-        warnings.append(f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: frames before a gap have no t+1")
+        warnings.append(f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: "
+                        "frames before a gap have no t+1")
     if lefts.duplicates or lefts.backwards:
-        warnings.append(f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the first counts")
+        warnings.append(f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the "
+                        "first counts")
     if seen.off_px is None or seen.disparity_px is None:
         warnings.append("too little structure to compare left with right")
     elif seen.disparity_px < -1.0:
-        problem = (f"expected objects further left in the right image, found a median disparity of {seen.disparity_px:.1f} px: "
+        problem = ("expected objects further left in the right image, found a median disparity of "
+                   f"{seen.disparity_px:.1f} px: "
                    "swap `--left` and `--right`")
     elif seen.off_px > ROWS_STOP_PX * scale:
-        problem = (f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: calibrate the pair anew, "
+        problem = (f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: "
+                   "calibrate the pair anew, "
                    "or record with the camera_info of these lenses")
     elif seen.off_px > ROWS_WARN_PX * scale:
         warnings.append(f"left and right are {seen.off_px:.1f} px off each other's rows: calibrate the pair anew for better depth")
     if not following:
-        problem = "expected pairs that follow each other, found none: record at a steady rate, or raise `-o recording.max_gap`"
+        problem = ("expected pairs that follow each other, found none: record at a steady rate, or raise `-o "
+                   "recording.max_gap`")
     return tuple(warnings), problem
 
 
@@ -189,11 +195,14 @@ def render_text(inspection: Inspection) -> str:
     for side, report in zip(("left", "right"), i.cameras, strict=False):
         c = report.calibration
         lines += ["", f"{side}  {report.topic}",
-                  f"  image  {c.width}x{c.height}, {report.encoding}, {'rectified' if report.rectified else 'not rectified'} as recorded",
-                  f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, {c.model or 'no'} distortion "
+                  f"  image  {c.width}x{c.height}, {report.encoding}, "
+                  f"{'rectified' if report.rectified else 'not rectified'} as recorded",
+                  f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, "
+                  f"{c.model or 'no'} distortion "
                   f"{' '.join(f'{value:.4g}' for value in c.d) or '-'}  ({c.topic})"]
     if i.camera is not None:
-        lines += ["", f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = {i.camera.depth_scale:.1f} / disparity",
+        lines += ["", f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = "
+                      f"{i.camera.depth_scale:.1f} / disparity",
                   f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images",
                   f"  time           step {i.step_ms:.1f} ms, {i.following} pairs with a t+1",
                   f"  rows           {_measured(i.row_offset_px, 'px median vertical disagreement')}",
@@ -222,4 +231,5 @@ def _measured(value: float | None, unit: str) -> str:
 def _motion(i: Inspection) -> str:
     if i.standing is None:
         return "not measurable"
-    return f"standing {i.standing:.0%}, driving {1 - i.standing:.0%} of the sampled steps; corners move {i.motion_px:.2f} px from t to t+1"
+    return (f"standing {i.standing:.0%}, driving {1 - i.standing:.0%} of the sampled steps; corners move "
+            f"{i.motion_px:.2f} px from t to t+1")

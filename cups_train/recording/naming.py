@@ -11,7 +11,8 @@ ANONYMOUS = ("bag", "recording")
 
 
 def recording_names(paths: list[Path]) -> list[str]:
-    """A folder's name or a file's stem; `bag`, `recording` and equal names get their parent's name before them, until all differ."""
+    """A folder's name or a file's stem; `bag`, `recording` and equal names get their parent's name before them, until
+    all differ."""
     full = [Path(os.path.abspath(path)) for path in paths]
     twice = [path for path, count in Counter(full).items() if count > 1]
     if twice:

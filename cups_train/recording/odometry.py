@@ -1,4 +1,5 @@
-"""The camera's way as the recording itself tells it: nav_msgs/Odometry, else tf; a first guess of the ego-motion, never more."""
+"""The camera's way as the recording itself tells it: nav_msgs/Odometry, else tf; a first guess of the ego-motion, never
+more."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ class Trajectory:
     pose: np.ndarray  # (N, 4, 4) m
 
     def step(self, start_ns: int, end_ns: int) -> np.ndarray | None:
-        """(4, 4) m: pose of the camera at `end_ns` in its frame at `start_ns`; None beyond the poses, in a gap or over a jump."""
+        """(4, 4) m: pose of the camera at `end_ns` in its frame at `start_ns`; None beyond the poses, in a gap or over
+        a jump."""
         first, second = self._at(start_ns), self._at(end_ns)
         if first is None or second is None:
             return None
@@ -51,7 +53,8 @@ class Trajectory:
 
 @lru_cache(maxsize=4)
 def read_trajectory(path: Path, camera_frame: str) -> Trajectory | None:
-    """The trajectory of `camera_frame`; None where the recording has none that is joined to it by tf_static. Read once a process."""
+    """The trajectory of `camera_frame`; None where the recording has none that is joined to it by tf_static. Read once
+    a process."""
     topics = [topic for topic in list_topics(path) if topic.count]
     static = {child: (parent, pose) for _, parent, child, pose in _transforms(path, [t.name for t in topics if t.type == TF and _is_static(t.name)])}
     sources = [(topic.count, topic.name) for topic in topics if topic.type == ODOMETRY]
@@ -74,7 +77,8 @@ def _is_static(topic: str) -> bool:
 
 
 def _mounted(rows: list[tuple[int, str, np.ndarray]], static: dict[str, tuple[str, np.ndarray]], camera: str) -> Trajectory | None:
-    """Poses of a frame become poses of the camera that is fixed to it; None where it is not, or with fewer than two poses."""
+    """Poses of a frame become poses of the camera that is fixed to it; None where it is not, or with fewer than two
+    poses."""
     if len(rows) < 2:
         return None
     (root, own), (camera_root, mount) = _root(static, rows[0][1]), _root(static, camera)
@@ -85,7 +89,8 @@ def _mounted(rows: list[tuple[int, str, np.ndarray]], static: dict[str, tuple[st
 
 
 def _root(static: dict[str, tuple[str, np.ndarray]], frame: str) -> tuple[str, np.ndarray]:
-    """The frame that a chain of fixed transforms ends at, and the pose of `frame` in it. Raises RecordingError where the chain is a ring."""
+    """The frame that a chain of fixed transforms ends at, and the pose of `frame` in it. Raises RecordingError where
+    the chain is a ring."""
     pose, seen = np.eye(4), {frame}
     while frame in static:
         frame, step = static[frame]

@@ -7,7 +7,8 @@ import numpy as np
 
 from cups_train.recording.bag import TopicIndex
 
-NEIGHBOURS = 16  # t+1 was read at most this many images after (or before) t: a clock that was set back does not interleave two drives
+# t+1 was read at most this many images after (or before) t: a clock that was set back does not interleave two drives
+NEIGHBOURS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class PairIndex:
 
 
 def pair_stamps(left: TopicIndex, right: TopicIndex, slop_ns: int) -> PairIndex:
-    """Pairs whose stamps are each other's nearest and at most `slop_ns` apart. Of images with equal stamps the first counts."""
+    """Pairs whose stamps are each other's nearest and at most `slop_ns` apart. Of images with equal stamps the first
+    counts."""
     left_stamps, left_order = np.unique(left.stamp_ns, return_index=True)
     right_stamps, right_order = np.unique(right.stamp_ns, return_index=True)
     if not left_stamps.size or not right_stamps.size:

@@ -48,7 +48,8 @@ class ImageReader:
         """CDR bytes to (H, W, 3) uint8 RGB, rectified. Raises RecordingError that names topic and stamp."""
         image = decode_image(data, self.type, self.topic)
         if self.size and image.shape[:2] != self.size:
-            raise RecordingError(f"expected images of {self.size[1]}x{self.size[0]} on {self.topic}, found {image.shape[1]}x{image.shape[0]} "
+            raise RecordingError(f"expected images of {self.size[1]}x{self.size[0]} on {self.topic}, found "
+                                 f"{image.shape[1]}x{image.shape[0]} "
                                  f"at stamp {header_stamp(data)} ns; `--left` and `--right` name topics of one size")
         return rectify(image, self.how)
 
@@ -111,7 +112,8 @@ class Recording:
         return self._frame(row, self.left(key), right)
 
     def ego_prior(self, key: str, other: str) -> np.ndarray | None:
-        """(4, 4) m: pose of the left camera at frame `other` in its frame at `key`, by odometry or tf of the recording; None without them."""
+        """(4, 4) m: pose of the left camera at frame `other` in its frame at `key`, by odometry or tf of the recording;
+        None without them."""
         trajectory = read_trajectory(self.path, frame_id(self.path, self.left_reader.topic, self.left_reader.type).lstrip("/"))
         if trajectory is None:
             return None
@@ -135,7 +137,8 @@ class Recording:
 
 
 def stream_pairs(path: Path, index: PairIndex, left: str, right: str) -> Iterator[tuple[int, bytes, bytes]]:
-    """(row, left CDR bytes, right CDR bytes) in order of the rows. At most HELD encoded images of a side wait; what comes later is fetched again."""
+    """(row, left CDR bytes, right CDR bytes) in order of the rows. At most HELD encoded images of a side wait; what
+    comes later is fetched again."""
     orders = (left, index.left_order), (right, index.right_order)
     rows = {topic: {int(order): row for row, order in enumerate(places)} for topic, places in orders}
     held: dict[str, dict[int, bytes]] = {left: {}, right: {}}
@@ -199,7 +202,8 @@ def pair_index(path: Path, topics: StereoTopics, config: RecordingConfig) -> Pai
         raise RecordingError(f"expected header stamps on {names[0]} and {names[1]} in {path}, found 0 in every message; "
                              "let the driver stamp its images")
     if index.number.size == 1:
-        raise RecordingError(f"expected at least two stereo pairs in {path}, found only one stereo pair ({_counts(names, left, right)}); "
+        raise RecordingError(f"expected at least two stereo pairs in {path}, found only one stereo pair "
+                             f"({_counts(names, left, right)}); "
                              "record longer, or raise `-o recording.pair_slop_ms`")
     raise RecordingError(f"expected stereo pairs with stamps at most {config.pair_slop_ms:g} ms apart in {path}, "
                          f"found none ({_counts(names, left, right)}, nearest {_nearest_ms(left, right)} ms apart); "
@@ -228,7 +232,8 @@ def calibrated_size(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
     if not calibration.width or not calibration.height:
         return replace(calibration, height=size[0], width=size[1])
     if (calibration.height, calibration.width) != size:
-        raise RecordingError(f"expected images of {calibration.width}x{calibration.height} on {camera.image} as {calibration.topic} says, "
+        raise RecordingError(f"expected images of {calibration.width}x{calibration.height} on {camera.image} as "
+                             f"{calibration.topic} says, "
                              f"found {size[1]}x{size[0]}; `--left-info` and `--right-info` name the camera_info of these images")
     return calibration
 

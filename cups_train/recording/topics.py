@@ -33,7 +33,8 @@ class StereoTopics:
 
 
 def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
-    """The pair that the options name, or the only one that fits. Raises RecordingError with the topics and the options."""
+    """The pair that the options name, or the only one that fits. Raises RecordingError with the topics and the
+    options."""
     topics = list_topics(path)
     images = image_topics(topics)
     _check_named(path, topics, config)
@@ -55,7 +56,8 @@ def choose_camera(path: Path, config: RecordingConfig) -> CameraTopics:
     images = image_topics(topics)
     _check_named(path, topics, config)
     if not config.left and len(images) != 1:
-        raise RecordingError(f"expected one image topic in {path}, found {len(images)} ({listing(topics)}); `--left` names the one to read")
+        raise RecordingError(f"expected one image topic in {path}, found {len(images)} ({listing(topics)}); "
+                             "`--left` names the one to read")
     return _camera(path, topics, config.left or images[0].name, config.left_info, needed=bool(config.left_info))
 
 
@@ -104,7 +106,8 @@ def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed
 
 
 def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
-    """The camera_info topic of an image topic: beside it by name, else the only free one with its frame_id; "" where there is none."""
+    """The camera_info topic of an image topic: beside it by name, else the only free one with its frame_id; "" where
+    there is none."""
     infos = [topic.name for topic in topics if topic.type == CAMERA_INFO and topic.count]
     beside = _info_beside(infos, image)
     if beside:
@@ -177,5 +180,6 @@ def _fits(left: CameraTopics, right: CameraTopics) -> bool:
 def _check_sides(pair: StereoTopics) -> None:
     """A sign error in P must not swap the cameras in silence."""
     if "right" in pair.left.image and "left" in pair.right.image:
-        raise RecordingError(f"expected a negative P[3] on the camera_info of {pair.left.image}, found left and right swapped: by P the camera of "
+        raise RecordingError(f"expected a negative P[3] on the camera_info of {pair.left.image}, found left and right swapped: by P "
+                             "the camera of "
                              f"{pair.right.image} stands to the right; correct camera_info, or `--left` and `--right` name the pair")

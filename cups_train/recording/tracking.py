@@ -13,7 +13,8 @@ FEWEST = 20  # corners, below it nothing is measured
 
 
 def track_corners(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, 4) float32 px: x, y in `first` and x, y in `second`, both (H, W, 3) uint8 RGB. Pyramidal Lucas-Kanade, checked backwards."""
+    """(N, 4) float32 px: x, y in `first` and x, y in `second`, both (H, W, 3) uint8 RGB. Pyramidal Lucas-Kanade,
+    checked backwards."""
     here, there = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second))
     corners = cv2.goodFeaturesToTrack(here, CORNERS, 0.01, 8)
     if corners is None:
@@ -44,6 +45,7 @@ def row_offset(left: np.ndarray, right: np.ndarray) -> RowOffset | None:
 
 
 def corner_motion(now: np.ndarray, after: np.ndarray) -> float | None:
-    """Median way of the corners [px] from one image to the next, (H, W, 3) uint8 RGB each; None where too few are found."""
+    """Median way of the corners [px] from one image to the next, (H, W, 3) uint8 RGB each; None where too few are
+    found."""
     tracks = track_corners(now, after)
     return float(np.median(np.linalg.norm(tracks[:, 2:] - tracks[:, :2], axis=1))) if len(tracks) >= FEWEST else None

@@ -1,4 +1,5 @@
-"""Things: parked and driving vehicles, people, riders; their quads, their parts and the pose of each part at every time step."""
+"""Things: parked and driving vehicles, people, riders; their quads, their parts and the pose of each part at every time
+step."""
 from __future__ import annotations
 
 from collections.abc import Callable

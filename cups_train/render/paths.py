@@ -50,7 +50,8 @@ def camera_poses(xy: np.ndarray, yaw: np.ndarray, height: float, moving: np.ndar
     bounce, sway = rock(0.010, 1.1), rock(np.radians(0.12), 0.4)
     poses = []
     for k in range(len(yaw)):
-        axes = np.array([[0, -1.0, 0], [0, 0, -1.0], [1.0, 0, 0]]).T  # optical x right, y down, z forward from x forward, y left, z up
+        # optical x right, y down, z forward from x forward, y left, z up
+        axes = np.array([[0, -1.0, 0], [0, 0, -1.0], [1.0, 0, 0]]).T
         tilt = _turn(pitch[k], 0) @ _turn(roll[k], 2)
         body = pose(float(xy[k, 0]), float(xy[k, 1]), height + float(bounce[k]), float(yaw[k] + sway[k]))
         body[:3, :3] = body[:3, :3] @ axes @ tilt

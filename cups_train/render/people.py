@@ -67,7 +67,8 @@ def walking(height: float, phase: float, stride: float) -> np.ndarray:
 
 
 def riding(height: float, phase: float, saddle: float) -> np.ndarray:
-    """Poses (7, 4, 4) of a cyclist's parts: the body sits on the saddle [m], feet turn with the pedals (phase in rad; constant = no pedalling)."""
+    """Poses (7, 4, 4) of a cyclist's parts: the body sits on the saddle [m], feet turn with the pedals (phase in rad;
+    constant = no pedalling)."""
     k = height / 1.75
     seat = np.eye(4)
     seat[:3, 3] = (-0.22, 0.0, saddle - 0.82 * k)

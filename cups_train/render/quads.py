@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-TWO_SIDED, CUTOUT, GROUND, SHINY = 1, 2, 4, 8  # bits of `Quads.flags`: seen from behind; holes by alpha; takes shadows; reflects the sky
+# bits of `Quads.flags`: seen from behind; holes by alpha; takes shadows; reflects the sky
+TWO_SIDED, CUTOUT, GROUND, SHINY = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,8 @@ def quad(corners: object, paint: Paint | list[Paint]) -> Quads:
 
 
 def prism(bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: Paint | None = None, floor: bool = False) -> Quads:
-    """A solid between two rings of n corners (n, 3), right-handed about the axis from bottom to top; a cap is laid on top where n is 4 or 6.
+    """A solid between two rings of n corners (n, 3), right-handed about the axis from bottom to top; a cap is laid on
+    top where n is 4 or 6.
 
     With four corners in the order rear right, front right, front left, rear left (x forward, y left) the sides are
     right, front, left, rear; `paint` may give one each.

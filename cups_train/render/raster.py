@@ -49,7 +49,8 @@ class Buffers:
 
 
 def in_sight(view: Viewpoint, corners: np.ndarray) -> np.ndarray:
-    """False where all corners (N, k, 3) of a polygon in the camera's frame lie beyond one side of the image; (N,) bool."""
+    """False where all corners (N, k, 3) of a polygon in the camera's frame lie beyond one side of the image; (N,)
+    bool."""
     fx, fy, cx, cy = view.intrinsics
     height, width = view.shape
     x, y, z = corners[..., 0] * fx, corners[..., 1] * fy, corners[..., 2]

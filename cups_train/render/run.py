@@ -38,7 +38,8 @@ CITYSCAPES = Classes(tuple(PseudoClass(k, name, k > len(_STUFF), color) for k, (
 
 
 def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | None = None) -> None:
-    """Write `out`/recording (rosbag2, 10 Hz) and `out`/truth (formats.md section 4); the same arguments give the same bytes.
+    """Write `out`/recording (rosbag2, 10 Hz) and `out`/truth (formats.md section 4); the same arguments give the same
+    bytes.
 
     Both folders take the place of older ones of these names when they are complete.
     """

@@ -65,7 +65,8 @@ class _OnTexture:
 
 
 def shade(view: Viewpoint, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
-    """The image (H, W, 3) float32 RGB 0..255; edges between quads are averaged over the sample grid with weights 1 2 1."""
+    """The image (H, W, 3) float32 RGB 0..255; edges between quads are averaged over the sample grid with weights 1 2
+    1."""
     height, width = buffers.quad.shape
     needed, edge = _samples(buffers.quad)
     index = np.nonzero(needed.ravel())[0]

@@ -1,4 +1,5 @@
-"""What stands still: roads, pavements, houses, trees, poles; x to the right of the main street, y along it, z up, metres."""
+"""What stands still: roads, pavements, houses, trees, poles; x to the right of the main street, y along it, z up,
+metres."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field

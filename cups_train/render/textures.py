@@ -12,7 +12,8 @@ LEVELS = 11
 
 @dataclass(frozen=True, eq=False)
 class TextureBank:
-    """All textures, every mip level, in one array: texel (x, y) of texture k at level l is data[offset[k, l] + (y << log_width[k, l]) + x]."""
+    """All textures, every mip level, in one array: texel (x, y) of texture k at level l is data[offset[k, l] + (y <<
+    log_width[k, l]) + x]."""
 
     data: np.ndarray  # (texels,) uint32, bytes R, G, B, alpha
     offset: np.ndarray  # (K, LEVELS) int32
@@ -90,7 +91,8 @@ def rgb(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, roughness: float = 0.6) -> np.ndarray:
-    """Tileable fractal noise (H, W) float32 of mean 0 and deviation 1; `coarsest` cells along the height at first, then twice as many."""
+    """Tileable fractal noise (H, W) float32 of mean 0 and deviation 1; `coarsest` cells along the height at first, then
+    twice as many."""
     height, width = size
     total = rng.standard_normal((coarsest, max(1, coarsest * width // height))).astype(np.float32)
     weight = 1.0
@@ -196,7 +198,8 @@ def worn_paint(rng: np.random.Generator) -> np.ndarray:
 
 
 def letter(image: np.ndarray, text: str, at: tuple[int, int], size: tuple[float, int], color: tuple[int, ...]) -> None:
-    """Write on a float texture (H, W, 3 or 4) in place; `size` is OpenCV's font scale and stroke width, `at` the left end of the base line."""
+    """Write on a float texture (H, W, 3 or 4) in place; `size` is OpenCV's font scale and stroke width, `at` the left
+    end of the base line."""
     ink = np.zeros(image.shape[:2], np.uint8)
     cv2.putText(ink, text, at, cv2.FONT_HERSHEY_DUPLEX, size[0], 255, size[1], cv2.LINE_AA)
     share = ink[..., None].astype(np.float32) / 255

@@ -38,7 +38,8 @@ class Seen:
 
 
 def frame_truth(now: Seen, quads: Quads, right: Buffers, after: Seen | None) -> FrameTruth:
-    """Truth of the left view `now`; `right` are the right camera's buffers at the same moment, `after` is the left view at t+1."""
+    """Truth of the left view `now`; `right` are the right camera's buffers at the same moment, `after` is the left view
+    at t+1."""
     camera = now.view.camera
     quad, inverse = now.buffers.quad[::2, ::2], now.buffers.inverse_depth[::2, ::2]
     sky = quad < 0

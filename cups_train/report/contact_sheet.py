@@ -19,11 +19,13 @@ class ClassExamples:
     """One class."""
 
     share: float  # of all pixels
-    crops: tuple[np.ndarray, ...]  # (CROP, CROP, 3) uint8 RGB, from the frames where it is largest; it is outlined, the rest is dimmed
+    # (CROP, CROP, 3) uint8 RGB, from the frames where it is largest; it is outlined, the rest is dimmed
+    crops: tuple[np.ndarray, ...]
 
 
 def find_examples(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int, most: int = EXAMPLES) -> tuple[ClassExamples, ...]:
-    """frames: (h, w, 3) uint8 images with their (h, w) uint8 class ids, 0 = void -> examples of the classes 1..K in order."""
+    """frames: (h, w, 3) uint8 images with their (h, w) uint8 class ids, 0 = void -> examples of the classes 1..K in
+    order."""
     found: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(classes)]
     pixels = np.zeros(classes + 1, np.int64)
     for image, ids in frames:

@@ -25,7 +25,8 @@ def stage_times(run: Path) -> list[dict[str, Any]]:
 
 
 def motion_summary(folder: Path) -> list[dict[str, Any]]:
-    """One row a recording: frames, frames with an object, objects, the commonest reasons of the others with their counts."""
+    """One row a recording: frames, frames with an object, objects, the commonest reasons of the others with their
+    counts."""
     rows = []
     for path in sorted(folder.glob(f"*/{MOTION}")):
         frames = read_json(path)["frames"]

@@ -1,4 +1,5 @@
-"""What the page shows of stage 1c: the gate's verdict, which classes lie in moving objects and where things begin, areas, instances a frame."""
+"""What the page shows of stage 1c: the gate's verdict, which classes lie in moving objects and where things begin,
+areas, instances a frame."""
 from __future__ import annotations
 
 from collections import Counter
@@ -50,7 +51,8 @@ def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
 
 
 def split_line(split: dict[str, Any], psi: float) -> float | None:
-    """The ratio at which things begin: psi times the mean where that rule decided, else half way between the two kinds; None where they mix."""
+    """The ratio at which things begin: psi times the mean where that rule decided, else half way between the two kinds;
+    None where they mix."""
     if split["rule"] == "lift":
         return float(psi * split["mean_ratio"])
     things = [row["ratio"] for row in split["table"] if row["isthing"]]

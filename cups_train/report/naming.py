@@ -1,4 +1,5 @@
-"""`cups-train name`: a contact sheet of the pseudo classes and the YAML in which a person names, colours and merges them."""
+"""`cups-train name`: a contact sheet of the pseudo classes and the YAML in which a person names, colours and merges
+them."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ FRAMES = 40  # frames of one recording that are looked at
 
 
 def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes) -> str:
-    """Write RUN/names.html (examples of every class, under the names given so far) and, where it is not there yet, RUN/names.yaml.
+    """Write RUN/names.html (examples of every class, under the names given so far) and, where it is not there yet,
+    RUN/names.yaml.
 
     `recordings` are those that the run was labelled from. Gives what was written, in words.
     """
@@ -42,7 +44,8 @@ def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes)
 
 
 def _some_frames(run: Path, recordings: list[Recording]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(H, W, 3) uint8 left images with the (H, W) uint8 class ids of their labels, of frames spread over each recording."""
+    """(H, W, 3) uint8 left images with the (H, W) uint8 class ids of their labels, of frames spread over each
+    recording."""
     for recording in recordings:
         for stamp in recording.stamps[:: max(1, len(recording.stamps) // FRAMES)]:
             path = class_path(run / stages.LABELS / recording.name, stamp.key)

@@ -19,12 +19,14 @@ class LabelRule:
 
     classes: Classes
     sure: float  # score from which an instance is a label
-    unsure: float  # score from which an instance that is no label leaves its pixels ignored: they may hold an object and may not
+    # score from which an instance that is no label leaves its pixels ignored: they may hold an object and may not
+    unsure: float
     ignore_unknown: bool  # so are thing pixels without an instance, as in stage 2; else they stay "some thing"
 
 
 def semantic_labels(probabilities: Tensor, zeta: float) -> Tensor:
-    """The best class of a pixel where it reaches `zeta` times its own maximum over the image, else 255 (the poster's rule).
+    """The best class of a pixel where it reaches `zeta` times its own maximum over the image, else 255 (the poster's
+    rule).
 
     probabilities: (C, H, W) -> (H, W) uint8.
     """

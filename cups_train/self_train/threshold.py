@@ -14,8 +14,9 @@ NONE_IN_A_ROW = 50  # steps without any instance that are worth a warning
 class HeldThreshold:
     """Keeps the instances an image at what they were in the first images, where the teacher's scores sink.
 
-    A student that is taught with few labels gives lower scores, the teacher follows, and labels become fewer still. So the
-    threshold falls with the scores: it is the score of that row among the last images' rows which keeps the first images' rate.
+    A student that is taught with few labels gives lower scores, the teacher follows, and labels become fewer still. So
+    the threshold falls with the scores: it is the score of that row among the last images' rows which keeps the first
+    images' rate.
     """
 
     first: int  # images that set the rate; so many of the last ones set the threshold

@@ -111,7 +111,8 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         return {"config": config, "seed": self.seed, "world": self.process.world, "start": self.start.sha256, "recordings": recordings}
 
     def read(self, step: int, row: int) -> np.ndarray:
-        """(H, W, 3) image `row` of this process's batch: a frame's largest window in the network's aspect ratio, at the size of the largest view."""
+        """(H, W, 3) image `row` of this process's batch: a frame's largest window in the network's aspect ratio, at the
+        size of the largest view."""
         number = (step * self.process.world + self.process.rank) * self.config.batch + row
         epoch, position = divmod(number, len(self.frames))
         recording, key = self.frames[int(generator(self.seed, "frames", epoch).permutation(len(self.frames))[position])]
@@ -161,7 +162,8 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         return replace(sample, image=LIGHT[self.config.light](sample.image, generator(self.seed, "light", *numbers)))
 
     def options(self, step: int) -> LossOptions:
-        """drop_iou null: every proposal without a self-label is background (published); else only where the self-labels know that it is."""
+        """drop_iou null: every proposal without a self-label is background (published); else only where the self-labels
+        know that it is."""
         drop = self.config.drop_iou
         return LossOptions(rois=self.config.rois, drop_iou=drop, drop_rpn=drop is not None, known_background=drop is not None,
                            semantic_stride=self.config.semantic_stride, class_weights=self.network.spec.weights_on(self.process.device),

@@ -1,7 +1,9 @@
-"""Is one network better than another, without labels? The same surface should be the same thing in the next image and in the other camera.
+"""Is one network better than another, without labels? The same surface should be the same thing in the next image and
+in the other camera.
 
-Panoptic quality of an answer against the answer to another image of the same scene, fetched along optical flow or through disparity. It is the
-mean over the classes that stage 2's network shows there: who loses a class, or an object that was seen twice, loses by it.
+Panoptic quality of an answer against the answer to another image of the same scene, fetched along optical flow or
+through disparity. It is the mean over the classes that stage 2's network shows there: who loses a class, or an object
+that was seen twice, loses by it.
 """
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ class Agreement:
         return asdict(self)
 
     def __str__(self) -> str:
-        return (f"agreement {100 * self.worth:.1f} ({100 * self.over_time:.1f} along flow, {100 * self.over_cameras:.1f} between cameras), "
+        return (f"agreement {100 * self.worth:.1f} ({100 * self.over_time:.1f} along flow, {100 * self.over_cameras:.1f} "
+                "between cameras), "
                 f"entropy {self.entropy:.2f}, {self.instances:.1f} instances an image")
 
 
@@ -70,7 +73,8 @@ class Validation:
         return cls(tuple(_scene(r.stereo(key), r.left(after)) for r, key, after in (every[i] for i in evenly_spaced(len(every), frames))))
 
     def judge(self, network: PanopticNetwork, shown: Sequence[int] | None = None) -> tuple[Agreement, list[int]]:
-        """How it agrees with itself, as a mean over the classes `shown`, or over those that it shows itself; these classes."""
+        """How it agrees with itself, as a mean over the classes `shown`, or over those that it shows itself; these
+        classes."""
         over_time: list[Comparison] = []
         over_cameras: list[Comparison] = []
         entropy, instances = 0.0, 0

@@ -1,4 +1,5 @@
-"""The teacher's answer from several views of an image: sizes, each plain and mirrored; features are computed once a view."""
+"""The teacher's answer from several views of an image: sizes, each plain and mirrored; features are computed once a
+view."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ def view_sizes(size: Size, scales: tuple[float, ...]) -> list[Size]:
 
 @torch.no_grad()
 def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: float) -> list[Consensus]:
-    """Boxes of all views above `lowest` with one NMS over all of them, where the best box wins and names the thing (as in
-    `best_detections`); the masks of these boxes and the semantic probabilities averaged over the views (CUPS, stage 3).
+    """Boxes of all views above `lowest` with one NMS over all of them, where the best box wins and names the thing (as
+    in `best_detections`); the masks of these boxes and the semantic probabilities averaged over the views (CUPS, stage
+    3).
 
     images: (B, 3, H, W) float 0..1; one consensus an image.
     """

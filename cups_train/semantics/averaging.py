@@ -1,7 +1,8 @@
-"""Means over cells of one surface: what is known of a cell becomes that of the patch around it, up to edges of colour and depth.
+"""Means over cells of one surface: what is known of a cell becomes that of the patch around it, up to edges of colour
+and depth.
 
-One cell of 4 x 4 px is a poor witness: half a window, half a frame. Its patch tells a facade from a tree. Patches end where colour or depth
-steps, so that a pole keeps its own.
+One cell of 4 x 4 px is a poor witness: half a window, half a frame. Its patch tells a facade from a tree. Patches end
+where colour or depth steps, so that a pole keeps its own.
 """
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def average(channels: np.ndarray, lab: np.ndarray, root_inverse_depth: np.ndarra
 
 
 def _mean_over_neighbours(guide: np.ndarray) -> sparse.csr_array:
-    """(h w, h w): each row weighs the cells around a cell by exp(-squared distance) of their guides (G, h, w), and adds up to 1."""
+    """(h w, h w): each row weighs the cells around a cell by exp(-squared distance) of their guides (G, h, w), and adds
+    up to 1."""
     _, height, width = guide.shape
     index = np.arange(height * width, dtype=np.int32).reshape(height, width)
     cells, others, weights = [], [], []

@@ -64,7 +64,8 @@ def pair_batch(paths: Sequence[Path], count: int, scaler: Scaler, seed: int, ste
 
 
 def class_batch(paths: Sequence[Path], count: int, scaler: Scaler, classes_of: Callable[[Path], np.ndarray], seed: int, step: int) -> Batch:
-    """`count` views with the pseudo classes (h/4, w/4), 0..K-1, that their frame's left image has; other images get them along stereo and flow."""
+    """`count` views with the pseudo classes (h/4, w/4), 0..K-1, that their frame's left image has; other images get
+    them along stereo and flow."""
     rng = np.random.default_rng([seed, 2, step])
     views: list[TaughtView] = []
     for path in _draw(paths, count, rng):

@@ -18,7 +18,8 @@ from cups_train.semantics.descriptors import Projection, descriptors, encode_fra
 from cups_train.semantics.guess import guessed_shape
 
 SAMPLES = 60_000  # most cells that the centres are settled on
-UNUSED = 1e3  # of every channel of a cluster without cells, which then starts at the cell that is least like any cluster
+# of every channel of a cluster without cells, which then starts at the cell that is least like any cluster
+UNUSED = 1e3
 SHARPNESS = 4.0  # what a class loses for a squared distance as large as the mean one of a cell from its centre
 
 
@@ -31,7 +32,8 @@ class CellClasses:
     sharpness: float  # logit a unit of squared distance
 
     def log_probability(self, image: np.ndarray, shape: np.ndarray | None, out: EncoderOutput) -> np.ndarray:
-        """(h, w, 3) uint8 RGB working image, its (SHAPE, h/4, w/4) channels and what the encoder says of it alone -> (K, h/4, w/4) float32.
+        """(h, w, 3) uint8 RGB working image, its (SHAPE, h/4, w/4) channels and what the encoder says of it alone ->
+        (K, h/4, w/4) float32.
 
         Where the shape is not known, it is what the encoder takes it to be.
         """
@@ -46,7 +48,8 @@ class CellClasses:
         return np.ascontiguousarray(logits.T).reshape(-1, *channels.shape[1:])
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors; `from_tensors` reads them again. Centres are (M, C) of M clusters, mean and scale of the channels (C,)."""
+        """For safetensors; `from_tensors` reads them again. Centres are (M, C) of M clusters, mean and scale of the
+        channels (C,)."""
         arrays = {"mean": self.projection.mean, "axes": self.projection.axes, "channel_mean": self.clusters.scaler.mean,
                   "channel_scale": self.clusters.scaler.scale, "centres": self.clusters.centres, "classes": self.clusters.classes}
         return {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
@@ -56,7 +59,8 @@ class CellClasses:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> CellClasses:
-        """What `tensors` gave: centres (M, C), and the others with them. Raises KeyError or ValueError where they do not fit."""
+        """What `tensors` gave: centres (M, C), and the others with them. Raises KeyError or ValueError where they do
+        not fit."""
         mean, axes, channel_mean, channel_scale, centres = (
             tensors[name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres"))
         projection = Projection(mean, axes, bool(card["with_moving"]), int(card["averaging"]))
@@ -69,10 +73,11 @@ class CellClasses:
 
 def fit_cells(encoder: Encoder, frames: Sequence[Path], nearest_centres: Iterable[np.ndarray], classes: np.ndarray,
               rng: np.random.Generator) -> CellClasses:
-    """Centres of the clusters that the training frames' cells are in, in what the trained encoder says of them, and Lloyd's steps from there.
+    """Centres of the clusters that the training frames' cells are in, in what the trained encoder says of them, and
+    Lloyd's steps from there.
 
-    nearest_centres: (h/4, w/4) 0..M-1 of every frame; classes: (M,) of the clusters, ascending. What the encoder learned since it was clustered
-    makes better clusters; each keeps its class.
+    nearest_centres: (h/4, w/4) 0..M-1 of every frame; classes: (M,) of the clusters, ascending. What the encoder
+    learned since it was clustered makes better clusters; each keeps its class.
     """
     projection = encode_frames(encoder, frames)
     samples: list[np.ndarray] = []

@@ -38,7 +38,8 @@ def image_channels(image: np.ndarray) -> np.ndarray:
 
 
 def _texture(grey: np.ndarray) -> Iterator[np.ndarray]:
-    """Structure tensor at three scales (log energy, two orientation terms), 12 Gabor log energies, log local variance."""
+    """Structure tensor at three scales (log energy, two orientation terms), 12 Gabor log energies, log local
+    variance."""
     smooth = cv2.GaussianBlur(grey, (0, 0), 0.8)
     gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     for sigma in TENSOR_SCALES:

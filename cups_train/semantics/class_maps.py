@@ -29,7 +29,8 @@ OVERLAYS = 4  # pictures of a recording
 
 
 def classify(recording: Recording, semantics: Path, out: Path, config: SemanticsConfig, work: Work) -> None:
-    """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a few."""
+    """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a
+    few."""
     keys = [stamp.key for stamp in recording.stamps if not class_map_path(out, stamp.key).exists()]
     shown = {recording.stamps[i].key for i in evenly_spaced(len(recording.stamps), OVERLAYS)}
     device = torch_device(work.device)  # found here once: every worker, wherever it is, computes on the same kind

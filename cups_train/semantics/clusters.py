@@ -74,7 +74,8 @@ def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, C), (K, C) -> (N,) index of the nearest centre and (N,) squared distance to it, in blocks of bounded memory."""
+    """(N, C), (K, C) -> (N,) index of the nearest centre and (N,) squared distance to it, in blocks of bounded
+    memory."""
     index, distance = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):
         part = squared_distances(rows[start:start + BLOCK], centres)
@@ -84,8 +85,8 @@ def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """rows (N, C) -> centres (count, C), largest cluster first, and their mean squared distance: the better of two k-means++ starts with Lloyd's
-    steps.
+    """rows (N, C) -> centres (count, C), largest cluster first, and their mean squared distance: the better of two
+    k-means++ starts with Lloyd's steps.
     """
     if len(rows) < count:
         raise ValueError(f"expected at least {count} samples for {count} clusters, found {len(rows)}")
@@ -100,7 +101,8 @@ def kmeans(rows: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.n
 
 
 def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Lloyd's steps over rows (N, C) from `centres` (K, C), which keep their order; empty ones restart at the rows furthest from their centre."""
+    """Lloyd's steps over rows (N, C) from `centres` (K, C), which keep their order; empty ones restart at the rows
+    furthest from their centre."""
     previous = np.inf
     for _ in range(ITERATIONS):
         index, distance = nearest(rows, centres)
@@ -112,7 +114,8 @@ def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _spread_start(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """rows (N, C) -> (count, C): k-means++ on a subset; each further centre is drawn in proportion to the squared distance to those before."""
+    """rows (N, C) -> (count, C): k-means++ on a subset; each further centre is drawn in proportion to the squared
+    distance to those before."""
     subset = rows[rng.permutation(len(rows))[:max(20 * count, 5000)]]
     centres = np.empty((count, rows.shape[1]), np.float32)
     centres[0] = subset[rng.integers(len(subset))]

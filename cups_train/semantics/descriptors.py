@@ -1,4 +1,5 @@
-"""A cell's descriptor: everything that is known of it, hand-made and learned, in one vector. Descriptors are what is clustered."""
+"""A cell's descriptor: everything that is known of it, hand-made and learned, in one vector. Descriptors are what is
+clustered."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -62,9 +63,11 @@ def read_descriptors(path: Path, projection: Projection) -> np.ndarray:
 
 
 def descriptors(image: np.ndarray, shape: np.ndarray, planes: np.ndarray, projection: Projection) -> np.ndarray:
-    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit, averaged over surfaces; kerbs, which end within one, are not.
+    """(C, h/4, w/4) float32: image, shape and learned channels, and the moving logit, averaged over surfaces; kerbs,
+    which end within one, are not.
 
-    image: (29, h/4, w/4) image channels; shape: (SHAPE, h/4, w/4); planes: (channels + 1, h/4, w/4) the encoder's features and, last, that logit.
+    image: (29, h/4, w/4) image channels; shape: (SHAPE, h/4, w/4); planes: (channels + 1, h/4, w/4) the encoder's
+    features and, last, that logit.
     """
     height, width = planes.shape[1:]
     learned = projection.axes @ (planes[:-1].reshape(-1, height * width) - projection.mean[:, None])

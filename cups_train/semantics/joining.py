@@ -1,6 +1,8 @@
-"""Many clusters become few classes: the two that lose least by it are joined, again and again (Ward 1963), sizes weighing less than Ward's.
+"""Many clusters become few classes: the two that lose least by it are joined, again and again (Ward 1963), sizes
+weighing less than Ward's.
 
-k-means gives clusters of about equal size; a street does not: half of it is road and house. Joined clusters may be large and need not be round.
+k-means gives clusters of about equal size; a street does not: half of it is road and house. Joined clusters may be
+large and need not be round.
 """
 from __future__ import annotations
 

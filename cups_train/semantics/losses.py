@@ -9,7 +9,8 @@ MOVING_WEIGHT = 6.0
 
 
 def contrast(here: Tensor, there: Tensor, temperature: float = 0.1) -> Tensor:
-    """InfoNCE both ways: row i of `here` (N, C) and row i of `there` (N, C) show the same point, all other rows are negatives."""
+    """InfoNCE both ways: row i of `here` (N, C) and row i of `there` (N, C) show the same point, all other rows are
+    negatives."""
     a, b = functional.normalize(here, dim=1), functional.normalize(there, dim=1)
     logits = a @ b.T / temperature
     target = torch.arange(len(a), device=a.device)

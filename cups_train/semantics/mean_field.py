@@ -1,8 +1,9 @@
-"""Fully connected CRF by mean field (Krähenbühl and Koltun 2011): a smoothness and an appearance kernel over all pairs of cells.
+"""Fully connected CRF by mean field (Krähenbühl and Koltun 2011): a smoothness and an appearance kernel over all pairs
+of cells.
 
-The published settings at 640 rows: smoothness weight 3, appearance weight 4, 67 px and 3 grey levels; Potts; kernels normalised from both
-sides; a cell is among its own neighbours. The appearance kernel is a sparse matrix over a fixed draw of pairs from its spatial Gaussian:
-one product with the marginals is one message, whatever the colours.
+The published settings at 640 rows: smoothness weight 3, appearance weight 4, 67 px and 3 grey levels; Potts; kernels
+normalised from both sides; a cell is among its own neighbours. The appearance kernel is a sparse matrix over a fixed
+draw of pairs from its spatial Gaussian: one product with the marginals is one message, whatever the colours.
 """
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ import numpy as np
 from scipy import sparse
 
 SMOOTHNESS_WEIGHT, SMOOTHNESS_SIGMA = 3.0, 1.0  # cells
-APPEARANCE_WEIGHT, APPEARANCE_SIGMA, APPEARANCE_LEVELS = 4.0, 67 / 640, 3.0  # weight; share of the height; grey levels of 255
+# weight; share of the height; grey levels of 255
+APPEARANCE_WEIGHT, APPEARANCE_SIGMA, APPEARANCE_LEVELS = 4.0, 67 / 640, 3.0
 DRAWN = 64  # pairs of a cell, each with its mirror image
 FAINT = 0.02  # weights below are left out
 ITERATIONS = 5
@@ -34,7 +36,8 @@ Offsets = tuple[Offset, ...]
 
 
 def refine_cells(probability: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Marginals of the CRF. probability: (K, h, w) float32; colour: (h, w, 3) float32 mean RGB of each cell, 0 to 255 -> (K, h, w) float32."""
+    """Marginals of the CRF. probability: (K, h, w) float32; colour: (h, w, 3) float32 mean RGB of each cell, 0 to 255
+    -> (K, h, w) float32."""
     most = probability.reshape(len(probability), -1).max(axis=1)
     present = np.flatnonzero(most >= min(RARE, 1 / len(probability), most.max()))
     refined = np.zeros_like(probability)
@@ -60,9 +63,11 @@ def pairwise(colour: np.ndarray, exact: bool = False) -> sparse.csr_matrix:
 
 
 def kernel(features: np.ndarray, offsets: Offsets, own: float, faint: float) -> sparse.csr_matrix:
-    """(h w, h w): spatial weight times exp(-|difference of features|^2 / 2) for each pair, normalised from both sides by the root of the row sums.
+    """(h w, h w): spatial weight times exp(-|difference of features|^2 / 2) for each pair, normalised from both sides
+    by the root of the row sums.
 
-    features: (h, w, C) float32; own: weight of a cell to itself; pairs whose exponential is not above `faint` are left out.
+    features: (h, w, C) float32; own: weight of a cell to itself; pairs whose exponential is not above `faint` are left
+    out.
     """
     height, width = features.shape[:2]
     index = np.arange(height * width, dtype=np.int32).reshape(height, width)
@@ -86,7 +91,8 @@ def kernel(features: np.ndarray, offsets: Offsets, own: float, faint: float) -> 
 
 
 def mean_field(probability: np.ndarray, weights: sparse.csr_matrix, iterations: int) -> np.ndarray:
-    """(K, h, w) float32 probabilities -> marginals (K, h, w): q <- softmax(log p + weights q), all cells at once (Potts)."""
+    """(K, h, w) float32 probabilities -> marginals (K, h, w): q <- softmax(log p + weights q), all cells at once
+    (Potts)."""
     unary = np.log(np.maximum(probability, np.float32(FLOOR))).reshape(len(probability), -1).T
     marginals = _softmax(unary)
     for _ in range(iterations):
@@ -111,8 +117,8 @@ def all_offsets(sigma: float, reach: int) -> Offsets:
 
 @lru_cache(maxsize=8)
 def drawn_offsets(sigma: float, count: int) -> tuple[Offsets, float]:
-    """`count` offsets drawn from the Gaussian, always the same ones, weighted by how often each was drawn; and the weight of a cell to itself
-    that fits them, so that their sums are in proportion to those over all offsets.
+    """`count` offsets drawn from the Gaussian, always the same ones, weighted by how often each was drawn; and the
+    weight of a cell to itself that fits them, so that their sums are in proportion to those over all offsets.
     """
     rng, drawn = np.random.default_rng(0), dict[tuple[int, int], float]()
     while len(drawn) < count and sum(drawn.values()) < 64 * count:  # a narrow Gaussian has fewer than `count`

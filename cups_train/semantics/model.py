@@ -42,7 +42,8 @@ class SemanticModel:
     def classify(self, image: np.ndarray, disparity: np.ndarray | None = None, camera: StereoCamera | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB of any size -> (H, W) uint8, ids 1..K.
 
-        disparity: (H, W) float32 px, 0 = infinitely far, NaN = unknown, used together with its camera; without them one image is enough.
+        disparity: (H, W) float32 px, 0 = infinitely far, NaN = unknown, used together with its camera; without them one
+        image is enough.
         """
         height, width = image.shape[:2]
         h, w = working_size(height, width, self.height)
@@ -70,8 +71,8 @@ class SemanticModel:
                       shape: np.ndarray | None) -> np.ndarray:
         """Mix with windows of a larger picture: they see far things better, the whole sees near ones.
 
-        image: (H, W, 3); whole: (K, h/4, w/4) log-probabilities; disparity: (h/4, w/4) px; shape: (SHAPE, h/4, w/4) that the network sees
-        -> (K, h'/4, w'/4).
+        image: (H, W, 3); whole: (K, h/4, w/4) log-probabilities; disparity: (h/4, w/4) px; shape: (SHAPE, h/4, w/4)
+        that the network sees -> (K, h'/4, w'/4).
         """
         height, width = working_size(image.shape[0], image.shape[1], round(self.height * ZOOM))
         size = working_size(2, 3, self.height)
@@ -108,7 +109,8 @@ def _as_batch(planes: np.ndarray | None) -> tuple[torch.Tensor, ...]:
 
 
 def agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Log-probabilities (K, h, w) of two independent witnesses, the second enlarged to the first's size -> (K, h, w), normalised."""
+    """Log-probabilities (K, h, w) of two independent witnesses, the second enlarged to the first's size -> (K, h, w),
+    normalised."""
     size = first.shape[:0:-1]
     total = np.stack([a + cv2.resize(b, size) for a, b in zip(first, second, strict=True)])
     total -= total.max(0)
@@ -130,7 +132,8 @@ def load(folder: Path, device: str) -> SemanticModel:
         card = content.card
         encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec.from_json(card["spec"]))
         encoder.load_state_dict(content.network)
-        cells = None if card["cells"] is None else CellClasses.from_tensors(content.cells, card["cells"])  # a head needs none
+        # a head needs none
+        cells = None if card["cells"] is None else CellClasses.from_tensors(content.cells, card["cells"])
         model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card["refine"], cells)
     encoder.eval().to(torch_device(device), memory_format=torch.channels_last)
     return model

@@ -36,7 +36,8 @@ class Phase:
 
 
 def view_losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
-    """Phase one, on views (B, 3, h, w): the same point looks the same in both views; shape and motion are read from one image."""
+    """Phase one, on views (B, 3, h, w): the same point looks the same in both views; shape and motion are read from one
+    image."""
     device = next(encoder.parameters()).device
     out = encoder(torch.from_numpy(batch.images).to(device), torch.from_numpy(batch.rows).to(device))
     losses = _read_off(out, batch)
@@ -68,8 +69,8 @@ def _read_off(out: EncoderOutput, batch: Batch) -> dict[str, Tensor]:
 
 
 def go_through(phase: Phase, encoder: Encoder, make: Callable[[int], Batch], state: Path) -> None:
-    """Train in place on the batches that `make` gives for each step. STATE/NAME.pt is written every 100 steps; a finished or stopped phase goes on
-    from there.
+    """Train in place on the batches that `make` gives for each step. STATE/NAME.pt is written every 100 steps; a
+    finished or stopped phase goes on from there.
     """
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=phase.lr, weight_decay=0.01)
     path = training_path(state, phase.name)

@@ -17,7 +17,8 @@ class Prepared:
     channels: np.ndarray  # (29, h/4, w/4) float16, image_channels of the left image
     shape: np.ndarray  # (SHAPE, h/4, w/4) float16, shape channels
     disparity: np.ndarray  # (h/4, w/4) float16, working px, filled; 0 = infinitely far
-    shifts: np.ndarray  # (2, 2, h/4, w/4) float16 working px (u, v): from the left image to the right one and to the next left one
+    # (2, 2, h/4, w/4) float16 working px (u, v): from the left image to the right one and to the next left one
+    shifts: np.ndarray
     shifts_ok: np.ndarray  # (2, h/4, w/4) bool
     moving: np.ndarray  # (h/4, w/4) int8: 1 in moving objects, 0 elsewhere, -1 unknown
 

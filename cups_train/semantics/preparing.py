@@ -61,7 +61,8 @@ def _prepare_file(chosen: ChosenFrame, height: int, seed: int) -> Path:
 
 
 def prepare(now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | None, height: int, rng: np.random.Generator) -> Prepared:
-    """Disparity and flow are found at working size. after: (H, W, 3) uint8, the next left image; moving: (H, W) bool; None: unknown."""
+    """Disparity and flow are found at working size. after: (H, W, 3) uint8, the next left image; moving: (H, W) bool;
+    None: unknown."""
     h, w = working_size(now.left.shape[0], now.left.shape[1], height)
     left, right, following = (resize(image, h, w) for image in (now.left, now.right, now.left if after is None else after))
     found, ok = disparity(left, right)

@@ -1,4 +1,5 @@
-"""Refinement of class probabilities: a fully connected CRF on the grid of cells, the fast guided filter (He and Sun 2015) up to image size."""
+"""Refinement of class probabilities: a fully connected CRF on the grid of cells, the fast guided filter (He and Sun
+2015) up to image size."""
 from __future__ import annotations
 
 from typing import Literal
@@ -16,7 +17,8 @@ EPSILON = 4e-3  # variance of the guide (grey 0..1) that counts as an edge
 def refine(probability: np.ndarray, image: np.ndarray, method: Method) -> np.ndarray:
     """(K, h, w) probabilities and the (H, W, 3) uint8 image -> (H, W) uint8 class ids 1..K.
 
-    `none`: enlarged as they are; `guided`: the guided filter smooths and enlarges; `crf`: mean field on the grid, then the guided filter.
+    `none`: enlarged as they are; `guided`: the guided filter smooths and enlarges; `crf`: mean field on the grid, then
+    the guided filter.
     """
     if method == "crf":
         cells = cv2.resize(image, probability.shape[:0:-1], interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -25,7 +27,8 @@ def refine(probability: np.ndarray, image: np.ndarray, method: Method) -> np.nda
 
 
 def _enlarge(probability: np.ndarray, image: np.ndarray, smooth: bool) -> np.ndarray:
-    """Linear models of the guide are fitted on the small grid and applied at image size, one class at a time (memory does not grow with K)."""
+    """Linear models of the guide are fitted on the small grid and applied at image size, one class at a time (memory
+    does not grow with K)."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     height, width = grey.shape
     small = cv2.resize(grey, probability.shape[:0:-1], interpolation=cv2.INTER_AREA)

@@ -27,7 +27,8 @@ class Normals:
 
 
 def cell_disparity(disparity: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H, W) float32 px, 0 = infinitely far, NaN = unknown -> (height, width) in px of the small grid; cells without a known pixel stay NaN."""
+    """(H, W) float32 px, 0 = infinitely far, NaN = unknown -> (height, width) in px of the small grid; cells without a
+    known pixel stay NaN."""
     known = np.isfinite(disparity).astype(np.float32)
     size = (width, height)
     share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
@@ -40,8 +41,8 @@ def scene_shape(disparity: np.ndarray, camera: StereoCamera, size: tuple[int, in
     """Shape channels (SHAPE, h, w) and filled disparity (h, w), px of the small grid, on a grid of `size`.
 
     disparity: (H, W) px of the camera's image, 0 = infinitely far, NaN = unknown.
-    The ground is found at full size: on the grid, its plane is off by a kerb's height. Where none is seen, a level camera at a car's
-    height stands in.
+    The ground is found at full size: on the grid, its plane is off by a kerb's height. Where none is seen, a level
+    camera at a car's height stands in.
     """
     known = np.isfinite(disparity)
     exact = np.where(known, disparity, 0).astype(np.float32)
@@ -74,7 +75,8 @@ def surface_channels(disparity: np.ndarray, camera: StereoCamera, ground: Ground
 def _normals(disparity: np.ndarray, u: np.ndarray, v: np.ndarray, camera: StereoCamera, ground: np.ndarray) -> Normals:
     """disparity: (h, w) px of the grid; u: (1, w), v: (h, 1) rays of the cells; ground: (3,) its normal.
 
-    A plane n X = h has disparity f b n r / h on the ray r = (u, v, 1), so that n is parallel to (d'u, d'v, d - u d'u - v d'v).
+    A plane n X = h has disparity f b n r / h on the ray r = (u, v, 1), so that n is parallel to (d'u, d'v, d - u d'u -
+    v d'v).
     """
     smooth = cv2.GaussianBlur(disparity, (0, 0), 1.0)
     nx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8) * camera.fx

@@ -1,7 +1,9 @@
-"""Channels of what stands where on the grid of cells: raised ground, how high, low and wide things of one depth reach, how thin they are.
+"""Channels of what stands where on the grid of cells: raised ground, how high, low and wide things of one depth reach,
+how thin they are.
 
-They tell what colour and height alone do not: a pavement from the road (a kerb is 0.1 m high), a fence from a house (its top), the
-crown of a tree from a hedge (its base), a pole from the wall behind it (its width). All are the same in the mirror image.
+They tell what colour and height alone do not: a pavement from the road (a kerb is 0.1 m high), a fence from a house
+(its top), the crown of a tree from a hedge (its base), a pole from the wall behind it (its width). All are the same in
+the mirror image.
 """
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def structure_channels(height: np.ndarray, disparity: np.ndarray, camera: Stereo
 
 
 def raised(height: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two (h, w), 0 on the road and 1 above: a soft step at a kerb, wider where depth is less sure, and one at a knee's height.
+    """Two (h, w), 0 on the road and 1 above: a soft step at a kerb, wider where depth is less sure, and one at a knee's
+    height.
 
     height: (H, W) m over the ground; depth: (H, W) m.
     """
@@ -44,7 +47,8 @@ def raised(height: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def column_reach(height: np.ndarray, log_disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two (h, w): highest and lowest height (m) of the cells of one depth above and below each cell; the ground itself reaches nowhere up.
+    """Two (h, w): highest and lowest height (m) of the cells of one depth above and below each cell; the ground itself
+    reaches nowhere up.
 
     height: (H, W) m over the ground; log_disparity: (H, W).
     """
@@ -70,7 +74,8 @@ def row_length(log_disparity: np.ndarray) -> np.ndarray:
 
 
 def thinness(log_inverse_depth: np.ndarray, cells: tuple[int, ...]) -> list[np.ndarray]:
-    """By how much each cell is nearer than what lies to both sides of it, within each of THIN: mean top-hat over the cell's pixels.
+    """By how much each cell is nearer than what lies to both sides of it, within each of THIN: mean top-hat over the
+    cell's pixels.
 
     log_inverse_depth: (H, W); cells: (height, width) of the grid, the size of what comes back.
     """

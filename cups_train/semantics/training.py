@@ -56,10 +56,11 @@ WORTH_PROCESSES = 32  # frames
 
 
 def learn_classes(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, work: Work, motion: Path | None = None) -> None:
-    """Write OUT/encoder.safetensors and OUT/classes.jpg. A stopped training goes on from OUT/state, which is removed at the end.
+    """Write OUT/encoder.safetensors and OUT/classes.jpg. A stopped training goes on from OUT/state, which is removed at
+    the end.
 
-    motion: folder with stage 1a's NAME/instances/KEY.png. What moves there teaches the encoder what could move, so that parked cars are
-    told from walls; without it, appearance and shape alone make the classes.
+    motion: folder with stage 1a's NAME/instances/KEY.png. What moves there teaches the encoder what could move, so that
+    parked cars are told from walls; without it, appearance and shape alone make the classes.
     """
     if encoder_path(out).exists() and not state_path(out).exists():
         return
@@ -91,10 +92,12 @@ def prepare_frames(chosen: Sequence[ChosenFrame], height: int, work: Work) -> Pr
 
 
 def given_features(config: SemanticsConfig) -> GivenFeatures | None:
-    """Features from outside, none for an encoder of the recordings' own. Raises CupsError where they do not fit the settings."""
+    """Features from outside, none for an encoder of the recordings' own. Raises CupsError where they do not fit the
+    settings."""
     if config.features == "scratch":
         if config.head == "published":
-            raise CupsError("expected weights for semantics.head=published, found semantics.features=scratch; set -o semantics.features=dino")
+            raise CupsError("expected weights for semantics.head=published, found semantics.features=scratch; set -o "
+                            "semantics.features=dino")
         return None
     given = open_features(config.weights, config.weights_licence)
     if config.head == "published":
@@ -119,7 +122,8 @@ def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:
 
 
 def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int) -> None:
-    """Both phases, in place: views, then the classes that cluster the descriptors, of what the first phase and the hand-made channels say."""
+    """Both phases, in place: views, then the classes that cluster the descriptors, of what the first phase and the
+    hand-made channels say."""
     scaler = fit_shape(frames)
     go_through(Phase("views", view_losses, config.steps, config.lr), encoder, partial(pair_batch, frames, config.batch, scaler, seed), state)
     if not (class_counts_path(state).exists() and classes_of_centres_path(state).exists()):
@@ -140,11 +144,13 @@ def fit_shape(frames: Sequence[Path]) -> Scaler:
 
 
 def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, seed: int) -> Clusters:
-    """k-means over cells of all frames; few classes are joined from more clusters. Raises CupsError where there are fewer cells than classes."""
+    """k-means over cells of all frames; few classes are joined from more clusters. Raises CupsError where there are
+    fewer cells than classes."""
     rng = np.random.default_rng([seed, 3])
     samples = sample_descriptors(frames, projection, SAMPLES, rng)
     if len(samples) < count:
-        raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o semantics.clusters`")
+        raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o "
+                        "semantics.clusters`")
     scaler = fit_scaler(samples, projection)
     rows = scaler(samples)
     centres = kmeans(rows, min(clusters_for(count), len(rows)), rng)[0]

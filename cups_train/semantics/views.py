@@ -1,4 +1,5 @@
-"""Random views of a frame with what is known about them: the affine map to the working image, targets, correspondences."""
+"""Random views of a frame with what is known about them: the affine map to the working image, targets,
+correspondences."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ def sample_cells(planes: np.ndarray, view: View, unknown: float) -> np.ndarray:
 
 
 def carry(classes: np.ndarray, shift: np.ndarray, ok: np.ndarray, disparity: np.ndarray) -> np.ndarray:
-    """Classes of the left image's cells on the cells of another image; the nearest surface wins, cells that nothing reaches are UNKNOWN.
+    """Classes of the left image's cells on the cells of another image; the nearest surface wins, cells that nothing
+    reaches are UNKNOWN.
 
     classes: (h, w) integer; shift: (2, h, w) px; ok: (h, w) bool; disparity: (h, w) px.
     """

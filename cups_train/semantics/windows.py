@@ -12,8 +12,8 @@ def starts(length: int, window: int, stride: int) -> list[int]:
 
 
 def blend(parts: np.ndarray, corners: list[tuple[int, int]], height: int, width: int) -> np.ndarray:
-    """(N, K, h, w) windows, their upper left `corners` as (row, column) -> (K, height, width): mean, weighted by a tent that falls to the
-    window's border.
+    """(N, K, h, w) windows, their upper left `corners` as (row, column) -> (K, height, width): mean, weighted by a tent
+    that falls to the window's border.
     """
     window = parts.shape[2:]
     tent = np.minimum.outer(*(np.minimum(np.arange(n) + 1, n - np.arange(n)).astype(np.float32) / n for n in window))
@@ -26,7 +26,7 @@ def blend(parts: np.ndarray, corners: list[tuple[int, int]], height: int, width:
 
 
 def whole_weight(disparity: np.ndarray, depth_scale: float) -> np.ndarray:
-    """(H, W) px -> (H, W): share of the whole image in the mix with windows: w = 1 / (1 + Z), Z in metres; infinitely far
-    (disparity 0) is 0 (DepthG's rule, repaired).
+    """(H, W) px -> (H, W): share of the whole image in the mix with windows: w = 1 / (1 + Z), Z in metres; infinitely
+    far (disparity 0) is 0 (DepthG's rule, repaired).
     """
     return (disparity / (disparity + np.float32(depth_scale))).astype(np.float32)

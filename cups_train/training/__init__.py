@@ -1,1 +1,2 @@
-"""What both training stages share: samples, crops, copy-paste, photometric changes, the optimiser's step, logs and resuming."""
+"""What both training stages share: samples, crops, copy-paste, photometric changes, the optimiser's step, logs and
+resuming."""

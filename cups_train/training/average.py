@@ -22,7 +22,8 @@ def momentum_at(step: int, momentum: float) -> float:
 
 @torch.no_grad()
 def follow(slow: PanopticNetwork, fast: PanopticNetwork, momentum: float) -> None:
-    """slow = momentum * slow + (1 - momentum) * fast, for the parameters that train and all statistics; counters are taken over."""
+    """slow = momentum * slow + (1 - momentum) * fast, for the parameters that train and all statistics; counters are
+    taken over."""
     pairs = [(mean, now) for mean, now in zip(slow.parameters(), fast.parameters(), strict=True) if now.requires_grad]
     for mean, now in (*pairs, *zip(slow.buffers(), fast.buffers(), strict=True)):
         if mean.is_floating_point():

@@ -36,7 +36,8 @@ def cutouts_of(sample: Sample) -> list[Cutout]:
 
 
 def new_rows(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(N,) bool: the boxes whose IoU with every known box is below 0.5; boxes without area are not new.  boxes, known: (N, 4), (M, 4)."""
+    """(N,) bool: the boxes whose IoU with every known box is below 0.5; boxes without area are not new.  boxes, known:
+    (N, 4), (M, 4)."""
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     if not len(known):
         return area > 0

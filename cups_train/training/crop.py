@@ -24,7 +24,8 @@ class Window:
 
 
 def jitter_sizes(size: Size, scales: tuple[float, float]) -> list[Size]:
-    """The sizes of the resolution jitter: heights in steps of 32 within `scales` times the input's, widths in its aspect ratio.
+    """The sizes of the resolution jitter: heights in steps of 32 within `scales` times the input's, widths in its
+    aspect ratio.
 
     For (640, 1280) and (0.6, 1.1) these are the published eleven, 384x768 ... 704x1408.
     """
@@ -35,7 +36,8 @@ def jitter_sizes(size: Size, scales: tuple[float, float]) -> list[Size]:
 
 
 def random_window(image_size: Size, aspect: float, fraction: tuple[float, float], rng: np.random.Generator) -> Window:
-    """A window with `aspect` (width / height), anywhere in the image; its area is U(fraction) of the largest such window."""
+    """A window with `aspect` (width / height), anywhere in the image; its area is U(fraction) of the largest such
+    window."""
     height, width = image_size
     tallest, widest = min(float(height), width / aspect), min(float(width), height * aspect)
     side = float(rng.uniform(*fraction)) ** 0.5

@@ -1,4 +1,5 @@
-"""The one loop of all trainings: a stopped training goes on from its last checkpoint and ends with the bytes of one that was not."""
+"""The one loop of all trainings: a stopped training goes on from its last checkpoint and ends with the bytes of one
+that was not."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -36,7 +37,8 @@ class Training(Protocol[Item]):
 
 
 def train(training: Training[Item], plan: Plan) -> None:
-    """All steps that are left to do. Saves every `save_every` steps and at the end; without any step the start is what is saved."""
+    """All steps that are left to do. Saves every `save_every` steps and at the end; without any step the start is what
+    is saved."""
     start = training.resume()
     for step, batch in progress(training.batches(start), plan.title, plan.steps, start):
         training.step(step, batch)

@@ -42,7 +42,8 @@ class Optimisation:
     bad_steps: int = 0  # in a row
 
     def step(self, compute: Callable[[], dict[str, Tensor]], lr: float) -> dict[str, float]:
-        """Compute losses, follow their gradient; the losses' values, their sum as `loss` and the gradient's norm as `gradient`."""
+        """Compute losses, follow their gradient; the losses' values, their sum as `loss` and the gradient's norm as
+        `gradient`."""
         losses = compute()
         total = torch.stack([value.float() for value in losses.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)

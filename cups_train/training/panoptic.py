@@ -1,4 +1,5 @@
-"""What stages 2 and 3 have in common: a panoptic network learns from samples, step by step. Where these come from is each stage's own."""
+"""What stages 2 and 3 have in common: a panoptic network learns from samples, step by step. Where these come from is
+each stage's own."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -55,7 +56,8 @@ class Lesson:
 
 @dataclass(eq=False)
 class PanopticTraining(ABC, Generic[Item]):
-    """A `Training` of a panoptic network; a stage says what it reads, what it learns from that, and what follows from a step."""
+    """A `Training` of a panoptic network; a stage says what it reads, what it learns from that, and what follows from a
+    step."""
 
     config: TrainingConfig
     stage: str  # "bootstrap" | "self_train"
@@ -139,7 +141,8 @@ class PanopticTraining(ABC, Generic[Item]):
         self.optimisation = Optimisation(optimiser, config.clip)
         start = found.step if found else 0
         self.journal.start(start)
-        self.journal.text(f"{f'goes on after step {start}' if start else 'starts'}: {config.steps} steps of {config.batch} x {process.world} images, "
+        self.journal.text(f"{f'goes on after step {start}' if start else 'starts'}: {config.steps} steps of {config.batch} x "
+                          f"{process.world} images, "
                           f"{self.headline()}, device {process.device}")
         return start
 

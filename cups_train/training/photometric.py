@@ -1,4 +1,5 @@
-"""Changes of light and colour of one image: mild ones, or those of CUPS, stages 2 and 3: blur, then colour jitter, then greyscale."""
+"""Changes of light and colour of one image: mild ones, or those of CUPS, stages 2 and 3: blur, then colour jitter, then
+greyscale."""
 from __future__ import annotations
 
 import cv2
@@ -21,7 +22,8 @@ def mild(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def strong(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blur always, colour jitter in random order for half, greyscale for a fifth of the images.  (H, W, 3) uint8 RGB -> the same.
+    """Blur always, colour jitter in random order for half, greyscale for a fifth of the images.  (H, W, 3) uint8 RGB ->
+    the same.
 
     The blur grows with the image.
     """

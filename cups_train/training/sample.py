@@ -50,9 +50,10 @@ def label_sample(image: np.ndarray, class_map: np.ndarray, instance_map: np.ndar
                  ignore_unknown: bool) -> Sample:
     """Pseudo labels -> targets.
 
-    Instances of a stuff class, or of none, are ignored pixels: they moved, but are not believed to be things. Thing pixels without an
-    instance are ignored where `ignore_unknown` is set, else "some thing".
-    image: (H, W, 3) uint8; class_map: (H, W) uint8, 0 = void; instance_map: (H, W) integer, 0 = none; class_of: the class of every instance.
+    Instances of a stuff class, or of none, are ignored pixels: they moved, but are not believed to be things. Thing
+    pixels without an instance are ignored where `ignore_unknown` is set, else "some thing".
+    image: (H, W, 3) uint8; class_map: (H, W) uint8, 0 = void; instance_map: (H, W) integer, 0 = none; class_of: the
+    class of every instance.
     """
     semantic = semantic_table(classes)[class_map]
     if ignore_unknown:
@@ -84,7 +85,8 @@ def boxes_of(instance: np.ndarray, count: int) -> np.ndarray:
 
 
 def without_slivers(sample: Sample, ignore_unknown: bool) -> Sample:
-    """Drop instances with a side below SMALLEST_SIDE and number the rest anew; their pixels are ignored where `ignore_unknown` is set."""
+    """Drop instances with a side below SMALLEST_SIDE and number the rest anew; their pixels are ignored where
+    `ignore_unknown` is set."""
     boxes = boxes_of(sample.instance, len(sample.thing))
     kept = ((boxes[:, 2:] - boxes[:, :2]) >= SMALLEST_SIDE).all(axis=1)
     if kept.all():

@@ -1,4 +1,5 @@
-"""Where a training stands: weights as safetensors, the optimiser's tensors beside them, written as one folder and renamed."""
+"""Where a training stands: weights as safetensors, the optimiser's tensors beside them, written as one folder and
+renamed."""
 from __future__ import annotations
 
 import json
@@ -53,9 +54,11 @@ def publish(out: Path, folder: Path, result: str) -> None:
 
 
 def load_state(out: Path, identity: dict[str, Any], result: str | None, device: torch.device) -> State | None:
-    """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises ModelError.
+    """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises
+    ModelError.
 
-    Its network named `result` is published again: a run may have been killed between the state and its checkpoint. None: another process does it.
+    Its network named `result` is published again: a run may have been killed between the state and its checkpoint.
+    None: another process does it.
     """
     for folder in sorted((out / STATE).glob("[0-9]*"), reverse=True):
         facts = read_json(folder / FACTS)

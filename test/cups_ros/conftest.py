@@ -38,7 +38,8 @@ if not os.environ.get("CUPS_REQUIRE_ROS"):  # `make test` sets it: there, missin
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An exported model of 64x96 pixels: a car in rows 16..47, columns 24..71 where any pixel is fully red; road where green > 127, else sky."""
+    """An exported model of 64x96 pixels: a car in rows 16..47, columns 24..71 where any pixel is fully red; road where
+    green > 127, else sky."""
     return write_model(tmp_path_factory.mktemp("tiny") / "model")
 
 
@@ -83,7 +84,8 @@ def write_model(folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float
 
 
 def tiny_graph(boxes: Boxes, scores: tuple[float, float], elsewhere: int) -> bytes:
-    """The ONNX graph of `model_folder`, with the scores that cars have where a pixel is fully red, and what is seen where no road is."""
+    """The ONNX graph of `model_folder`, with the scores that cars have where a pixel is fully red, and what is seen
+    where no road is."""
     from onnx import TensorProto, helper, numpy_helper
 
     def constant(name: str, value: np.ndarray) -> object:

@@ -120,7 +120,8 @@ def test_maps_of_the_wrong_type_are_refused():
 
 
 def test_a_merged_class_takes_the_one_that_stands_for_it():
-    """Class 3 is merged into 1, car 4 into car 2: one stuff segment, small parts of which count together, and cars of one class."""
+    """Class 3 is merged into 1, car 4 into car 2: one stuff segment, small parts of which count together, and cars of
+    one class."""
     classes = Classes((ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), 1), PseudoClass(4, "van", True, (2, 2, 2), 2)))
     answer = fuse(raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.9, 0.8], sky_over_road(), [4, 2]), classes, Thresholds(stuff_area=0.7), SAME)
     assert [(s.class_id, s.instance_id, s.area) for s in answer.segments] == [(2, 1, 16), (2, 2, 16), (1, 0, 96)]
@@ -140,7 +141,8 @@ WITH_UNKNOWN = CLASSES.with_unknown((9, 9, 9))
 
 
 def test_some_thing_without_an_instance_is_one_region_of_unknown_objects():
-    """Two patches of "some thing", over one of which an instance lies: what is left of both is one segment, a crowd of things."""
+    """Two patches of "some thing", over one of which an instance lies: what is left of both is one segment, a crowd of
+    things."""
     semantic = sky_over_road()
     semantic[1:3, 1:5] = semantic[6:, 10:14] = 0
     answer = fuse(raw([[0, 0, 3, 8]], [0.9], semantic), WITH_UNKNOWN, Thresholds(stuff_area=0), SAME)

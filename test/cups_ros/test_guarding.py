@@ -10,7 +10,8 @@ rclpy = pytest.importorskip("rclpy")
 
 @pytest.mark.parametrize("part", ["_inputs", "_rest"])
 def test_a_signal_between_look_and_use_ends_the_spinning_without_an_error(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGINT shuts the context down in any thread at any moment: here while an executor asks for its nodes, just before it makes its wait set."""
+    """SIGINT shuts the context down in any thread at any moment: here while an executor asks for its nodes, just before
+    it makes its wait set."""
     from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
     from rclpy.context import Context
     from rclpy.node import Node

@@ -166,6 +166,7 @@ def test_other_encodings_go_to_cv_bridge_where_it_is_installed(monkeypatch: pyte
     assert images.rgb_from(wide).tolist() == [[[1, 2, 3], [4, 5, 255]]]
     with pytest.raises(MessageError, match="'nv12' cannot be converted by cv_bridge: 'nv12'"):
         images.rgb_from(Image(encoding="nv12", height=1, width=2, step=2, data=array.array("B", [1, 2])))
-    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(boost=None))  # half of it, as after a failed installation
+    # half of it, as after a failed installation
+    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(boost=None))
     with pytest.raises(MessageError, match="'rgb16' is not supported"):
         images.rgb_from(wide)

@@ -46,13 +46,15 @@ def test_fifty_rounds_of_all_transitions_leave_nothing_behind(running: Running, 
             return threading.active_count(), len(list(Path("/proc/self/fd").iterdir())), resident_kb()
 
         seen = [around() for _ in range(CYCLES)]
-        assert seen[-1][0] <= seen[FIRST][0] + THREADS, [row[0] for row in seen]  # the executor begins its own as it needs them
+        # the executor begins its own as it needs them
+        assert seen[-1][0] <= seen[FIRST][0] + THREADS, [row[0] for row in seen]
         assert seen[-1][1] <= seen[FIRST][1]  # file descriptors
         assert seen[-1][2] - seen[FIRST][2] < 8_000, [row[2] for row in seen]  # kB
         gc.unfreeze()  # the node takes what lives on out of the collector's sight
         gc.collect()
         parts = [part for part in gc.get_objects() if isinstance(part, (Model, Outputs, Inputs, Answering, NewestWorker, Placing))]
-        assert len(parts) <= 3 * 7, parts  # of this and the last rounds, which the waiting executor may still hold; a Placing has a worker too
+        # of this and the last rounds, which the waiting executor may still hold; a Placing has a worker too
+        assert len(parts) <= 3 * 7, parts
         assert graph.node.snapshot().state == "active"
 
 

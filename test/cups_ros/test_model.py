@@ -23,7 +23,8 @@ def constant(name, array):
 
 
 def write_graph(path, width=WIDTH, merged=False, semantic=2):
-    """Score = mean of the input / 255; everything else is constant. merged: the left quarter is the instance, the rest road."""
+    """Score = mean of the input / 255; everything else is constant. merged: the left quarter is the instance, the rest
+    road."""
     nodes = [constant("boxes", np.array([[0, 0, width / 2, HEIGHT], [0, 0, 0, 0]], np.float32)),
              constant("class_id", np.array([1, 0], np.int32)), constant("masks", np.ones((2, 28, 28), np.float32)),
              constant("semantic", np.full((HEIGHT, width), semantic, np.int32)), constant("weight", np.array([1 / 255, 0], np.float32)),
@@ -150,7 +151,8 @@ def test_a_map_merged_by_the_graph_is_taken_where_it_holds(folder):
         (1, 1, HEIGHT * WIDTH, (0, 0, WIDTH // 2, 2 * HEIGHT)), (2, 0, 3 * HEIGHT * WIDTH, (WIDTH // 2, 0, 3 * WIDTH // 2, 2 * HEIGHT))]
     small = model.infer(image[::2, ::2])
     assert [(s.class_id, s.bbox) for s in small.segments] == [(1, (0, 0, WIDTH // 4, HEIGHT)), (2, (WIDTH // 4, 0, 3 * WIDTH // 4, HEIGHT))]
-    assert model.infer(image[:, :WIDTH]).instance_id[0, WIDTH // 3] == 1  # padded: the host draws the left half of the input
+    # padded: the host draws the left half of the input
+    assert model.infer(image[:, :WIDTH]).instance_id[0, WIDTH // 3] == 1
     model.thresholds = replace(model.thresholds, score=0.9)
     assert [s.class_id for s in model.infer(image).segments] == [2]
 

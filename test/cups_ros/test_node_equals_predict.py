@@ -1,4 +1,5 @@
-"""What the node publishes for a recording is what `cups-train predict` writes for it, bit for bit, with the header of the image."""
+"""What the node publishes for a recording is what `cups-train predict` writes for it, bit for bit, with the header of
+the image."""
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
-"""The node in this process, over the real transport, with a real model: what it does when things go wrong or are changed."""
+"""The node in this process, over the real transport, with a real model: what it does when things go wrong or are
+changed."""
 from __future__ import annotations
 
 import array
@@ -169,7 +170,8 @@ def test_unrectified_camera_is_rectified_or_told_once(running: Running, model_fo
         expected = load_model(model_folder).infer(rectify(picture(), graph.node.snapshot().lens))
         assert (np.frombuffer(straight.class_map.data, np.uint8).reshape(HEIGHT, WIDTH) == expected.class_id).all()
         assert plain.class_map.data != straight.class_map.data
-        graph.until(lambda: not any(graph.node.snapshot().lens.d), lambda: graph.infos.publish(camera_info()))  # now rectified: taken as it is
+        # now rectified: taken as it is
+        graph.until(lambda: not any(graph.node.snapshot().lens.d), lambda: graph.infos.publish(camera_info()))
         assert graph.ask(image(4)).class_map.data == plain.class_map.data
 
 

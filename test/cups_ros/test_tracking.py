@@ -42,7 +42,8 @@ def test_assignment_is_the_best_one(shape: tuple[int, int]) -> None:
 
 def test_objects_of_one_class_that_cross_keep_their_ids() -> None:
     tracker = Tracker(0.2, 5)
-    for number in range(21):  # 4 px an image towards each other, through each other in the middle; their order in the answer changes
+    # 4 px an image towards each other, through each other in the middle; their order in the answer changes
+    for number in range(21):
         left, right = (2, (10 + 6 * number, 30, 30, 40)), (2, (130 - 6 * number, 34, 30, 40))
         found = ids(tracker, number, {1: left, 2: right} if number % 3 else {1: right, 2: left})
         assert found == ([1, 2] if number % 3 else [2, 1]) or (number == 0), number

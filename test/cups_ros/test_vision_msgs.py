@@ -1,6 +1,8 @@
-"""Detections and classes as a program sees them that knows vision_msgs: two processes, the real transport, types built by the real generators.
+"""Detections and classes as a program sees them that knows vision_msgs: two processes, the real transport, types built
+by the real generators.
 
-Where vision_msgs is not installed, the types of `vision_msgs_package` are built into build/vision_msgs (half a minute, once).
+Where vision_msgs is not installed, the types of `vision_msgs_package` are built into build/vision_msgs (half a minute,
+once).
 """
 from __future__ import annotations
 
@@ -106,7 +108,8 @@ def test_detections_are_what_the_maps_hold(told: dict[str, Any]) -> None:
         assert result["hypothesis"] == {"class_id": CAR_ID, "score": row["score"]}
         assert detection["header"] == stamp and detection["id"] == str(row["track_id"]) != "0"
     assert [round(d["results"][0]["hypothesis"]["score"], 3) for d in found["detections"]] == [0.8, 0.4]
-    assert found["detections"][0]["bbox"]["center"]["position"] == {"x": 96.0, "y": 64.0}  # columns 48..143, rows 32..95
+    # columns 48..143, rows 32..95
+    assert found["detections"][0]["bbox"]["center"]["position"] == {"x": 96.0, "y": 64.0}
 
 
 def test_classes_are_latched_and_those_of_our_own_topic(told: dict[str, Any]) -> None:

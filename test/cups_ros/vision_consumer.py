@@ -1,6 +1,8 @@
-"""A program that reads detections and nothing else asks for them; then it compares notes with our own topics. Writes down all it was told.
+"""A program that reads detections and nothing else asks for them; then it compares notes with our own topics. Writes
+down all it was told.
 
-    python vision_consumer.py IMAGE.npy OUT.json       run by test_vision_msgs.py, in the environment of a built vision_msgs
+    python vision_consumer.py IMAGE.npy OUT.json       run by test_vision_msgs.py, in the environment of a built
+        vision_msgs
 """
 from __future__ import annotations
 

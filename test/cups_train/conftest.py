@@ -100,7 +100,8 @@ class FakeRecording:
 
 @pytest.fixture
 def write_inputs(tmp_path: Path) -> Callable[..., FakeRecording]:
-    """(name, frames, moving) -> a recording whose motion and semantics lie in tmp_path/motion/NAME and tmp_path/semantics/NAME."""
+    """(name, frames, moving) -> a recording whose motion and semantics lie in tmp_path/motion/NAME and
+    tmp_path/semantics/NAME."""
 
     def write(name: str = "drive", frames: int = 12, moving: int = 9) -> FakeRecording:
         (tmp_path / "motion" / name / "instances").mkdir(parents=True)

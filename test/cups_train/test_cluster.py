@@ -1,4 +1,5 @@
-"""Frames over a Ray cluster give what one process gives, also when a machine is lost; without Ray, one sentence says what to install."""
+"""Frames over a Ray cluster give what one process gives, also when a machine is lost; without Ray, one sentence says
+what to install."""
 import sys
 import time
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""All stages on two tiny rendered streets: every artefact is there, a second call changes nothing, one model gives one answer everywhere."""
+"""All stages on two tiny rendered streets: every artefact is there, a second call changes nothing, one model gives one
+answer everywhere."""
 import json
 
 import numpy as np

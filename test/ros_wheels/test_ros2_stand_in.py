@@ -138,7 +138,8 @@ def test_recorded_types_hold_our_messages() -> None:
 def command(domain: int, *words: str) -> subprocess.Popen:
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "PYTHONPATH": str(ROOT / "ros_wheels")}
     return subprocess.Popen([sys.executable, "-m", "ros2_stand_in", *words], env=environment, stdout=subprocess.PIPE, text=True,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # jobs in the background of a script ignore it
+                            # jobs in the background of a script ignore it
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def write_recording(path: Path, count: int) -> None:

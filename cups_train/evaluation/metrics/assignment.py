@@ -17,7 +17,8 @@ from cups_train.files import read_json, write_json
 from cups_train.folders.result_index import Category, ResultIndex
 
 Target = int | None  # a true class (or category of Cityscapes), None = void
-ClassCounts = Mapping[tuple[int | None, int], int]  # (pseudo class or None where void, true class) -> pixels; true void and crowd left out
+# (pseudo class or None where void, true class) -> pixels; true void and crowd left out
+ClassCounts = Mapping[tuple[int | None, int], int]
 
 CATEGORIES7: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("flat", ("road", "sidewalk")), ("construction", ("building", "wall", "fence")), ("object", ("pole", "traffic light", "traffic sign")),
@@ -109,7 +110,8 @@ def save_assignment(path: Path, assignment: Assignment) -> None:
 
 
 def load_assignment(path: Path, truth: ResultIndex) -> Assignment:
-    """Read what `save_assignment` wrote, or a plain {"pseudo id": true id | null}, which then serves all three protocols.
+    """Read what `save_assignment` wrote, or a plain {"pseudo id": true id | null}, which then serves all three
+    protocols.
 
     Raises ResultError where the file does not fit, or names true classes that `truth` does not have.
     """

@@ -37,8 +37,8 @@ def average_precision(tables: Iterable[ImageTable], predicted_thing: Callable[[i
                       true_thing: Callable[[int], bool]) -> tuple[float, float] | None:
     """(AP at IoU 0.50:0.95, AP at 0.50) of all things as one class; None where the truth has no thing.
 
-    COCO mask AP, all areas, at most 100 detections an image. Crowd is matched by the share of the detection inside it and
-    ignored. A detection without a score ranks last.
+    COCO mask AP, all areas, at most 100 detections an image. Crowd is matched by the share of the detection inside it
+    and ignored. A detection without a score ranks last.
     """
     images = [_match_image(t, predicted_thing, true_thing) for t in tables]
     truths = sum(i.truths for i in images)
@@ -85,7 +85,8 @@ def _match_image(table: ImageTable, predicted_thing: Callable[[int], bool], true
 
 
 def _match_at(candidates: list[list[_Overlap]], threshold: float) -> tuple[list[bool], list[bool]]:
-    """Overlaps of each detection, crowd last -> (matched, matched to crowd): the best free truth, a crowd only where no other fits."""
+    """Overlaps of each detection, crowd last -> (matched, matched to crowd): the best free truth, a crowd only where no
+    other fits."""
     taken: set[int] = set()
     hit, ignored = [], []
     for overlaps in candidates:

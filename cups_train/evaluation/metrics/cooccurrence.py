@@ -1,4 +1,5 @@
-"""The sparse table of one image: how many pixels each pair of predicted and true segment shares. All metrics are made from it."""
+"""The sparse table of one image: how many pixels each pair of predicted and true segment shares. All metrics are made
+from it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,8 @@ _SHIFT = 24  # segment ids have 24 bits
 
 @dataclass(frozen=True, eq=False)
 class ImageTable:
-    """One image. Row r: `pixels[r]` pixels lie in predicted segment `predicted[r]` and true segment `true[r]` (0 = void)."""
+    """One image. Row r: `pixels[r]` pixels lie in predicted segment `predicted[r]` and true segment `true[r]` (0 =
+    void)."""
 
     key: FrameKey
     predicted: np.ndarray  # (R,) int64 segment ids
@@ -76,7 +78,8 @@ def _table(job: _Job) -> ImageTable:
     predicted, true = _read_ids(result), _read_ids(truth)
     if predicted.shape != true.shape:
         (height, width), (found_height, found_width) = true.shape, predicted.shape
-        raise ResultError(f"expected {result.image} at the size of its truth, {width} x {height}, found {found_width} x {found_height}")
+        raise ResultError(f"expected {result.image} at the size of its truth, {width} x {height}, found {found_width} x "
+                          f"{found_height}")
     table = ImageTable(job.key, *count_pairs(predicted, true), result.segments, truth.segments)
     for ids, frame in ((table.predicted, result), (table.true, truth)):
         if unknown := sorted(set(ids.tolist()) - set(frame.segments) - {VOID_SEGMENT}):
@@ -88,7 +91,8 @@ def _read_ids(frame: FrameEntry) -> np.ndarray:
     """(H, W) int64 segment ids, 0 where they are taken for void."""
     image = read_image(frame.image)
     if image.ndim != 3 or image.dtype != np.uint8:
-        raise ResultError(f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} with {image.ndim} dimensions")
+        raise ResultError(f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} "
+                          f"with {image.ndim} dimensions")
     ids = rgb_to_ids(image)
     if frame.void:
         ids[np.isin(ids, list(frame.void))] = VOID_SEGMENT

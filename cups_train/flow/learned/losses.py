@@ -1,4 +1,5 @@
-"""What makes a flow good without knowing the true one: the same census at both ends, and smoothness where the image is smooth.
+"""What makes a flow good without knowing the true one: the same census at both ends, and smoothness where the image is
+smooth.
 
 Jonschkowski et al., "What Matters in Unsupervised Optical Flow", ECCV 2020; Stone et al., SMURF, CVPR 2021.
 Fields are (B, 2, H, W) px, images RGB in [0, 1].
@@ -26,7 +27,8 @@ def census(image: Tensor) -> Tensor:
 
 
 def census_loss(first: Tensor, second: Tensor, flow: Tensor, seen: Tensor) -> Tensor:
-    """Mean robust distance of the census of `first` and of `second` fetched by `flow`, over the pixels `seen` (B, 1, H, W) in both."""
+    """Mean robust distance of the census of `first` and of `second` fetched by `flow`, over the pixels `seen` (B, 1, H,
+    W) in both."""
     difference = (census(first) - census(fetch(second, flow))) ** 2
     distance = (difference / (0.1 + difference)).mean(1, keepdim=True)
     weight = seen.to(distance.dtype).clone()
@@ -51,7 +53,8 @@ def smoothness(flow: Tensor, image: Tensor) -> Tensor:
 
 
 def seen_in_both(flow: Tensor, other: Tensor) -> Tensor:
-    """(B, 1, H, W) bool: the way back leads to the start (published forward-backward test), and the end lies inside. No gradient."""
+    """(B, 1, H, W) bool: the way back leads to the start (published forward-backward test), and the end lies inside. No
+    gradient."""
     with torch.no_grad():
         back, inside = fetch(other, flow), fetch(torch.ones_like(flow[:, :1]), flow) > 0.999
         trip = ((flow + back) ** 2).sum(1, keepdim=True)
@@ -59,7 +62,8 @@ def seen_in_both(flow: Tensor, other: Tensor) -> Tensor:
 
 
 def imitation(student: Tensor, teacher: Tensor, trusted: Tensor) -> Tensor:
-    """Mean robust distance [px] from what the same network said when it saw more, over the pixels `trusted` (B, 1, H, W)."""
+    """Mean robust distance [px] from what the same network said when it saw more, over the pixels `trusted` (B, 1, H,
+    W)."""
     distance = torch.sqrt(((student - teacher.detach()) ** 2).sum(1, keepdim=True) + 1e-4)
     weight = trusted.to(distance.dtype)
     return (weight * distance.clamp(max=20)).sum() / (weight.sum() + 1)

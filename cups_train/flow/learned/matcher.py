@@ -1,4 +1,5 @@
-"""Flow and disparity by a network: four passes for a new pair, two flows and two disparities, the rest is kept from the pair before."""
+"""Flow and disparity by a network: four passes for a new pair, two flows and two disparities, the rest is kept from the
+pair before."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from cups_train.flow.select import fuse, look_at
 from cups_train.geometry.warp import warp
 from cups_train.types import StereoFrame
 
-Direction = Literal["flow", "left", "right"]  # from one left image to another; from the left image to the right one; from the right to the left
+# from one left image to another; from the left image to the right one; from the right to the left
+Direction = Literal["flow", "left", "right"]
 SIDES: tuple[Direction, Direction] = ("left", "right")
 MAX_SLOPE = 1.5 / 1280  # of the image width: rows further apart than this are no stereo match
 VOLUME_BYTES = 4e9  # of correlation volumes computed at once on a GPU
@@ -71,7 +73,8 @@ class NetworkMatcher:
 
 
 def disparity_of(to_right: np.ndarray, to_left: np.ndarray) -> Disparity:
-    """Of the left image, from the flows (H, W, 2) px between both images. Its error is infinite where a flow leaves its row, or the image."""
+    """Of the left image, from the flows (H, W, 2) px between both images. Its error is infinite where a flow leaves its
+    row, or the image."""
     limit = max(MAX_SLOPE * to_right.shape[1], 0.5)
     left, right = np.maximum(-to_right[..., 0], 0), np.maximum(to_left[..., 0], 0)
     shift = np.stack([-left, np.zeros_like(left)], -1)
@@ -82,7 +85,8 @@ def disparity_of(to_right: np.ndarray, to_left: np.ndarray) -> Disparity:
 
 
 class RaftNetwork:
-    """RAFT on one device; several passes at once on a GPU (on a CPU that gains nothing, and results would depend on what is computed together)."""
+    """RAFT on one device; several passes at once on a GPU (on a CPU that gains nothing, and results would depend on
+    what is computed together)."""
 
     def __init__(self, raft: torch.nn.Module, device: torch.device) -> None:
         self.raft, self.device = raft.to(device), device
@@ -104,7 +108,8 @@ class RaftNetwork:
 
 
 class RefinedMatcher:
-    """Classical fields, with the flow as the refinement sees it as one more candidate: at each pixel the images decide between both.
+    """Classical fields, with the flow as the refinement sees it as one more candidate: at each pixel the images decide
+    between both.
 
     Disparity stays classical: along one line SGBM is the better matcher.
     """
@@ -143,7 +148,8 @@ def planes(images: np.ndarray, device: torch.device) -> Tensor:
 
 
 def open_network(config: MotionConfig, device: str, one_thread: bool) -> NetworkMatcher | RefinedMatcher:
-    """The network that `config.flow` names; on a CPU it computes with one thread where `one_thread` is set. Raises ModelError."""
+    """The network that `config.flow` names; on a CPU it computes with one thread where `one_thread` is set. Raises
+    ModelError."""
     if config.flow_weights is None:
         raise ModelError(f"expected motion.flow_weights with motion.flow = {config.flow}, found none; name the file of weights, "
                          "or take `-o motion.flow=classical`")

@@ -33,7 +33,8 @@ class Raft(nn.Module):
         self.network, self.iterations = network, iterations
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """first, second: (B, 3, H, W) float RGB in [0, 1] -> (B, 2, H, W) px, (u, v), from first to second. Any size; the border is repeated."""
+        """first, second: (B, 3, H, W) float RGB in [0, 1] -> (B, 2, H, W) px, (u, v), from first to second. Any size;
+        the border is repeated."""
         height, width = first.shape[-2:]
         below, right = (max(SMALLEST, -(-size // 8) * 8) - size for size in (height, width))
         padded = [functional.pad(2 * image - 1, (0, right, 0, below), mode="replicate") for image in (first, second)]
@@ -44,7 +45,8 @@ class Raft(nn.Module):
 def load_raft(path: Path, iterations: int) -> Raft:
     """The network with the weights of `raft_smurf.pt`, in eval mode. Raises ModelError.
 
-    That file's network looks up its 9 x 9 correlation windows row by row, torchvision column by column: the one layer that reads them is permuted.
+    That file's network looks up its 9 x 9 correlation windows row by row, torchvision column by column: the one layer
+    that reads them is permuted.
     """
     network = build_raft()
     wanted = network.state_dict()
@@ -52,7 +54,8 @@ def load_raft(path: Path, iterations: int) -> Raft:
     wrong = sorted(name for name in wanted.keys() | found.keys()
                    if name not in found or name not in wanted or wanted[name].shape != found[name].shape)
     if wrong:
-        raise ModelError(f"expected the {len(wanted)} tensors of raft_smurf.pt in {path} (motion.flow_weights), found {len(found)} under "
+        raise ModelError(f"expected the {len(wanted)} tensors of raft_smurf.pt in {path} (motion.flow_weights), found "
+                         f"{len(found)} under "
                          f"{PREFIX!r} and {len(wrong)} that do not fit, the first of them {wrong[0]}")
     found[LOOKED_UP] = found[LOOKED_UP].unflatten(1, (LEVELS, WINDOW, WINDOW)).transpose(2, 3).flatten(1, 3)
     network.load_state_dict(found)
@@ -66,8 +69,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ModelError(f"expected {path} as a torch file of plain tensors (motion.flow_weights), found one that cannot be read without "
+        raise ModelError(f"expected {path} as a torch file of plain tensors (motion.flow_weights), found one "
+                         "that cannot be read without "
                          f"running code from it, or a damaged one ({first_line(error, 'empty')})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"expected a dictionary of tensors in {path} (motion.flow_weights), found {type(state).__name__} of other things")
+        raise ModelError(f"expected a dictionary of tensors in {path} (motion.flow_weights), found {type(state).__name__} of "
+                         "other things")
     return state

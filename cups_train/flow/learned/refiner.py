@@ -1,9 +1,10 @@
 """A small network that refines a first guess of flow.
 
-Classical matching is right nearly everywhere; what is left is to see where it fails and what to take instead. So the network is shown, for each
-cell of 4 x 4 px, how well the images match around the guess at three scales, the displacements that would match best there, and what trusted
-neighbours say; it answers with a weight for each of these proposals and a rest of its own. It begins to help after tens of steps, also on a CPU,
-where an optical flow network from scratch needs hundreds of thousands.
+Classical matching is right nearly everywhere; what is left is to see where it fails and what to take instead. So the
+network is shown, for each cell of 4 x 4 px, how well the images match around the guess at three scales, the
+displacements that would match best there, and what trusted neighbours say; it answers with a weight for each of these
+proposals and a rest of its own. It begins to help after tens of steps, also on a CPU, where an optical flow network
+from scratch needs hundreds of thousands.
 """
 from __future__ import annotations
 
@@ -41,8 +42,8 @@ class Refiner(nn.Module):
     def forward(self, first: Tensor, second: Tensor, guess: Tensor, trip: Tensor) -> Tensor:
         """Refined fields, (B, 2, H, W) px.
 
-        first, second: (B, 3, H, W) float RGB in [0, 1]; guess: (B, 2, H, W) px, first -> second; trip: (B, 1, H, W) px, length of the guess's
-        round trip.
+        first, second: (B, 3, H, W) float RGB in [0, 1]; guess: (B, 2, H, W) px, first -> second; trip: (B, 1, H, W) px,
+        length of the guess's round trip.
         """
         height, width = first.shape[-2:]
         pad = (0, -width % (2 * CELL), 0, -height % (2 * CELL))
@@ -53,7 +54,8 @@ class Refiner(nn.Module):
         here, there = detail(first), detail(second)
         for _ in range(self.updates):
             costs = match_costs(here, fetch(there, flow.detach()))
-            proposals = torch.stack([*best_displacements(costs), *trusted_means(flow.detach(), trust)], 1)  # (B, 6, 2, h, w) px
+            # (B, 6, 2, h, w) px
+            proposals = torch.stack([*best_displacements(costs), *trusted_means(flow.detach(), trust)], 1)
             hidden = self.body(torch.cat([*costs, (proposals / CELL).clamp(-4, 4).flatten(1, 2), about], 1))
             answer = self.answer(hidden)
             change = (answer[:, :CHANGES, None] * proposals).sum(1) + answer[:, CHANGES:]
@@ -69,7 +71,8 @@ def detail(image: Tensor) -> Tensor:
 
 
 def match_costs(here: Tensor, warped: Tensor) -> list[Tensor]:
-    """Mean difference of two images of detail (B, 1, H, W) around a cell, for 5 x 5 displacements: (B, 25, H/4, W/4) for each of SCALES."""
+    """Mean difference of two images of detail (B, 1, H, W) around a cell, for 5 x 5 displacements: (B, 25, H/4, W/4)
+    for each of SCALES."""
     found = []
     for scale in SCALES:
         a, b = (functional.avg_pool2d(image, scale) if scale > 1 else image for image in (here, warped))
@@ -90,7 +93,8 @@ def best_displacements(costs: list[Tensor]) -> list[Tensor]:
 
 
 def trusted_means(flow: Tensor, trust: Tensor) -> list[Tensor]:
-    """How far the mean of the trusted flow around each cell lies from the cell's own: (B, 2, h, w) px for each of AROUND."""
+    """How far the mean of the trusted flow around each cell lies from the cell's own: (B, 2, h, w) px for each of
+    AROUND."""
     cells = functional.avg_pool2d(flow, CELL)
     found = []
     for side in AROUND:
@@ -100,7 +104,8 @@ def trusted_means(flow: Tensor, trust: Tensor) -> list[Tensor]:
 
 
 def upsample(change: Tensor, logits: Tensor) -> Tensor:
-    """Each pixel takes a convex mean of the 3 x 3 cells around it, as in RAFT: (B, 2, h, w) and (B, 144, h, w) -> (B, 2, 4 h, 4 w)."""
+    """Each pixel takes a convex mean of the 3 x 3 cells around it, as in RAFT: (B, 2, h, w) and (B, 144, h, w) -> (B,
+    2, 4 h, 4 w)."""
     batch, _, rows, columns = change.shape
     weights = logits.view(batch, 1, 9, CELL, CELL, rows, columns).softmax(2)
     near = functional.unfold(functional.pad(change, (1, 1, 1, 1), mode="replicate"), 3).view(batch, 2, 9, 1, 1, rows, columns)

@@ -35,7 +35,8 @@ SPOILED, SPOIL_PX = 6, 8.0  # blobs in which the student's guess is spoiled, and
 
 
 def train_flow(recordings: Sequence[Recording], folder: Path, config: MotionConfig, work: Work) -> Path:
-    """Write FOLDER/flow.safetensors; a stopped training goes on from FOLDER/flow, which is removed at the end. The same settings keep the file.
+    """Write FOLDER/flow.safetensors; a stopped training goes on from FOLDER/flow, which is removed at the end. The same
+    settings keep the file.
 
     Raises CupsError where no recording has two frames in a row.
     """
@@ -49,7 +50,8 @@ def train_flow(recordings: Sequence[Recording], folder: Path, config: MotionConf
         write_json(state / "key.json", identity)
     pairs = choose(recordings, state)
     if not pairs:
-        raise CupsError("expected two frames in a row to train motion.flow = self on, found none; record more, or take `-o motion.flow=classical`")
+        raise CupsError("expected two frames in a row to train motion.flow = self on, found none; record more, or take `-o "
+                        "motion.flow=classical`")
     files = list(progress(prepare(pairs, config.max_disparity, work), "guesses of flow", len(pairs)))
     network = new_refiner(work.seed).to(torch_device(work.device))
     learn(network, files, config.flow_steps, work.seed, state)
@@ -119,7 +121,8 @@ def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng:
 
 
 def spoil(batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The batch's guess and round trip with smooth blobs of error, as where matching fails; half of the blobs are noticed by the round trip.
+    """The batch's guess and round trip with smooth blobs of error, as where matching fails; half of the blobs are
+    noticed by the round trip.
 
     (B, 2, h, w) and (B, 1, h, w) px.
     """

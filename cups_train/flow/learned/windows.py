@@ -1,4 +1,5 @@
-"""What training needs of one frame, computed once and kept on disk: a window of its images with the classical guesses; and crops of it."""
+"""What training needs of one frame, computed once and kept on disk: a window of its images with the classical guesses;
+and crops of it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -97,7 +98,8 @@ def load(path: Path) -> Window:
 
 
 def make_batch(windows: Sequence[Window], crop: tuple[int, int], rng: np.random.Generator) -> Batch:
-    """Random crops, mirrored half the time, both directions of each. Crops are cut from guesses and images alike: ends may lie outside."""
+    """Random crops, mirrored half the time, both directions of each. Crops are cut from guesses and images alike: ends
+    may lie outside."""
     parts = [_crop(window, crop, rng) for window in windows]
     first, second, field, trip = (np.concatenate([np.stack([part[way][i] for part in parts]) for way in (0, 1)]) for i in range(4))
     a, b = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 for images in (first, second))

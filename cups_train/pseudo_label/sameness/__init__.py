@@ -1,4 +1,5 @@
-"""Which of many clusters are one class: what a point of the world is called as the camera moves, how high it lies, what it looks like."""
+"""Which of many clusters are one class: what a point of the world is called as the camera moves, how high it lies, what
+it looks like."""
 from cups_train.pseudo_label.sameness.evidence import Evidence, View, collect_evidence, gather, steadiness
 from cups_train.pseudo_label.sameness.join import Joining, JoinOptions, join_by_looks, join_classes
 from cups_train.pseudo_label.sameness.parked import kinds_of_clusters

@@ -17,7 +17,8 @@ TOLD = (1, 4, 8)  # of the gaps: over these it is told how steady classes are
 RUN = GAPS[-1] + 1  # frames in a row that are looked at together
 RUNS = 24  # of all recordings together
 MARGIN = 4  # px around moving objects that are left out
-BINS = np.concatenate([[-1.0, -0.5], np.arange(-0.3, 0.61, 0.02), [0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0]])  # m over the ground
+# m over the ground
+BINS = np.concatenate([[-1.0, -0.5], np.arange(-0.3, 0.61, 0.02), [0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0]])
 
 Match = Callable[[np.ndarray, np.ndarray], Step]
 
@@ -36,7 +37,9 @@ class View:
 class Evidence:
     """Sums over frames, by cluster 0..K-1."""
 
-    sure: np.ndarray  # (len(GAPS), K, K) int64: still points of a that are of b GAPS[g] frames later, away from borders of clusters at both ends
+    # (len(GAPS), K, K) int64: still points of a that are of b GAPS[g] frames later, away from borders of clusters at
+    # both ends
+    sure: np.ndarray
     all: np.ndarray  # (len(GAPS), K, K) int64: the same wherever the points lie
     heights: np.ndarray  # (K, len(BINS) + 1) int64: still pixels by height over the ground
     measured: np.ndarray  # (K,) int64: still pixels of frames in which heights were measured
@@ -82,7 +85,8 @@ def collect_evidence(runs: Iterable[Sequence[View]], k: int, match: Match | None
 
 
 def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidence:
-    """The evidence of successive frames. match: flow from one image to the next and where it is sure; DIS, both ways, without one."""
+    """The evidence of successive frames. match: flow from one image to the next and where it is sure; DIS, both ways,
+    without one."""
     matcher = match or _matched
     steps = [matcher(now.image, after.image) for now, after in zip(views, views[1:], strict=False)]
     still = [np.where(_apart(view.moving), view.clusters, 0).astype(np.uint8) for view in views]
@@ -101,7 +105,8 @@ def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidenc
 
 
 def steadiness(evidence: Evidence, class_of: np.ndarray) -> list[dict[str, Any]]:
-    """Shares of tracked points that keep their cluster (before joining) and their class (after), by frames; class_of: (K,) of clusters."""
+    """Shares of tracked points that keep their cluster (before joining) and their class (after), by frames; class_of:
+    (K,) of clusters."""
     return [{"frames": gap, "before": kept_share(counts, np.arange(evidence.clusters)), "after": kept_share(counts, class_of)}
             for gap, counts in zip(GAPS, evidence.all, strict=True) if gap in TOLD and counts.any()]
 

@@ -1,8 +1,9 @@
 """Many clusters become few classes: the two with the strongest evidence of being one are joined, again and again.
 
-Strength of a pair: T[a, b] / sqrt(T[a] T[b]) of the transitions between them, as in a normalised cut, plus how near their means are in what
-they look like. The second term joins what no camera saw turn into one another: roads of two streets, and everything where the camera stood.
-Level ground of two heights, or level ground and what stands on it, hardly joins, whatever the flow says; ground of one height joins early.
+Strength of a pair: T[a, b] / sqrt(T[a] T[b]) of the transitions between them, as in a normalised cut, plus how near
+their means are in what they look like. The second term joins what no camera saw turn into one another: roads of two
+streets, and everything where the camera stood. Level ground of two heights, or level ground and what stands on it,
+hardly joins, whatever the flow says; ground of one height joins early.
 """
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class JoinOptions:
     two_levels: float = 0.02  # factor of the strength of two levels
     one_level: float = 3.0  # factor of the strength of two clusters on one level, to half a step
     upright: float = 0.3  # factor of the strength of a level cluster and one that is not and lies at another height
-    along_tracks: float = 0.1  # share of isotropic scatter beside the one along tracks: the smaller, the less counts what changes along them
+    # share of isotropic scatter beside the one along tracks: the smaller, the less counts what changes along them
+    along_tracks: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Join:
 
 @dataclass(frozen=True)
 class Joining:
-    """Class 0.. of each cluster, the class of most pixels first, -1 of those that were left out, and how it came to be."""
+    """Class 0.. of each cluster, the class of most pixels first, -1 of those that were left out, and how it came to
+    be."""
 
     table: tuple[int, ...]
     history: tuple[Join, ...]
@@ -68,8 +71,8 @@ def join_classes(evidence: Evidence, looks: np.ndarray | None, count: int | None
                  among: np.ndarray | None = None) -> Joining:
     """Join clusters into `count` classes.
 
-    evidence: of K clusters; looks: (K, C) their means in what is known of cells, scaled, or none; count: None: where the best remaining join
-    falls most sharply; among: (K,) bool, the clusters that are joined; none: all.
+    evidence: of K clusters; looks: (K, C) their means in what is known of cells, scaled, or none; count: None: where
+    the best remaining join falls most sharply; among: (K,) bool, the clusters that are joined; none: all.
     Clusters without pixels join the one that looks most like them.
     """
     options = options or JoinOptions()
@@ -114,7 +117,8 @@ class _Groups:
 
     transitions: np.ndarray  # (K, K) symmetric, every gap weighs the same
     heights: np.ndarray  # (K, bins)
-    of_levels: np.ndarray  # (K, bins) the same of level clusters alone: what they are joined with does not blur their level
+    # (K, bins) the same of level clusters alone: what they are joined with does not blur their level
+    of_levels: np.ndarray
     means: np.ndarray  # (K, C) of their looks
     pixels: np.ndarray  # (K,) float64
     usual: float  # squared distance of a cluster to the one that looks most like it
@@ -156,7 +160,8 @@ class _Groups:
 
 
 def levels(heights: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(K, bins) counts -> three (K,): is the height known, is it about the same everywhere, and the middle height [m] (0 where unknown)."""
+    """(K, bins) counts -> three (K,): is the height known, is it about the same everywhere, and the middle height [m]
+    (0 where unknown)."""
     total = heights.sum(axis=1)
     share = np.cumsum(heights, axis=1) / np.maximum(total, 1)[:, None]
     low, middle, high = (MIDDLES[np.minimum((share < q).sum(axis=1), len(MIDDLES) - 1)] for q in (0.15, 0.5, 0.85))
@@ -165,7 +170,8 @@ def levels(heights: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, n
 
 
 def seen_along_tracks(looks: np.ndarray, transitions: np.ndarray, isotropic: float) -> np.ndarray:
-    """(K, C) means in axes in which what changes along tracks of one point counts little; unchanged where no track changes its cluster."""
+    """(K, C) means in axes in which what changes along tracks of one point counts little; unchanged where no track
+    changes its cluster."""
     a, b = np.nonzero(np.triu(transitions, 1))
     weight = transitions[a, b]
     if not weight.sum():

@@ -27,7 +27,8 @@ def away_from_borders(class_map: np.ndarray, border: int = BORDER) -> np.ndarray
 
 
 def chain(steps: Sequence[Step]) -> Step:
-    """The steps one after the other: where a pixel of the first frame is after the last, and whether every step on its way was sure."""
+    """The steps one after the other: where a pixel of the first frame is after the last, and whether every step on its
+    way was sure."""
     flow, ok = steps[0].flow, steps[0].ok
     for step in steps[1:]:
         onward, inside = warp(step.flow, flow, nearest=True)

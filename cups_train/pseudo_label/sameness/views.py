@@ -65,7 +65,8 @@ def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray, wit
 
 
 def sure_height(frame: StereoFrame) -> np.ndarray:
-    """(H, W) float32 m over the ground; NaN where it is unknown or less certain than HEIGHT_ERROR, and everywhere without a ground."""
+    """(H, W) float32 m over the ground; NaN where it is unknown or less certain than HEIGHT_ERROR, and everywhere
+    without a ground."""
     found, ok = disparity(frame.left, frame.right)
     ground = find_ground(frame.camera, found, ok, np.random.default_rng(0))
     if ground is None:

@@ -15,11 +15,13 @@ from cups_train.semantics.descriptors import LEARNED, Projection, descriptors
 from cups_train.semantics.guess import guessed_shape
 from cups_train.types import ChannelGroup
 
-SHARES: Mapping[str, float] = {"raised": 2.0, "top": 2.0}  # factors of the groups' variances, where they are not as in `descriptors`
+# factors of the groups' variances, where they are not as in `descriptors`
+SHARES: Mapping[str, float] = {"raised": 2.0, "top": 2.0}
 
 
 class DescribedFeatures(nn.Module):
-    """Descriptors without the moving logit, standardised; where the shape is not known, what the encoder takes it to be."""
+    """Descriptors without the moving logit, standardised; where the shape is not known, what the encoder takes it to
+    be."""
 
     def __init__(self, encoder: Encoder, averaging: int) -> None:
         super().__init__()
@@ -43,7 +45,8 @@ class DescribedFeatures(nn.Module):
         return network.to(next(encoder.parameters()).device)
 
     def forward(self, images: Tensor, rows: Tensor, shape: Tensor | None = None) -> Tensor:
-        """(B, 3, h, w) RGB 0..1, rows (B, 1, h, w) -1..1 and the shape channels (B, SHAPE, h/4, w/4) or none -> (B, channels, h/4, w/4)."""
+        """(B, 3, h, w) RGB 0..1, rows (B, 1, h, w) -1..1 and the shape channels (B, SHAPE, h/4, w/4) or none -> (B,
+        channels, h/4, w/4)."""
         out = self.encoder(images, rows)
         planes = torch.cat([out.features, out.moving[:, None]], 1).cpu().numpy()
         known = Scaler(self.mean.cpu().numpy(), self.scale.cpu().numpy() / factors_of(self.groups))
@@ -62,7 +65,8 @@ def factors_of(groups: Sequence[ChannelGroup]) -> np.ndarray:
 
 
 def _image_channels(images: Tensor, rows: Tensor) -> list[np.ndarray]:
-    """(B, 3, h, w) RGB 0..1 -> hand-made channels (29, h/4, w/4) of each; rows: (B, 1, h, w), of the whole image that it may be a part of."""
+    """(B, 3, h, w) RGB 0..1 -> hand-made channels (29, h/4, w/4) of each; rows: (B, 1, h, w), of the whole image that
+    it may be a part of."""
     pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     found = [image_channels(np.ascontiguousarray(image)) for image in pixels]
     for planes, row in zip(found, rows[:, 0].cpu().numpy(), strict=True):

@@ -1,7 +1,8 @@
 """Weights files of other projects, read so that nothing they bring along is ever run.
 
-Read are: safetensors; torch files of timm and of the DINO projects (the plain state, or teacher and student side by side); Lightning checkpoints of
-STEGO and DepthG, whose `hyper_parameters` hold objects of OmegaConf: inert stand-ins take their place, and their packages are not imported.
+Read are: safetensors; torch files of timm and of the DINO projects (the plain state, or teacher and student side by
+side); Lightning checkpoints of STEGO and DepthG, whose `hyper_parameters` hold objects of OmegaConf: inert stand-ins
+take their place, and their packages are not imported.
 """
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from cups_train.files import sha256
 INERT_PACKAGES = ("omegaconf.", "pytorch_lightning.", "lightning.", "lightning_fabric.", "lightning_utilities.", "pathlib.", "typing.")
 HARMLESS = {f"builtins.{name}": getattr(builtins, name) for name in ("bool", "dict", "float", "int", "list", "set", "str", "tuple")} | {
     "collections.defaultdict": collections.defaultdict}
-STATES = ("state_dict", "teacher", "model", "student")  # names under which files keep the state; the first that is there counts
+# names under which files keep the state; the first that is there counts
+STATES = ("state_dict", "teacher", "model", "student")
 PREFIXES = ("module.", "backbone.")
 HEAD_KEYS = {  # key of a STEGO/DepthG checkpoint -> ours
     "net.cluster1.0.weight": "linear.weight", "net.cluster1.0.bias": "linear.bias", "net.cluster2.0.weight": "hidden.weight",
@@ -39,7 +41,8 @@ class ForeignWeights:
     """What a weights file holds."""
 
     backbone: dict[str, Tensor]  # in the keys of the file, without prefixes
-    head: dict[str, Tensor]  # of a STEGO/DepthG checkpoint: linear.*, hidden.*, nonlinear.*, centres (K, dim); else empty
+    # of a STEGO/DepthG checkpoint: linear.*, hidden.*, nonlinear.*, centres (K, dim); else empty
+    head: dict[str, Tensor]
     source: str  # file name and the first digits of its SHA-256
 
 
@@ -54,7 +57,8 @@ def read_weights(path: Path) -> ForeignWeights:
         return ForeignWeights(tensors, {}, source)
     missing = sorted(set(HEAD_KEYS) - set(tensors))
     if missing:
-        raise ModelError(f"expected the head of a STEGO or DepthG checkpoint in {path}, found none of {missing[0]} (semantics.weights)")
+        raise ModelError(f"expected the head of a STEGO or DepthG checkpoint in {path}, found none of {missing[0]} "
+                         "(semantics.weights)")
     return ForeignWeights(backbone, {ours: tensors[theirs].float() for theirs, ours in HEAD_KEYS.items()}, source)
 
 
@@ -79,7 +83,8 @@ def _tree(path: Path) -> Any:
 
 
 def _stand_ins(path: Path) -> list[Any]:
-    """(object, name) for every foreign name of the file that is known to be harmless; torch refuses the others by itself."""
+    """(object, name) for every foreign name of the file that is known to be harmless; torch refuses the others by
+    itself."""
     if not zipfile.is_zipfile(path):
         return []
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)

@@ -1,4 +1,5 @@
-"""Where features with weights of their own come from: a file, or timm's collection where the user asks for it by name."""
+"""Where features with weights of their own come from: a file, or timm's collection where the user asks for it by
+name."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ class GivenFeatures:
 def open_features(weights: str, licence: str) -> GivenFeatures:
     """`weights`: a path, or timm:NAME, which alone may download. Raises ModelError."""
     if not weights:
-        raise ModelError("expected a file of weights or timm:NAME for semantics.features=dino, found none; set -o semantics.weights=...")
+        raise ModelError("expected a file of weights or timm:NAME for semantics.features=dino, found none; set -o "
+                         "semantics.weights=...")
     if weights.startswith(TIMM):
         given, stated = _from_timm(weights.removeprefix(TIMM))
     else:

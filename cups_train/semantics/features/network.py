@@ -32,7 +32,8 @@ FeatureNetwork = ScratchFeatures | DescribedFeatures | VitFeatures
 
 
 def build_features(card: CardOfFeatures) -> FeatureNetwork:
-    """The network of a card, with weights that are still to be loaded. Raises KeyError, TypeError for a foreign card."""
+    """The network of a card, with weights that are still to be loaded. Raises KeyError, TypeError for a foreign
+    card."""
     if card["kind"] == "vit":
         return VitFeatures(VitSpec(**card["spec"]))
     encoder = Encoder(EncoderSpec.from_json(card["spec"]))

@@ -1,4 +1,5 @@
-"""Vision transformers of timm as frozen dense features: DINO (S/16, S/8, B/16, B/8), DINOv2 and DINOv3, for images of any size."""
+"""Vision transformers of timm as frozen dense features: DINO (S/16, S/8, B/16, B/8), DINOv2 and DINOv3, for images of
+any size."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -45,7 +46,8 @@ class VitFeatures(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, rows: Tensor) -> Tensor:
-        """(B, 3, h, w) RGB 0..1 -> (B, channels, h/patch, w/patch), rounded; `rows` is not used: position comes with the embedding."""
+        """(B, 3, h, w) RGB 0..1 -> (B, channels, h/patch, w/patch), rounded; `rows` is not used: position comes with
+        the embedding."""
         patch = self.spec.patch
         height, width = (max(1, round(n / patch)) for n in images.shape[-2:])
         if images.shape[-2:] != (height * patch, width * patch):
@@ -70,7 +72,8 @@ class VitFeatures(nn.Module):
 
 
 def dino_position_embedding(embedding: Tensor, height: int, width: int) -> Tensor:
-    """(1, N + 1, C) of a square grid -> (1, height * width + 1, C): bicubic by (size + 0.1) / sqrt(N), as DINO's and DINOv2's code has it."""
+    """(1, N + 1, C) of a square grid -> (1, height * width + 1, C): bicubic by (size + 0.1) / sqrt(N), as DINO's and
+    DINOv2's code has it."""
     count = embedding.shape[1] - 1
     side = round(count ** 0.5)
     if (height, width) == (side, side):
@@ -110,7 +113,8 @@ def spec_of(weights: ForeignWeights) -> VitSpec:
         bias = "_qkvb" if "blocks.0.attn.qkv.bias" in state or "blocks.0.attn.q_bias" in state else ""
         return VitSpec(_known(f"vit_{size}_patch16_dinov3{bias}"), patch, channels, depth, 0)
     registers = "register_tokens" in state or "reg_token" in state
-    side = round((state["pos_embed"].shape[1] - 1) ** 0.5)  # timm's files with registers have no class token here: rounding makes up for it
+    # timm's files with registers have no class token here: rounding makes up for it
+    side = round((state["pos_embed"].shape[1] - 1) ** 0.5)
     scaled = "blocks.0.ls1.gamma" in state
     name = f"vit_{size}_patch14_{'reg4_' if registers else ''}dinov2" if scaled else f"vit_{size}_patch16_224"
     return VitSpec(_known(name), patch, channels, depth, side * patch)
@@ -120,5 +124,6 @@ def _known(name: str) -> str:
     import timm
 
     if not timm.is_model(name):
-        raise ModelError(f"expected a timm that knows {name}, found version {timm.__version__}; install a newer one (semantics.weights)")
+        raise ModelError(f"expected a timm that knows {name}, found version {timm.__version__}; install a newer one "
+                         "(semantics.weights)")
     return name

@@ -1,4 +1,5 @@
-"""How much the classes of one variant of a picture tell of those of another: which checkpoint is best, without labels."""
+"""How much the classes of one variant of a picture tell of those of another: which checkpoint is best, without
+labels."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -43,7 +44,8 @@ class Variants:
 class Agreement:
     """How well classes agree over the variants."""
 
-    information: float  # nats: mean mutual information of the plain picture's classes with the mirrored and with the enlarged one's
+    # nats: mean mutual information of the plain picture's classes with the mirrored and with the enlarged one's
+    information: float
     same: float  # share of cells that the mirrored picture gives the same class
 
 

@@ -45,7 +45,8 @@ def fit_centres(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) ->
 
 
 def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int, variants: Variants | None = None) -> None:
-    """Join the centres into the classes, and make probabilities as sharp as the most likely class is found again in the mirror image.
+    """Join the centres into the classes, and make probabilities as sharp as the most likely class is found again in the
+    mirror image.
 
     variants: of `dense`, where they are at hand.
     """

@@ -1,4 +1,5 @@
-"""Correspondence distillation: codes are to be alike where features are (STEGO), and where places are near in space (DepthG)."""
+"""Correspondence distillation: codes are to be alike where features are (STEGO), and where places are near in space
+(DepthG)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
 
 
 def nearness(points: Tensor) -> Tensor:
-    """(B, 4, N) x, y, z and height over the ground, metres -> (B, N, N) in 0..1: exp(-|X - X'| / 2 m), 0 between the ground and what stands on it.
+    """(B, 4, N) x, y, z and height over the ground, metres -> (B, N, N) in 0..1: exp(-|X - X'| / 2 m), 0 between the
+    ground and what stands on it.
 
     Equal depth alone says little: across a street the places of one depth are of all classes.
     """
@@ -49,7 +51,8 @@ def nearness(points: Tensor) -> Tensor:
 
 
 def published_depth_likeness(depth: Tensor) -> Tensor:
-    """(B, N) metres, 0 = none -> (B, N, N): depth of one channel, normalised over its channel, is 1 wherever there is depth (the published code)."""
+    """(B, N) metres, 0 = none -> (B, N, N): depth of one channel, normalised over its channel, is 1 wherever there is
+    depth (the published code)."""
     one = functional.normalize(depth[:, None], dim=1)
     return torch.einsum("bcn,bcm->bnm", one, one)
 

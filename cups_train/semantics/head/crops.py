@@ -61,7 +61,8 @@ class Crop:
 
 
 def dense_features(network: FeatureNetwork, image: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 RGB working image and its (SHAPE, h/4, w/4) shape channels, for networks that see them -> (C, h', w') float32."""
+    """(h, w, 3) uint8 RGB working image and its (SHAPE, h/4, w/4) shape channels, for networks that see them -> (C, h',
+    w') float32."""
     seen = (torch.from_numpy(np.ascontiguousarray(shape, np.float32))[None],) if isinstance(network, DescribedFeatures) else ()
     device = next(network.parameters()).device
     with torch.inference_mode():
@@ -99,7 +100,8 @@ def five_crops(frame: int, height: int, width: int) -> list[Crop]:
 
 
 def neighbours(means: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """(N, C) means of the crops' features and (N,) their frames -> (N, NEIGHBOURS) indices of the crops most alike (cosine), the nearest first.
+    """(N, C) means of the crops' features and (N,) their frames -> (N, NEIGHBOURS) indices of the crops most alike
+    (cosine), the nearest first.
 
     Crops of the same and of adjacent frames are left out where there are enough others.
     """

@@ -1,4 +1,5 @@
-"""One step of the head's training: a batch of crops with their partners, and its losses; both depend on (seed, step) alone."""
+"""One step of the head's training: a batch of crops with their partners, and its losses; both depend on (seed, step)
+alone."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ class Shares:
 
 
 ATTRACT = Shares(0.25, 0.15, 0.08)  # of foreign features
-# Where geometry is among the features: more of the pairs that attract show one class, and those of other images only cost; few are near in space.
+# Where geometry is among the features: more of the pairs that attract show one class, and those of other images only
+# cost; few are near in space.
 DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT = Weights(neighbour=0.0, depth=0.4), Shares(0.35, 0.2, 0.12)
 
 
@@ -136,7 +138,8 @@ def _depth_likeness(points: Tensor, how: Distillation) -> Tensor:
 
 
 def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: int) -> Shifts:
-    """Those given, else the likeness that the shares `attract` of the pairs exceed, and the mean of the depth term's."""
+    """Those given, else the likeness that the shares `attract` of the pairs exceed, and the mean of the depth
+    term's."""
     if how.shifts is not None:
         return how.shifts
     alikes: dict[str, list[Tensor]] = {"own": [], "neighbour": [], "random": [], "depth": []}

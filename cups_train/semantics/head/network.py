@@ -1,4 +1,5 @@
-"""The STEGO head on frozen features and its cluster probe: one network from an image to class logits, of the encoder's form."""
+"""The STEGO head on frozen features and its cluster probe: one network from an image to class logits, of the encoder's
+form."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -44,13 +45,15 @@ class Head(nn.Module):
         self.nonlinear = nn.Conv2d(channels, code, 1)
 
     def forward(self, features: Tensor, dropped: Tensor | None = None) -> Tensor:
-        """(B, C, h, w) -> (B, code, h, w). dropped: a second draw of the features for the two-layer part, in training."""
+        """(B, C, h, w) -> (B, code, h, w). dropped: a second draw of the features for the two-layer part, in
+        training."""
         other = features if dropped is None else dropped
         return self.linear(features) + self.nonlinear(functional.relu(self.hidden(other)))
 
 
 class HeadNetwork(nn.Module):
-    """Images (B, 3, h, w) 0..1, rows (B, 1, h, w) in -1..1, and shape channels (B, SHAPE, h/4, w/4) where it sees them -> HeadOutput."""
+    """Images (B, 3, h, w) 0..1, rows (B, 1, h, w) in -1..1, and shape channels (B, SHAPE, h/4, w/4) where it sees them
+    -> HeadOutput."""
 
     def __init__(self, spec: HeadSpec, features: FeatureNetwork | None = None) -> None:
         super().__init__()
@@ -67,7 +70,8 @@ class HeadNetwork(nn.Module):
         return isinstance(self.features, DescribedFeatures)
 
     def forward(self, images: Tensor, rows: Tensor, *shape: Tensor) -> HeadOutput:
-        """(B, 3, h, w), (B, 1, h, w). Shape channels (B, SHAPE, h/4, w/4) are taken by a network that `sees_shape`, which does without them, too."""
+        """(B, 3, h, w), (B, 1, h, w). Shape channels (B, SHAPE, h/4, w/4) are taken by a network that `sees_shape`,
+        which does without them, too."""
         code = self.head(self.adapt(self.features(images, rows, *shape)))
         size = images.shape[-2] // CELL, images.shape[-1] // CELL
         if code.shape[-2:] != size:

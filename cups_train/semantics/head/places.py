@@ -33,10 +33,11 @@ def scene_points(inverse_depth: np.ndarray, camera: StereoCamera, top: int, left
 
 
 def farthest_places(points: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 3 or more, h, w) x, y, z [m] -> (B, PLACES, 2) as (x, y) in -1..1: each point is the farthest from those before it, the first is random.
+    """(B, 3 or more, h, w) x, y, z [m] -> (B, PLACES, 2) as (x, y) in -1..1: each point is the farthest from those
+    before it, the first is random.
 
-    Far by direction and log depth, (x/z, y/z, log z): in metres half of all places would lie on far facades, and few on what drives.
-    A crop of fewer cells than PLACES gives some of them twice.
+    Far by direction and log depth, (x/z, y/z, log z): in metres half of all places would lie on far facades, and few on
+    what drives. A crop of fewer cells than PLACES gives some of them twice.
     """
     count, _, height, width = points.shape
     rows = torch.linspace(0, height - 1, min(height, FINEST)).round().long()

@@ -23,7 +23,8 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(a: np.ndarray, b: np.ndarray, count: int) -> float:
-    """Nats that the classes of a cell in one view tell of its class in another: high where the views agree and the classes are used evenly.
+    """Nats that the classes of a cell in one view tell of its class in another: high where the views agree and the
+    classes are used evenly.
 
     a, b: (N,) classes 0..count-1 of the same cells.
     """
@@ -34,7 +35,8 @@ def mutual_information(a: np.ndarray, b: np.ndarray, count: int) -> float:
 
 
 def calibrated_sharpness(cosine: np.ndarray, class_of_centre: np.ndarray, agreement: float) -> float:
-    """The factor of the cosines (N, M) at which the most likely class has the mean probability `agreement`, between SHARPEST's ends."""
+    """The factor of the cosines (N, M) at which the most likely class has the mean probability `agreement`, between
+    SHARPEST's ends."""
     groups = np.eye(int(class_of_centre.max()) + 1, dtype=np.float32)[class_of_centre]
     low, high = SHARPEST
     for _ in range(24):

@@ -32,7 +32,8 @@ def new_head(features: FeatureNetwork, dense: Sequence[DenseFrame], settings: He
 
 
 def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int) -> HeadNetwork:
-    """No training: the code is the features' principal components, and the probe is k-means on them (the row below STEGO)."""
+    """No training: the code is the features' principal components, and the probe is k-means on them (the row below
+    STEGO)."""
     mean, axes = principal_axes(dense, network.spec.code, whiten=False)
     with torch.no_grad():
         if network.spec.adapted:
@@ -51,7 +52,8 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], settings: Hea
 def check_published(head: Mapping[str, Tensor], classes: int) -> None:
     """Raises ModelError where a checkpoint has no head of STEGO's form, or one with another number of classes."""
     if not head:
-        raise ModelError("expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head (semantics.weights)")
+        raise ModelError("expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head "
+                         "(semantics.weights)")
     count = len(head["centres"])
     if count != classes:
         raise ModelError(f"expected {classes} classes in the published head, found {count}; set -o semantics.clusters={count}")
@@ -68,7 +70,8 @@ def published_head(features: FeatureNetwork, head: Mapping[str, Tensor]) -> Head
 
 
 def principal_axes(dense: Sequence[DenseFrame], count: int, whiten: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (C,) and `count` principal axes (count, C) of all cells; whitened by half: components keep the root of their deviation."""
+    """Mean (C,) and `count` principal axes (count, C) of all cells; whitened by half: components keep the root of their
+    deviation."""
     moments = Moments()
     for frame in dense:
         moments.add(np.asarray(frame.features(), np.float32))

@@ -1,4 +1,5 @@
-"""The CUDA runtime as far as a machine without a GPU goes: a stand-in of the functions that are called, held against the real package."""
+"""The CUDA runtime as far as a machine without a GPU goes: a stand-in of the functions that are called, held against
+the real package."""
 from __future__ import annotations
 
 import ctypes
@@ -16,7 +17,8 @@ NAMES = ("cudaGetDeviceCount", "cudaStreamCreate", "cudaStreamSynchronize", "cud
 
 
 class Runtime:
-    """Every function gives a tuple of status and results, as those of cuda-bindings do; "device" memory is the host's."""
+    """Every function gives a tuple of status and results, as those of cuda-bindings do; "device" memory is the
+    host's."""
 
     cudaMemcpyKind = types.SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
 

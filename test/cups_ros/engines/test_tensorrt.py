@@ -1,4 +1,5 @@
-"""TensorRT as far as a machine without a GPU goes: the cache with a stand-in that counts its builds, and the real TensorRT-RTX where installed."""
+"""TensorRT as far as a machine without a GPU goes: the cache with a stand-in that counts its builds, and the real
+TensorRT-RTX where installed."""
 import ctypes
 import logging
 import types
@@ -179,7 +180,8 @@ def test_images_go_to_the_device_and_answers_come_back(graph, monkeypatch):
     total, double = engine.run(image, ("sum", "double"))
     assert total.tolist() == [153] and (double == 2.0 * image).all()
     again, = engine.run(image + 1, ("double",))
-    assert (again == 2.0 * image + 2).all() and (double == 2.0 * image).all()  # an answer is not overwritten by the next
+    # an answer is not overwritten by the next
+    assert (again == 2.0 * image + 2).all() and (double == 2.0 * image).all()
     doubling.works = False
     with pytest.raises(EngineError, match="failed"):
         engine.run(image, ("sum",))

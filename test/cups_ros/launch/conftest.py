@@ -1,4 +1,5 @@
-"""What the tests of the launched node share: the launched process, a peer beside it in a ROS domain of its own, a picture and what is seen in it."""
+"""What the tests of the launched node share: the launched process, a peer beside it in a ROS domain of its own, a
+picture and what is seen in it."""
 from __future__ import annotations
 
 import array
@@ -134,7 +135,8 @@ def launching() -> type:
 
 
 class Launching:
-    """`start(domain, *arguments, file=)` gives the process, `Peer(domain, process)` a node beside it, `stop(process, signal)` what it wrote."""
+    """`start(domain, *arguments, file=)` gives the process, `Peer(domain, process)` a node beside it, `stop(process,
+    signal)` what it wrote."""
 
     Peer = Peer
     limit_s, ros2, root = LIMIT_S, ROS2, ROOT
@@ -146,7 +148,8 @@ class Street:
 
     @staticmethod
     def picture() -> np.ndarray:
-        """128x192 RGB, twice the model's size: green above row 64, black below, one red block, so that the car is there."""
+        """128x192 RGB, twice the model's size: green above row 64, black below, one red block, so that the car is
+        there."""
         rgb = np.zeros((128, 192, 3), np.uint8)
         rgb[:64, :, 1] = 255
         rgb[120:128, 180:192] = (255, 0, 0)

@@ -1,4 +1,5 @@
-"""What the tests of bad input share: a command line that must refuse, a recording, a network, a run and result folders without the work."""
+"""What the tests of bad input share: a command line that must refuse, a recording, a network, a run and result folders
+without the work."""
 import importlib.util
 import re
 import shutil
@@ -32,7 +33,8 @@ def _builder():
 BAGS = _builder()
 CLASSES = Classes((PseudoClass(1, "c1", False, (9, 9, 9)), PseudoClass(2, "c2", True, (8, 8, 8))))
 TINY = ["workers=1", "device=cpu", "network.backbone=resnet18", "network.channels=16", "network.hidden=16", "network.height=64", "network.width=96",
-        "bootstrap.steps=1", "bootstrap.batch=1", "self_train.steps=1", "self_train.batch=1"]  # for the case that a command is not refused
+        # for the case that a command is not refused
+        "bootstrap.steps=1", "bootstrap.batch=1", "self_train.steps=1", "self_train.batch=1"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -50,7 +52,8 @@ def bags(tmp_path):
 
 @pytest.fixture
 def refused(capfd):
-    """Run a command that must end with one sentence; the sentence. `after`: work was under way, so that progress stands before it."""
+    """Run a command that must end with one sentence; the sentence. `after`: work was under way, so that progress stands
+    before it."""
     def run(*argv, after=False):
         assert main([str(a) for a in argv]) == 2
         lines = capfd.readouterr().err.splitlines()

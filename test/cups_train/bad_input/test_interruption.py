@@ -25,7 +25,8 @@ def heed_interrupts():
 
 
 def interrupted_motion(path, out):
-    """What `cups-train motion` says when Ctrl-C comes while frames are under way; None where all of them were done before it came."""
+    """What `cups-train motion` says when Ctrl-C comes while frames are under way; None where all of them were done
+    before it came."""
     process = subprocess.Popen(motion_command(path, out), env={**os.environ, **ONE_THREAD}, stderr=subprocess.PIPE, text=True, start_new_session=True,
                                preexec_fn=heed_interrupts)
     until = time.monotonic() + 60

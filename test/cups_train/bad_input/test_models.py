@@ -1,4 +1,5 @@
-"""Damaged and foreign checkpoints and model folders, through the real command line: refused with one sentence, never executed."""
+"""Damaged and foreign checkpoints and model folders, through the real command line: refused with one sentence, never
+executed."""
 import hashlib
 import json
 import pickle

@@ -1,4 +1,5 @@
-"""Recordings and images that cannot be used, through the real command line: exit code 2, one sentence, nothing left that a later run would trust."""
+"""Recordings and images that cannot be used, through the real command line: exit code 2, one sentence, nothing left
+that a later run would trust."""
 import re
 import shutil
 from dataclasses import replace
@@ -16,7 +17,8 @@ LEFT, RIGHT = "/stereo/left/image_raw", "/stereo/right/image_raw"
 
 
 def changed(bags, **messages):
-    """The rows of a stereo bag with one message of a topic put in place of another: topic's side -> (number, message)."""
+    """The rows of a stereo bag with one message of a topic put in place of another: topic's side -> (number,
+    message)."""
     rows = bags.stereo(bags.steady(3))
     for side, (number, message) in messages.items():
         rows = [replace(r, message=message) if r.topic.endswith(f"{side}/image_raw") and r.log_ns == bags.steady(3)[number] else r for r in rows]
@@ -125,7 +127,8 @@ def test_a_foreign_topic_beside_the_pair_disturbs_nobody(bags, capfd):
 def test_an_undecodable_image_in_the_middle_stops_every_stage_that_reads_it(bags, network, refused, tmp_path):
     jello = bags.raw(bags.pair(1)[0], bags.steady(3)[1], "jello8")
     path = bags.write(changed(bags, left=(1, jello)))
-    text = f"an image on {LEFT} at stamp {bags.steady(3)[1]} ns, found one that cannot be decoded: image encoding 'jello8' is not supported"
+    text = (f"an image on {LEFT} at stamp {bags.steady(3)[1]} ns, found one that cannot be decoded: image encoding "
+            "'jello8' is not supported")
     for verb in ("run", "motion", "pseudo-label", "predict"):
         out, model = tmp_path / verb, [network] if verb == "predict" else []
         assert text in refused(verb, *model, path, "--out", out, "-o", "workers=1", after=True)

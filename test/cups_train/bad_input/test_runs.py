@@ -1,4 +1,5 @@
-"""Results, truths and run folders that do not fit, through the real command line: one sentence that names the command or option that mends it."""
+"""Results, truths and run folders that do not fit, through the real command line: one sentence that names the command
+or option that mends it."""
 import shutil
 
 from cups_train.files import write_json

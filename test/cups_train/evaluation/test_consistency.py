@@ -18,7 +18,8 @@ HEIGHT, WIDTH, SHIFT = 64, 160, 6
 
 
 def test_agreement_of_maps_written_out_by_hand() -> None:
-    """Class 1 has 10 of 16 pixels here, 8 there: IoU 0.8. Class 2 has 4 and 6: IoU 4 / 6. The instance agrees. One column does not count."""
+    """Class 1 has 10 of 16 pixels here, 8 there: IoU 0.8. Class 2 has 4 and 6: IoU 4 / 6. The instance agrees. One
+    column does not count."""
     here = np.array([[1] * 5 + [2] * 2 + [3] + [2]] * 2, np.uint8)
     there = np.array([[1] * 4 + [2] * 3 + [3] + [1]] * 2, np.uint8)
     instances = (here == 3).astype(np.uint16) * 7
@@ -97,7 +98,8 @@ def test_a_scene_that_shifts_agrees_with_itself(tmp_path: Path, wrong: int) -> N
 
 @pytest.mark.parametrize("joined", [(1, 2), (1, 1)])
 def test_points_keep_their_class_more_often_after_joining(tmp_path: Path, joined: tuple[int, int]) -> None:
-    """Both sides of the wall change their clusters from one frame to the next: none is kept, unless both are one class."""
+    """Both sides of the wall change their clusters from one frame to the next: none is kept, unless both are one
+    class."""
     labels, motion = tmp_path / "labels" / "shifting", tmp_path / "motion" / "shifting" / "instances"
     for key, clusters in (("000000", classes_at(0)), ("000001", 3 - classes_at(SHIFT))):
         write_image(tmp_path / "semantics" / "shifting" / f"{key}.png", clusters)

@@ -103,7 +103,8 @@ def test_equals_independent_scorer(shared: Path, tmp_path: Path, random_pair: Ca
 @pytest.mark.parametrize("seed", [5, 6])
 def test_unknown_objects_are_void_or_a_class_as_the_scorer_has_it(shared: Path, tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]],
                                                                 seed: int) -> None:
-    """The scorer knows no predicted crowd. Told that it is a class, we agree with it on the folder as it is; else on one without these segments."""
+    """The scorer knows no predicted crowd. Told that it is a class, we agree with it on the folder as it is; else on
+    one without these segments."""
     result, truth = random_pair(tmp_path, np.random.default_rng(seed))
     with_crowd, erased = _with_crowd(result, tmp_path / "crowd"), _with_crowd(result, tmp_path / "erased", erase=True)
     for matching in MATCHINGS:
@@ -163,7 +164,8 @@ def _assert_equal(found: Evaluation, expected: dict) -> None:
 
 @pytest.mark.parametrize("pseudo", [4, 14, 30])
 def test_strict_equals_loops_over_the_maps(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]], pseudo: int) -> None:
-    """Another way to the same figures: the best assignment by trying them, pixels instead of tables, segments as masks."""
+    """Another way to the same figures: the best assignment by trying them, pixels instead of tables, segments as
+    masks."""
     result, truth = random_pair(tmp_path, np.random.default_rng(pseudo), pseudo, images=2)
     found = evaluate(result, truth, EvaluationOptions(matching="strict"))
     predicted, true = ByPixel(result), ByPixel(truth)
@@ -181,7 +183,8 @@ def test_strict_equals_loops_over_the_maps(tmp_path: Path, random_pair: Callable
 
 
 class ByPixel:
-    """A folder as maps of every image: segments, classes, crowd; and its last crowd segment of each class, which alone excuses."""
+    """A folder as maps of every image: segments, classes, crowd; and its last crowd segment of each class, which alone
+    excuses."""
 
     def __init__(self, folder: Path) -> None:
         tree = json.loads((folder / "panoptic.json").read_text())

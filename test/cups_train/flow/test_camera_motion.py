@@ -23,7 +23,8 @@ def test_camera_motion_is_found_among_outliers_and_predicts_the_flow():
 
 
 def test_rigid_flow_by_hand():
-    """0.5 m forward: a point at 10 m (disparity 3 px), 30 px right of the centre, goes to 30 * 10 / 9.5; what is infinitely far stays."""
+    """0.5 m forward: a point at 10 m (disparity 3 px), 30 px right of the centre, goes to 30 * 10 / 9.5; what is
+    infinitely far stays."""
     disparity = np.full((96, 160), 3, np.float32)
     disparity[:40] = 0
     flow = rigid_flow(CAMERA, se3.transform(np.eye(3), np.array([0, 0, -0.5])), disparity)

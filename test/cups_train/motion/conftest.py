@@ -13,7 +13,8 @@ BOXES = ((slice(60, 100), slice(40, 100), 12.0), (slice(60, 95), slice(200, 250)
 
 
 def make_scene(ego: np.ndarray, own: tuple[np.ndarray, np.ndarray], noise: float = 0.0) -> tuple[SceneFlow, np.ndarray]:
-    """Scene flow of one pair, and the label map of the two boxes. `own`: motions of the boxes in the camera's frame at t."""
+    """Scene flow of one pair, and the label map of the two boxes. `own`: motions of the boxes in the camera's frame at
+    t."""
     v, u = np.mgrid[:CAMERA.height, :CAMERA.width].astype(float)
     depth = np.where(v > CAMERA.cy + 1, np.minimum(1.4 * CAMERA.fy / np.maximum(v - CAMERA.cy, 1), 40), 40)
     label = np.zeros(depth.shape, int)
@@ -37,5 +38,6 @@ def make_scene(ego: np.ndarray, own: tuple[np.ndarray, np.ndarray], noise: float
 
 @pytest.fixture
 def scene() -> Callable[..., tuple[SceneFlow, np.ndarray]]:
-    """`make_scene`: scene flow and labels from the motions of the static points (4, 4), of both boxes, and the noise in px."""
+    """`make_scene`: scene flow and labels from the motions of the static points (4, 4), of both boxes, and the noise in
+    px."""
     return make_scene

@@ -10,7 +10,8 @@ from cups_train.motion.ego import estimate_ego
 from cups_train.types import StereoCamera
 
 CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
-FORWARD = se3.inverse(se3.transform(se3.rotation(np.array([0.0, 0.01, 0.0])), np.array([0.0, 0.0, 0.6])))  # static points, t to t+1
+# static points, t to t+1
+FORWARD = se3.inverse(se3.transform(se3.rotation(np.array([0.0, 0.01, 0.0])), np.array([0.0, 0.0, 0.6])))
 STILL = np.eye(4)
 
 
@@ -38,7 +39,8 @@ def test_a_prior_tells_the_scene_from_a_bus_that_fills_the_view(scene):
     hidden = replace(flow, flow=np.where(wall[..., None], moved, flow.flow).astype(np.float32),
                      disparity=np.where(wall, CAMERA.depth_scale / 9, flow.disparity).astype(np.float32),
                      disparity_next=np.where(wall, d1, flow.disparity_next).astype(np.float32))
-    off = FORWARD @ se3.transform(se3.rotation(np.array([0, 0.002, 0])), np.array([0.03, 0, 0.05]))  # odometry is not exact
+    # odometry is not exact
+    off = FORWARD @ se3.transform(se3.rotation(np.array([0, 0.002, 0])), np.array([0.03, 0, 0.05]))
     told = estimate_ego(hidden, CAMERA, np.random.default_rng(0), off)
     alone = estimate_ego(hidden, CAMERA, np.random.default_rng(0))
     assert np.linalg.norm((se3.inverse(FORWARD) @ told.motion)[:3, 3]) < 0.03

@@ -12,7 +12,8 @@ from cups_train.motion.time_step import Before, TimeStep
 from cups_train.types import Absence, MotionResult, Reason, SceneFlow, StereoCamera, StereoFrame
 
 CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
-FORWARD = se3.inverse(se3.transform(se3.rotation(np.array([0.0, 0.01, 0.0])), np.array([0.0, 0.0, 0.6])))  # static points, t to t+1
+# static points, t to t+1
+FORWARD = se3.inverse(se3.transform(se3.rotation(np.array([0.0, 0.01, 0.0])), np.array([0.0, 0.0, 0.6])))
 STILL = np.eye(4)
 BOXES = ((slice(60, 100), slice(40, 100), 12.0), (slice(60, 95), slice(200, 250), 14.0))  # rows, columns, depth [m]
 

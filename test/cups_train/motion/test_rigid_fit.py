@@ -28,7 +28,8 @@ def test_fit_recovers_a_motion_among_outliers(scene):
 
 
 def test_chi_square_by_hand(scene):
-    """One pixel, no motion: (1 / 0.5)^2 for the flow and, with equal noise of both disparities, 0.4^2 / (0.1^2 + 0.1^2)."""
+    """One pixel, no motion: (1 / 0.5)^2 for the flow and, with equal noise of both disparities, 0.4^2 / (0.1^2 +
+    0.1^2)."""
     flow, _ = scene(STILL, (STILL, STILL))
     where = np.zeros(flow.flow_ok.shape, bool)
     where[70, 60] = True

@@ -57,7 +57,8 @@ def test_what_swells_or_stays_behind_its_motion_is_left_out():
 
     assert left(lambda i, o: o) == [1, 1, 1, 1]
     assert left(lambda i, o: replace(o, pixels=200 * 4**i)) == [0, 0, 0, 0]
-    assert left(lambda i, o: replace(o, centroid_m=(-0.2 * i, *o.centroid_m[1:]))) == [0, 0, 0, 0]  # its motion points the other way
+    # its motion points the other way
+    assert left(lambda i, o: replace(o, centroid_m=(-0.2 * i, *o.centroid_m[1:]))) == [0, 0, 0, 0]
 
 
 def test_memory_does_not_grow_with_the_length_of_a_recording():

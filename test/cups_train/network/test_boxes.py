@@ -35,7 +35,8 @@ def test_decode_is_the_inverse_of_encode():
 
 def test_decode_by_hand():
     moved = decode(torch.tensor([[10.0, 10.0, 30.0, 50.0]]), torch.tensor([[1.0, 0.5, math.log(2), 100.0]]), (1, 1, 1, 1))[0].tolist()
-    assert moved == pytest.approx([40 - 20, 50 - 40 * 62.5 / 2, 40 + 20, 50 + 40 * 62.5 / 2])  # growth limited to 1000/16
+    # growth limited to 1000/16
+    assert moved == pytest.approx([40 - 20, 50 - 40 * 62.5 / 2, 40 + 20, 50 + 40 * 62.5 / 2])
 
 
 def test_clip_holds_boxes_inside_the_image():

@@ -27,14 +27,16 @@ def test_drop_loss_without_targets_drops_every_roi(make_target):
 def test_known_background_is_still_punished(make_target):
     target = make_target((0, 0, 20, 20))
     target.semantic[:, 48:] = 255
-    rois = torch.tensor([[0.0, 30, 20, 50], [60, 0, 80, 20], [0, 0, 8, 8], [0, 0, 18, 20]])  # stuff, unlabelled, part of the object, the object
+    # stuff, unlabelled, part of the object, the object
+    rois = torch.tensor([[0.0, 30, 20, 50], [60, 0, 80, 20], [0, 0, 8, 8], [0, 0, 18, 20]])
     assert roi_weights(rois, target, LossOptions()).tolist() == [0, 0, 0, 1]
     assert roi_weights(rois, target, LossOptions(known_background=True)).tolist() == [1, 0, 1, 1]
 
 
 def test_anchor_labels_of_the_plain_rule(make_target):
     target = make_target((0, 0, 20, 20), (40, 0, 60, 20))
-    anchors = torch.tensor([[0.0, 0, 20, 16], [0, 0, 20, 9], [0, 0, 20, 5], [70, 30, 90, 50], [40, 0, 52, 20]])  # IoU .8 .45 .25 0 .6
+    # IoU .8 .45 .25 0 .6
+    anchors = torch.tensor([[0.0, 0, 20, 16], [0, 0, 20, 9], [0, 0, 20, 5], [70, 30, 90, 50], [40, 0, 52, 20]])
     labels, index = anchor_labels(anchors, target, LossOptions())
     assert labels.tolist() == [1, -1, 0, 0, 1]  # the last one is its object's best anchor
     assert index[[0, 4]].tolist() == [0, 1]

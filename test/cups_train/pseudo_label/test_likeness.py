@@ -1,4 +1,5 @@
-"""Classes that look alike are judged together: weights and decisions worked out by hand, and the centres of a model on disk."""
+"""Classes that look alike are judged together: weights and decisions worked out by hand, and the centres of a model on
+disk."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from cups_train.semantics.descriptors import Projection
 from cups_train.semantics.model import SemanticModel, save
 from cups_train.types import Work
 
-CENTRES = np.array([[0.0], [1.0], [10.0], [12.0]], np.float32)  # squared distances of the nearest: 1, 1, 4, 4, so that 2.5 is usual
+# squared distances of the nearest: 1, 1, 4, 4, so that 2.5 is usual
+CENTRES = np.array([[0.0], [1.0], [10.0], [12.0]], np.float32)
 
 
 def counts() -> MotionCounts:
@@ -47,7 +49,8 @@ def test_counts_of_neighbours_are_added_with_their_weights() -> None:
 
 def test_parked_cars_are_things_like_those_that_drive() -> None:
     split = find_split(counts(), LabelConfig(likeness=2.0, psi=1.9), CENTRES)
-    assert split.things == (1, 2)  # 0.1 of all pixels move; the parked ones 90 w / (300 + 100 w), w = exp(-1 / 5): 0.193
+    # 0.1 of all pixels move; the parked ones 90 w / (300 + 100 w), w = exp(-1 / 5): 0.193
+    assert split.things == (1, 2)
     rows = {row.class_id: row for row in split.table}
     assert rows[2].ratio == pytest.approx(0.193, abs=1e-3) and rows[2].lift == pytest.approx(1.93, abs=0.01) and rows[2].n_in == 0
     for alone in (find_split(counts(), LabelConfig(likeness=0.0, psi=1.9), CENTRES), find_split(counts(), LabelConfig(psi=1.9))):

@@ -54,7 +54,8 @@ def test_without_objects_nothing_is_a_thing() -> None:
 
 
 def test_everything_a_thing_is_no_split() -> None:
-    """psi 0.5 would take all four classes: only those with the largest ratios that fit into half of the picture remain."""
+    """psi 0.5 would take all four classes: only those with the largest ratios that fit into half of the picture
+    remain."""
     split = find_split(_counts([60, 50, 40, 30], [250, 250, 250, 250]), LabelConfig(psi=0.5))
     assert split.things == (1, 2) and split.note is not None and "more than 50% of the picture" in split.note
 

@@ -44,7 +44,8 @@ def test_labels_of_moving_and_parked_cars(tmp_path: Path, write_inputs: Callable
     class_map, instances = frames[0].maps()
     assert instances.dtype == np.uint16 and read_image(tmp_path / "labels" / "drive" / "000000_instance.png").max() == 300
     assert np.unique(class_map[instances == 300]).tolist() == [5]  # the window takes the body's class
-    assert (class_map[30:38, 60:70] == 5).all() and not instances[30:38, 60:70].any()  # parked: a thing pixel without an instance
+    # parked: a thing pixel without an instance
+    assert (class_map[30:38, 60:70] == 5).all() and not instances[30:38, 60:70].any()
 
 
 def test_same_bytes_after_a_stop_and_with_workers(tmp_path: Path, write_inputs: Callable) -> None:
@@ -138,7 +139,8 @@ make_labels(basis, folder / "labels", LabelConfig(), Work(0, 1, "cpu"))
 
 
 def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Callable) -> None:
-    """SIGKILL between a file's writing and its renaming: in the first call while frames are labelled, in the second a little later."""
+    """SIGKILL between a file's writing and its renaming: in the first call while frames are labelled, in the second a
+    little later."""
     recordings = [write_inputs("a"), write_inputs("b", frames=6)]
     _run(tmp_path, recordings)
     expected = _files(tmp_path / "labels")
@@ -158,7 +160,8 @@ def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Calla
 def test_kinds_are_no_classes_of_pixels(tmp_path: Path, write_inputs: Callable) -> None:
     recordings = [write_inputs(name) for name in ("a", "b")]
     classes = _run(tmp_path, recordings)
-    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01", "unknown object"]  # 18 like objects
+    # 18 like objects
+    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01", "unknown object"]
     cv2.imwrite(str(tmp_path / "semantics" / "a" / "000001.png"), np.full((48, 80), K + 1, np.uint8))
     rules = read_rules(tmp_path / "labels", classes, LabelConfig())
     with pytest.raises(ResultError, match=f"expected classes 1 to {K} .* found {K + 1} to {K + 1}"):

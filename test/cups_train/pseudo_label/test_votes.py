@@ -14,7 +14,8 @@ def align(class_map: np.ndarray, instances: np.ndarray, k: int) -> np.ndarray:
 def test_object_takes_its_most_frequent_class() -> None:
     class_map = np.array([[1, 1, 2, 2], [1, 2, 2, 3]], np.uint8)
     instances = np.array([[0, 7, 7, 7], [0, 7, 9, 9]], np.uint16)
-    assert align(class_map, instances, 3).tolist() == [[1, 2, 2, 2], [1, 2, 2, 2]]  # 9 has a tie of 2 and 3: the smaller
+    # 9 has a tie of 2 and 3: the smaller
+    assert align(class_map, instances, 3).tolist() == [[1, 2, 2, 2], [1, 2, 2, 2]]
     assert class_map.tolist() == [[1, 1, 2, 2], [1, 2, 2, 3]]  # not changed in place
 
 
@@ -39,7 +40,8 @@ def test_votes_of_large_ids() -> None:
     instances = np.array([[0, 65535, 300]], np.uint16)
     votes = count_votes(np.array([[2, 2, 1]], np.uint8), instances, 2)
     assert votes.ids.tolist() == [300, 65535] and votes.pixels.tolist() == [[0, 1, 0], [0, 0, 1]]
-    assert paint(np.array([[2, 2, 1]], np.uint8), instances, votes.ids, np.array([2, 0])).tolist() == [[2, 2, 2]]  # an object without a class
+    # an object without a class
+    assert paint(np.array([[2, 2, 1]], np.uint8), instances, votes.ids, np.array([2, 0])).tolist() == [[2, 2, 2]]
 
 
 def test_300_objects_stay_apart() -> None:

@@ -23,7 +23,8 @@ K = 6
 
 @pytest.fixture
 def published(tmp_path: Path, write_inputs: Callable) -> tuple[Path, object]:
-    """The inputs of a recording as published labels at twice the size: classes from 0 on, 8-bit instances, one ignored pixel block."""
+    """The inputs of a recording as published labels at twice the size: classes from 0 on, 8-bit instances, one ignored
+    pixel block."""
     recording, folder = write_inputs(), tmp_path / "published"
     folder.mkdir()
     for stamp in recording.stamps:

@@ -1,4 +1,5 @@
-"""The published clustering and ours on one scene: road, wall at 40 m, box 1 at 14 m, box 2 at 18 m that stands; the camera drives 0.6 m a frame."""
+"""The published clustering and ours on one scene: road, wall at 40 m, box 1 at 14 m, box 2 at 18 m that stands; the
+camera drives 0.6 m a frame."""
 import numpy as np
 import pytest
 

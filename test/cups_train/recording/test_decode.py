@@ -46,7 +46,8 @@ def test_bayer_of_one_colour(decode, pattern):
 
 @pytest.mark.parametrize(("encoding", "order"), [("yuv422", "uyvy"), ("yuv422_yuy2", "yuyv")])
 def test_yuv422_in_both_orders(decode, encoding, order):
-    """BT.601 video range, two pixels share u and v: R = 1.164 (y - 16) + 1.596 (v - 128), B = 1.164 (y - 16) + 2.018 (u - 128)."""
+    """BT.601 video range, two pixels share u and v: R = 1.164 (y - 16) + 1.596 (v - 128), B = 1.164 (y - 16) + 2.018 (u
+    - 128)."""
     first, second, u, v = 100, 150, 110, 160
     values = {"uyvy": [u, first, v, second], "yuyv": [first, u, second, v]}[order]
     image = decode(np.array(values, np.uint8).reshape(1, 2, 2), encoding)

@@ -9,7 +9,8 @@ from cups_train.recording import open_recording
 
 TYPES = get_typestore(Stores.ROS2_JAZZY).types
 ODOMETRY, TF = "nav_msgs/msg/Odometry", "tf2_msgs/msg/TFMessage"
-OPTICAL = (-0.5, 0.5, -0.5, 0.5)  # x, y, z, w: optical axes (x right, y down, z forward) in a frame with x forward, y left, z up
+# x, y, z, w: optical axes (x right, y down, z forward) in a frame with x forward, y left, z up
+OPTICAL = (-0.5, 0.5, -0.5, 0.5)
 LEVEL = (0.0, 0.0, 0.0, 1.0)
 
 

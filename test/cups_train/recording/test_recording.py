@@ -73,7 +73,8 @@ def test_gap_and_pairs(bags):
 
 
 def test_equal_and_backward_stamps(bags):
-    """Moments 0..4 were read with stamps 0, 2, 1, 1, 3: sorted by stamp, and the second image with stamp 1 does not count."""
+    """Moments 0..4 were read with stamps 0, 2, 1, 1, 3: sorted by stamp, and the second image with stamp 1 does not
+    count."""
     stamps = [bags.start + i * bags.step for i in (0, 2, 1, 1, 3)]
     opened = open_recording(bags.write(bags.stereo(stamps, logs=bags.steady(5))), PLAIN)
     assert [stamp.stamp_ns for stamp in opened.stamps] == bags.steady(4)

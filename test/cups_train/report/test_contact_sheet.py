@@ -18,7 +18,8 @@ def test_examples_are_of_the_frames_where_a_class_is_largest():
     # class 2: the crop's right side is dimmed, its left side is as bright as the frames with 30 and 20 columns
     assert [int(crop[48, 2].max()) for crop in examples[1].crops] == [90, 120]
     assert [int(crop[48, -3].max()) for crop in examples[1].crops] == [50, 60]
-    assert (examples[1].crops[0] == OUTLINE).all(-1).any(0).sum() == 1  # one column of outline, none along the picture's border
+    # one column of outline, none along the picture's border
+    assert (examples[1].crops[0] == OUTLINE).all(-1).any(0).sum() == 1
 
 
 def test_the_sheet_shows_the_classes_that_occur():

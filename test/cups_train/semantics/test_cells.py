@@ -24,14 +24,16 @@ def fitted(tmp_path_factory, make_street):
     torch.set_num_threads(1)
     frames = list(prepare_all(choose_frames([make_street()], 10, tmp_path_factory.mktemp("state"), None), 64, 0, 1))
     encoder = new_encoder(CONFIG, 0, "cpu").eval()
-    ids = np.repeat(np.arange(16)[:, None] // 8, 32, axis=1)  # cluster 0 above, 1 below; 2 to 4 nowhere; 1 and 2 are one class
+    # cluster 0 above, 1 below; 2 to 4 nowhere; 1 and 2 are one class
+    ids = np.repeat(np.arange(16)[:, None] // 8, 32, axis=1)
     return encoder, frames, ids, fit_cells(encoder, frames, [ids] * len(frames), np.array([0, 1, 1, 2, 3]), np.random.default_rng(0))
 
 
 def test_centres_are_where_lloyds_steps_end_and_keep_their_ids(fitted):
     _, frames, ids, cells = fitted
     channels = np.concatenate([read_descriptors(path, cells.projection).reshape(-1, ids.size) for path in frames], 1)
-    rows, centres = cells.clusters.scaler(channels.T), cells.clusters.centres  # 3 frames of 512 cells: all of them are sampled
+    # 3 frames of 512 cells: all of them are sampled
+    rows, centres = cells.clusters.scaler(channels.T), cells.clusters.centres
     found = ((rows[:, None] - centres) ** 2).sum(-1).argmin(1)
     for k in range(5):
         np.testing.assert_allclose(rows[found == k].mean(0), centres[k], atol=0.05)
@@ -56,7 +58,8 @@ def test_without_disparity_the_shape_is_what_the_encoder_was_taught(fitted):
     encoder, frames, _, cells = fitted
     frame = load_frame(frames[0])
     out = encode(encoder, frame.images[:1])
-    rows = np.concatenate([read_descriptors(path, cells.projection).reshape(-1, 512) for path in frames], 1)  # all cells are sampled
+    # all cells are sampled
+    rows = np.concatenate([read_descriptors(path, cells.projection).reshape(-1, 512) for path in frames], 1)
     mean, deviation = (value[FIRST:FIRST + SHAPE] for value in (rows.mean(1), rows.std(1)))
     standardised = np.random.default_rng(0).normal(size=(SHAPE, 2, 3)).astype(np.float32)
     expected = standardised * deviation[:, None, None] + mean[:, None, None]
@@ -78,7 +81,8 @@ def test_a_file_holds_them_and_earlier_files_do_without(fitted, tmp_path, street
     here = model.classify(frame.left, disparity, street.camera)
     np.testing.assert_array_equal(new.classify(frame.left, disparity, street.camera), here)
     assert (old.classify(frame.left, disparity, street.camera) != here).any()
-    assert (old.classify(frame.left) != new.classify(frame.left)).any()  # without disparity, too: the encoder's shape stands in
+    # without disparity, too: the encoder's shape stands in
+    assert (old.classify(frame.left) != new.classify(frame.left)).any()
 
 
 def test_centres_of_other_channels_are_refused(fitted, tmp_path):

@@ -17,7 +17,8 @@ def test_what_moves_becomes_a_channel(tmp_path, street, small_classes):
         write_image(tmp_path / "motion" / "street" / "instances" / f"{stamp.key}.png", instances)
     sources = choose_frames([street], 10, tmp_path / "state", tmp_path / "motion")
     frames = list(prepare_all(sources, 64, 0, 1))
-    assert [int((load_frame(path).moving == 1).sum()) for path in frames] == [60, 60, 0]  # 6 x 10 cells; the last frame has no next one
+    # 6 x 10 cells; the last frame has no next one
+    assert [int((load_frame(path).moving == 1).sum()) for path in frames] == [60, 60, 0]
     encoder = new_encoder(small_classes, 0, "cpu").eval()
     projection = encode_frames(encoder, frames)
     assert projection.with_moving and projection.groups[-1].name == "moving"

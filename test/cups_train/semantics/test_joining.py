@@ -25,7 +25,8 @@ def test_the_class_of_most_cells_comes_first_and_sizes_count():
 
 def test_clusters_without_cells_join_the_nearest():
     assert join(np.array([[0.0], [1.0], [10.0], [8.0]]), np.array([3, 0, 9, 0]), 2).tolist() == [1, 1, 0, 0]
-    assert join(np.array([[0.0], [1.0], [10.0], [8.0]]), np.array([3, 0, 9, 0]), 3).tolist() == [1, 2, 0, 0]  # three are asked for
+    # three are asked for
+    assert join(np.array([[0.0], [1.0], [10.0], [8.0]]), np.array([3, 0, 9, 0]), 3).tolist() == [1, 2, 0, 0]
 
 
 def test_only_few_classes_are_joined():

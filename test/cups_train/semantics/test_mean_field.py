@@ -4,7 +4,8 @@ from cups_train.semantics.mean_field import all_offsets, drawn_offsets, mean_fie
 
 
 def exact_mean_field(probability, colour, iterations):
-    """The definition, with dense matrices: Gaussian kernels over all pairs, normalised by D^-1/2 K D^-1/2, Potts, parallel updates."""
+    """The definition, with dense matrices: Gaussian kernels over all pairs, normalised by D^-1/2 K D^-1/2, Potts,
+    parallel updates."""
     k, height, width = probability.shape
     y, x = (grid.ravel() for grid in np.mgrid[:height, :width])
     distance = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2

@@ -16,7 +16,8 @@ def test_cells_are_means_of_known_pixels_in_their_own_pixels():
 
 
 def test_height_and_normals_of_ground_and_wall(camera):
-    # level camera 1.5 m over the ground, a wall 10 m away: disparity of the ground is b (v - cy) / 1.5, of the wall f b / 10
+    # level camera 1.5 m over the ground, a wall 10 m away: disparity of the ground is b (v - cy) / 1.5, of the wall f b
+    # / 10
     v = np.arange(64, dtype=np.float32)[:, None] - camera.cy
     ground = np.repeat(0.5 * v / 1.5, 128, 1)
     wall = np.full((64, 128), camera.depth_scale / 10, np.float32)

@@ -23,7 +23,8 @@ def test_a_column_of_one_depth_reaches_from_its_base_to_its_top():
 
 
 def test_rows_of_one_depth_have_a_length():
-    depth = np.float32([[10, 10, 10, 5, 5, 20], [10, 10.5, 11, 11.5, 12, 12.5]])  # each step of the second row is below 6 %
+    # each step of the second row is below 6 %
+    depth = np.float32([[10, 10, 10, 5, 5, 20], [10, 10.5, 11, 11.5, 12, 12.5]])
     np.testing.assert_array_equal(row_length(-np.log(depth)), [[3, 3, 3, 2, 2, 1], [6, 6, 6, 6, 6, 6]])
 
 

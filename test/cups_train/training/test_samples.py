@@ -25,7 +25,8 @@ def test_targets_of_a_hand_made_label():
     instances = np.array([[0, 0, 0, 0, 0], [7, 7, 9, 9, 0], [7, 7, 9, 9, 300]], np.int32)
     image = np.zeros((3, 5, 3), np.uint8)
     sample = label_sample(image, class_map, instances, {7: 2, 9: 4, 300: 3}, CLASSES, ignore_unknown=True)
-    # instance 7 is of class 2 -> thing 0; 9 of class 4 -> thing 1; 300 is stuff -> ignored; the lone thing pixel is ignored
+    # instance 7 is of class 2 -> thing 0; 9 of class 4 -> thing 1; 300 is stuff -> ignored; the lone thing pixel is
+    # ignored
     assert sample.thing.tolist() == [0, 1]
     assert sample.instance.tolist() == [[0, 0, 0, 0, 0], [1, 1, 2, 2, 0], [1, 1, 2, 2, 0]]
     assert sample.semantic.tolist() == [[1, 1, 2, 2, 255], [0, 0, 0, 0, 255], [0, 0, 0, 0, 255]]
@@ -80,7 +81,8 @@ def test_sizes():
 
 
 def test_labels_are_read_at_the_nearest_centre():
-    assert resize_labels(np.array([[1, 2, 3, 4]]), (1, 2)).tolist() == [[2, 4]]  # centres at 1.0 and 3.0: the right pixel of two equally near
+    # centres at 1.0 and 3.0: the right pixel of two equally near
+    assert resize_labels(np.array([[1, 2, 3, 4]]), (1, 2)).tolist() == [[2, 4]]
     assert resize_labels(np.array([[1, 2]]), (2, 4)).tolist() == [[1, 1, 2, 2]] * 2
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from cups_train.evaluation.metrics.assignment import match
 from cups_train.evaluation.score import EvaluationOptions, evaluate
 
-CONTRACT = np.array([[50, 5, 0], [40, 6, 0], [3, 30, 0], [2, 9, 0], [10, 1, 0]])  # 5 pseudo, 3 true classes, the last one absent
+# 5 pseudo, 3 true classes, the last one absent
+CONTRACT = np.array([[50, 5, 0], [40, 6, 0], [3, 30, 0], [2, 9, 0], [10, 1, 0]])
 
 
 def test_published_contract() -> None:
@@ -17,7 +18,8 @@ def test_published_contract() -> None:
 
 
 def test_row_matched_to_a_column_without_shared_pixels_takes_its_largest() -> None:
-    assert match(CONTRACT, "hungarian") == [0, 0, 1, 1, 0]  # the published code wastes pseudo class 2 on the absent column
+    # the published code wastes pseudo class 2 on the absent column
+    assert match(CONTRACT, "hungarian") == [0, 0, 1, 1, 0]
 
 
 def test_majority_and_hungarian_differ_where_one_class_is_split() -> None:

@@ -30,7 +30,8 @@ def test_one_of_two_found_ranks_second(tmp_path: Path, write_folder: Folder) -> 
     predicted = ([[1, 1, 0, 0, 2, 2]], {1: (3, 0.5), 2: (4, 0.9)})
     true = ([[1, 1, 2, 2, 0, 0]], {1: 4, 2: 3}, ())
     ap, ap50 = _ap(tmp_path, write_folder, predicted, true)
-    assert ap == pytest.approx(0.5 * 51 / 101) and ap50 == pytest.approx(ap)  # class-agnostic: a car found as a bus is found
+    # class-agnostic: a car found as a bus is found
+    assert ap == pytest.approx(0.5 * 51 / 101) and ap50 == pytest.approx(ap)
 
 
 def test_iou_decides_at_how_many_thresholds(tmp_path: Path, write_folder: Folder) -> None:

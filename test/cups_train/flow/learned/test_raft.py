@@ -18,7 +18,8 @@ CAMERA = StereoCamera(128, 128, 100, 100, 63.5, 63.5, 0.2)
 
 
 class RowByRow(CorrBlock):
-    """The published look-up: window index (i, j), i walks y and j walks x; bilinear, zero outside; written with gathers, not grid_sample."""
+    """The published look-up: window index (i, j), i walks y and j walks x; bilinear, zero outside; written with
+    gathers, not grid_sample."""
 
     def index_pyramid(self, centroids_coords):
         batch, _, h, w = centroids_coords.shape

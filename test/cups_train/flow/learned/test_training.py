@@ -46,7 +46,8 @@ class Recorded:
 
 
 def test_training_without_labels_mends_spoiled_guesses(tmp_path):
-    """Thirty steps on right guesses: what is spoiled in the next thirty, and never shown, comes out better than it went in."""
+    """Thirty steps on right guesses: what is spoiled in the next thirty, and never shown, comes out better than it went
+    in."""
     files = list(prepare(choose([Recorded(4)], tmp_path), 0.15, Work(0, 1, "cpu")))
     network = training.new_refiner(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)

@@ -24,7 +24,8 @@ def test_codes_that_point_apart_are_left_alone():
 
 
 def test_what_is_near_in_space_is_alike_but_for_the_ground():
-    places = np.array([[0.0, 0, 10, 1], [0, 2, 10, 3], [30, 0, 10, 1], [0, 0.5, 10, 0.1], [0, 2.5, 10, 0.0]])  # x, y, z, height
+    # x, y, z, height
+    places = np.array([[0.0, 0, 10, 1], [0, 2, 10, 3], [30, 0, 10, 1], [0, 0.5, 10, 0.1], [0, 2.5, 10, 0.0]])
     alike = nearness(torch.from_numpy(places.T[None]))[0]
     assert (alike == alike.T).all() and (alike.diagonal() == 1).all()
     torch.testing.assert_close(alike[0, 1], torch.tensor(np.exp(-1.0)))
