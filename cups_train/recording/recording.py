@@ -13,16 +13,15 @@ import numpy as np
 from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.geometry.se3 import inverse, transform
-from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index, stream
+from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index
 from cups_train.recording.calibration import Calibration, Rectification, rectification, rectify, stereo_camera
 from cups_train.recording.decode import decode_image
 from cups_train.recording.naming import recording_names
 from cups_train.recording.odometry import read_trajectory
 from cups_train.recording.pairing import PairIndex, find_steps, nearest, pair_stamps
+from cups_train.recording.streaming import stream_pairs
 from cups_train.recording.topics import CameraTopics, StereoTopics, choose_stereo, frame_id
 from cups_train.types import StereoCamera, StereoFrame
-
-HELD = 12  # encoded images of one side that wait for their partner or their turn while streaming
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ class Recording:
 
     def frames(self) -> Iterator[StereoFrame]:
         """Every kept pair once, in order; a few encoded images are held at most."""
-        for row, left, right in stream_pairs(self.path, self.index, self.left_reader.topic, self.right_reader.topic):
-            yield self._frame(row, self.left_reader.decode(left), self.right_reader.decode(right))
+        for pair in stream_pairs(self.path, self.index, self.left_reader.topic, self.right_reader.topic):
+            yield self._frame(pair.row, self.left_reader.decode(pair.left), self.right_reader.decode(pair.right))
 
     def pairs(self) -> Iterator[tuple[StereoFrame, StereoFrame | None]]:
         """Every kept frame once, with its t+1, or None at a gap and at the end."""
@@ -134,34 +133,6 @@ class Recording:
 
     def _frame(self, row: int, left: np.ndarray, right: np.ndarray) -> StereoFrame:
         return StereoFrame(f"{self.index.number[row]:06d}", int(self.index.left_stamp[row]), left, right, self.camera)
-
-
-def stream_pairs(path: Path, index: PairIndex, left: str, right: str) -> Iterator[tuple[int, bytes, bytes]]:
-    """(row, left CDR bytes, right CDR bytes) in order of the rows. At most HELD encoded images of a side wait; what
-    comes later is fetched again."""
-    orders = (left, index.left_order), (right, index.right_order)
-    rows = {topic: {int(order): row for row, order in enumerate(places)} for topic, places in orders}
-    held: dict[str, dict[int, bytes]] = {left: {}, right: {}}
-    seen = {left: -1, right: -1}
-    due = 0
-    for topic, _, data in stream(path, (left, right)):
-        seen[topic] += 1
-        row = rows[topic].get(seen[topic])
-        if row is None or row < due:
-            continue
-        held[topic][row] = bytes(data)
-        while due in held[left] and due in held[right] or max(map(len, held.values())) > HELD:
-            yield due, *take_pair(path, index, due, held, left, right)
-            due += 1
-    for row in range(due, index.number.size):
-        yield row, *take_pair(path, index, row, held, left, right)
-
-
-def take_pair(path: Path, index: PairIndex, row: int, held: dict[str, dict[int, bytes]], left: str, right: str) -> tuple[bytes, bytes]:
-    """The encoded images of a pair, left and right: of those held, which then go, or fetched from the file."""
-    first, second = held[left].pop(row, None), held[right].pop(row, None)
-    return (first or fetch(path, left, int(index.left_log[row]), int(index.left_stamp[row])),
-            second or fetch(path, right, int(index.right_log[row]), int(index.right_stamp[row])))
 
 
 def open_recording(path: Path, config: RecordingConfig, name: str | None = None) -> Recording:

@@ -8,7 +8,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from cups_train.config import RecordingConfig
 from cups_train.parallel import map_frames
-from cups_train.recording import open_recording, open_recordings, recording
+from cups_train.recording import open_recording, open_recordings, streaming
 
 PLAIN = RecordingConfig()
 
@@ -83,27 +83,10 @@ def test_equal_and_backward_stamps(bags):
 
 def test_right_images_long_after_left_ones(bags):
     """More images wait than are held: the rest is fetched again, and nothing is lost."""
-    count = 3 * recording.HELD
+    count = 3 * streaming.HELD
     rows = bags.stereo(bags.steady(count))
     late = [replace(row, log_ns=row.log_ns + count * bags.step) if "right" in row.topic else row for row in rows]
     _check(bags, open_recording(bags.write(late), PLAIN), range(count))
-
-
-def test_few_encoded_images_are_held(bags, monkeypatch):
-    count = 3 * recording.HELD
-    rows = bags.stereo(bags.steady(count))
-    opened = open_recording(bags.write([replace(row, log_ns=row.log_ns + count * bags.step) if "right" in row.topic else row for row in rows]), PLAIN)
-    most = 0
-    take = recording.take_pair
-
-    def watch(path, index, row, held, left, right):
-        nonlocal most
-        most = max(most, *map(len, held.values()))
-        return take(path, index, row, held, left, right)
-
-    monkeypatch.setattr(recording, "take_pair", watch)
-    assert len(list(opened.frames())) == count
-    assert 0 < most <= recording.HELD + 1
 
 
 def test_stride_leaves_numbers_out(bags):
