@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> None:
     from cups_train import pipeline
     from cups_train.folders.run import RunFolder
     from cups_train.recording import open_recordings
+    from cups_train.run import Run
+    from cups_train.validation import Validation
 
     config = _config(args)
     if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
@@ -40,9 +42,9 @@ def run(args: argparse.Namespace) -> None:
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
     validation = None
     if args.val:
-        validation = pipeline.Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
+        validation = Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
         validation.check(recordings)
-    pipeline.run_all(pipeline.Run(RunFolder.create(args.out, config), recordings, config), validation)
+    pipeline.run_all(Run(RunFolder.create(args.out, config), recordings, config), validation)
 
 
 def motion(args: argparse.Namespace) -> None:
@@ -58,6 +60,7 @@ def pseudo_label(args: argparse.Namespace) -> None:
     from cups_train.folders.recordings import check_recordings
     from cups_train.folders.run import RunFolder, is_run
     from cups_train.recording import open_recordings
+    from cups_train.run import Run
 
     config = _config(args)
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
@@ -66,7 +69,7 @@ def pseudo_label(args: argparse.Namespace) -> None:
         check_recordings(run_folder, recordings)
     else:
         run_folder = RunFolder.create(args.out, config)
-        run = pipeline.Run(run_folder, recordings, config)
+        run = Run(run_folder, recordings, config)
         if args.published is None:
             pipeline.pseudo_label(run)
         else:
@@ -79,6 +82,7 @@ def training(args: argparse.Namespace) -> None:
     from cups_train import pipeline
     from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
+    from cups_train.run import Run
     from cups_train.training.distributed import join_processes
 
     run_folder = RunFolder.open(args.run)
@@ -87,7 +91,7 @@ def training(args: argparse.Namespace) -> None:
     with join_processes(config.device) as process:
         if process.first:
             RunFolder.create(args.run, config)
-        stage(pipeline.Run(run_folder, recordings, config))
+        stage(Run(run_folder, recordings, config))
         if process.first:
             pipeline.write_report(run_folder)
 
@@ -132,16 +136,18 @@ def export(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    from cups_train import pipeline, pseudo_label
+    from cups_train import pseudo_label
     from cups_train.evaluation.consistency import render
     from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
+    from cups_train.run import Run
+    from cups_train.validation import consistency
 
     run_folder = RunFolder.open(args.run)
     run_folder.fingerprint("labels")
     config = run_folder.config(args.override, args.config)
     print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
-    print(render(pipeline.consistency(pipeline.Run(run_folder, recordings_of(run_folder, config), config))))
+    print(render(consistency(Run(run_folder, recordings_of(run_folder, config), config))))
 
 
 def name(args: argparse.Namespace) -> None:

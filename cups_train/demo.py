@@ -19,6 +19,8 @@ from cups_train.folders.run import RunFolder
 from cups_train.node_trial import play_through_node
 from cups_train.recording import open_recordings
 from cups_train.render import render
+from cups_train.run import Run
+from cups_train.validation import Validation
 
 logger = logging.getLogger("cups_train")
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,9 +54,9 @@ def _demo(out: Path, overrides: list[str]) -> None:
     training = [_street(streets / f"train_{seed:02d}_{scene}", FRAMES, seed, config, scene) for scene, seed in TRAINING]
     unseen = [_street(streets / f"unseen_{seed}_{scene}", UNSEEN_FRAMES, seed, config, scene) for scene, seed in UNSEEN]
     recordings = sorted(open_recordings([s / "recording" for s in training], config.recording), key=lambda r: r.name)
-    validation = pipeline.Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
+    validation = Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
     run_folder = RunFolder.create(out, config)
-    pipeline.run_all(pipeline.Run(run_folder, recordings, config), validation)
+    pipeline.run_all(Run(run_folder, recordings, config), validation)
     trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT)
     report = pipeline.write_report(run_folder)
     _print_scores(run_folder)

@@ -36,6 +36,7 @@ from cups_train.folders.run import RunFolder
 from cups_train.folders.stages import ANSWERING
 from cups_train.progress import progress
 from cups_train.recording import Recording, open_recordings
+from cups_train.run import Run
 from cups_train.work import work_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ def main() -> None:
     config = load_config(args.config, args.override)
     train, val = parts(args.data, config)
     run_folder = RunFolder.create(args.out, config)
-    pipeline.run_all(pipeline.Run(run_folder, train.recordings, config))
+    pipeline.run_all(Run(run_folder, train.recordings, config))
     rows = {stage: study(args.out, stage, answers(run_folder, stage, config, train, val), train, val)
             for stage in ("kmeans", *ANSWERING)}
     if not args.skip_supervised:

@@ -1,0 +1,97 @@
+"""What a run is worth: with truth on recordings that were set aside, and without truth by how far it agrees with itself."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cups_train.errors import CupsError, ResultError
+from cups_train.files import read_json, write_json
+from cups_train.folders import layout
+from cups_train.folders.recordings import recordings_of
+from cups_train.folders.stages import ANSWERING
+from cups_train.progress import progress
+from cups_train.recording import Recording
+from cups_train.run import Run
+from cups_train.types import StereoCamera
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Recordings that no training stage reads, and their truth folders."""
+
+    recordings: tuple[Recording, ...]
+    truths: tuple[Path, ...]
+
+    def check(self, trained_on: list[Recording]) -> None:
+        """Raises CupsError where a recording is trained on too, a truth cannot be read or has images that its recording
+        lacks: before the work of hours, not after."""
+        from cups_train.folders.result_index import read_index
+
+        both = {r.path.resolve() for r in trained_on} & {r.path.resolve() for r in self.recordings}
+        if both:
+            raise CupsError(f"expected recordings for --val that are not trained on, found {min(both)} in both; leave it out of one")
+        for recording, truth in zip(self.recordings, self.truths, strict=True):
+            names = {f"{stamp.key}.png" for stamp in recording.stamps}
+            unknown = sorted(name for _, name in read_index(truth).frames if name not in names)
+            if unknown:
+                raise ResultError(f"expected the truth of {recording.path} in {truth}, found {unknown[0]}, which is no frame of it; "
+                                  "--val and --truth are paired by position")
+
+
+def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
+    """Predict the validation recordings with every stage and score them; RUN/metrics.json holds the figures.
+
+    The k-means baseline stands beside them; the assignment of pseudo classes is fitted on the truth that is scored.
+    """
+    from cups_train.evaluation import baseline
+    from cups_train.evaluation.predict import predict
+    from cups_train.evaluation.predictors import predictor_of_stage
+    from cups_train.evaluation.protocols import PROTOCOLS
+    from cups_train.evaluation.score import EvaluationOptions, read_tables, score
+    from cups_train.evaluation.table import render_table
+
+    root = run.folder.root / layout.EVALUATION
+    figures: dict[str, Any] = {}
+    for stage in progress(("kmeans", *ANSWERING), "evaluation"):
+        if stage == "kmeans":
+            learning = baseline.Learning(recordings_of(run.folder, run.config), len(run.folder.classes().learned()), run.folder.stage("motion"))
+            folders = baseline.write_baseline(learning, validation.recordings, root / stage, run.config)
+        else:
+            folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
+        tables = read_tables(folders, validation.truths)
+        found = {name: score(tables, EvaluationOptions(matching=p.matching, void=p.void)) for name, p in PROTOCOLS.items()}
+        figures[stage] = {name: evaluation.to_json() for name, evaluation in found.items()}
+        logger.info("%s\n%s", stage, render_table(found["strict"]))
+    write_json(run.folder.root / layout.SCORES, figures)
+    return figures
+
+
+def consistency(run: Run) -> dict[str, Any]:
+    """How well the labels agree with themselves over both cameras and over time; RUN/consistency.json keeps it for
+    these labels."""
+    from cups_train.evaluation.consistency import measure
+
+    run_folder, work = run.folder, run.work
+    path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
+    if path.is_file() and (found := read_json(path)).get("labels") == labels and "kept" in found:
+        return dict(found)
+    load = partial(_classifier, run_folder.stage("semantics"), work.device) if run_folder.is_finished("semantics") else None
+    figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged().learned(), load, work.workers)
+    write_json(path, {"labels": labels, **figures})
+    return figures
+
+
+@lru_cache(maxsize=1)
+def _classifier(folder: Path, device: str) -> Callable[[np.ndarray, np.ndarray, StereoCamera], np.ndarray]:
+    """The run's semantics, loaded once a process."""
+    from cups_train import semantics
+
+    return semantics.load(folder, device).classify
