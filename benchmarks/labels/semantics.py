@@ -32,11 +32,12 @@ from cups_train.flow.sgm import disparity
 from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import rgb_to_ids
 from cups_train.folders.semantics import encoder_path, state_path
+from cups_train.geometry.resize import resize
 from cups_train.network.encoder import Encoder, encode
 from cups_train.recording import Recording, open_recordings
 from cups_train.semantics import learn_classes, load
 from cups_train.semantics.cells import CellClasses, fit_cells
-from cups_train.semantics.channels import CELL, resize, working_size
+from cups_train.semantics.channels import CELL, working_size
 from cups_train.semantics.descriptors import encode_frames, read_descriptors
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.given import open_features

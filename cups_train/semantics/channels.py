@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from cups_train.geometry.resize import resize
+
 CELL = 4  # px of the working image
 MULTIPLE = 32  # working sizes are multiples of the encoder's largest stride
 BLUR = 6 / 320  # sigma of the blurred colours, share of the height
@@ -18,14 +20,6 @@ def working_size(height: int, width: int, working_height: int) -> tuple[int, int
     """(height, width) of the working image: `working_height`, the same aspect ratio, rounded to multiples of 32."""
     rounded = max(1, round(working_height / MULTIPLE)) * MULTIPLE
     return rounded, max(1, round(width * rounded / height / MULTIPLE)) * MULTIPLE
-
-
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H, W) or (H, W, C) at another size: area mean where it shrinks, bilinear where it grows."""
-    if image.shape[:2] == (height, width):
-        return image
-    shrinks = height < image.shape[0]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def image_channels(image: np.ndarray) -> np.ndarray:

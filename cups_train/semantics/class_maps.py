@@ -16,11 +16,12 @@ from cups_train.files import write_image
 from cups_train.flow.sgm import disparity
 from cups_train.folders.layout import overlay_path
 from cups_train.folders.semantics import class_map_path
+from cups_train.geometry.resize import resize
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
 from cups_train.recording.recording import Recording
-from cups_train.semantics.channels import resize, working_size
+from cups_train.semantics.channels import working_size
 from cups_train.semantics.model import SemanticModel, load
 from cups_train.semantics.refine import Method
 from cups_train.types import StereoFrame, Work

@@ -10,9 +10,10 @@ import torch
 
 from cups_train.device import torch_device
 from cups_train.folders.semantics import EncoderFile, read_encoder, reading_encoder, write_encoder
+from cups_train.geometry.resize import resize
 from cups_train.network.encoder import Encoder, EncoderOutput, EncoderSpec, encode
 from cups_train.semantics.cells import CellClasses
-from cups_train.semantics.channels import CELL, resize, working_size
+from cups_train.semantics.channels import CELL, working_size
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.refine import Method, refine
 from cups_train.semantics.shape import cell_disparity, scene_shape

@@ -13,10 +13,11 @@ from cups_train.flow.dis import optical_flow
 from cups_train.flow.sgm import disparity
 from cups_train.folders.motion import read_instances
 from cups_train.folders.semantics import frame_path
+from cups_train.geometry.resize import resize
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.recording.recording import Recording
-from cups_train.semantics.channels import CELL, image_channels, resize, working_size
+from cups_train.semantics.channels import CELL, image_channels, working_size
 from cups_train.semantics.prepared import Prepared, save
 from cups_train.semantics.shape import scene_shape
 from cups_train.types import StereoFrame

@@ -14,11 +14,11 @@ from cups_train.flow.sgm import disparity
 from cups_train.folders.motion import read_instances
 from cups_train.folders.semantics import class_map_path
 from cups_train.geometry.ground import find_ground
+from cups_train.geometry.resize import resize
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 from cups_train.pseudo_label.sameness.evidence import Evidence, View, choose_runs, gather
 from cups_train.recording.recording import Recording
-from cups_train.semantics.channels import resize
 from cups_train.types import StereoFrame
 
 WIDEST = 640  # px: wider images are looked at in this width

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cups_train.geometry.resize import resize
 from cups_train.network.encoder import Encoder
-from cups_train.semantics.channels import image_channels, resize
+from cups_train.semantics.channels import image_channels
 from cups_train.semantics.clusters import Scaler
 from cups_train.semantics.descriptors import LEARNED, Projection, descriptors
 from cups_train.semantics.guess import guessed_shape

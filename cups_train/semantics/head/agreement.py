@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cups_train.geometry.resize import resize
 from cups_train.picks import evenly_spaced
-from cups_train.semantics.channels import resize
 from cups_train.semantics.features.network import FeatureNetwork
 from cups_train.semantics.head.crops import DenseFrame, dense_features
 from cups_train.semantics.head.probe import mutual_information

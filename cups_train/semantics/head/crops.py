@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from cups_train.folders.semantics import dense_path, read_array, scene_path, write_array
+from cups_train.geometry.resize import resize
 from cups_train.progress import progress
-from cups_train.semantics.channels import resize
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.features.network import FeatureNetwork
 from cups_train.semantics.groups import HEIGHT
