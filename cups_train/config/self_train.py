@@ -33,7 +33,7 @@ class SelfTrainConfig(TrainingConfig):
                                    "where the self-labels show stuff; null: they always do (published)")
     validate_every: int = Field(25, ge=0, description="steps after which teacher and student are judged without labels, by how well their answers "
                                 "agree along optical flow and between the cameras; the best is the result, stage 2's "
-                                "network where none is better; "
+                                "network where none beats it by a point; "
                                 "0: never, the last is (published)")
     validation_frames: int = Field(12, ge=1, description="frames on which they are judged")
     result: Literal["student", "teacher"] = Field("student", description="whose weights are the result without validation")

@@ -27,6 +27,8 @@ from cups_train.recording import Recording
 from cups_train.training.batch import image_batch
 from cups_train.types import StereoFrame
 
+MARGIN = 0.01  # by which stage 2's network must be beaten: on a dozen frames less is chance
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -109,14 +111,15 @@ class Contest:
 
     def enter(self, found: Agreement, step: int) -> bool:
         """Whether a network is the best so far."""
-        if found.worth <= self.best.worth:
+        if found.worth <= self.best.worth or found.worth < self.start.worth + MARGIN:
             return False
         self.best, self.step = found, step
         return True
 
     def verdict(self) -> str:
         if self.step == 0:
-            return f"stage 2's network is kept: no step of stage 3 agreed better with itself than its {self.start}"
+            return (f"stage 2's network is kept: no step of stage 3 beat its agreement with itself by a point: "
+                    f"{self.start}")
         return f"stage 3 agrees better with itself from step {self.step} on: {self.best}; stage 2: {self.start}"
 
 
