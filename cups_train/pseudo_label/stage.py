@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from cups_train.progress import progress
 from cups_train.pseudo_label.border import clear_border
 from cups_train.pseudo_label.classes import Clusters, JoinedClasses, join, joins_needed
 from cups_train.pseudo_label.gate import verdict
+from cups_train.pseudo_label.guess_names import guess_movers, guess_stuff, named
 from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
 from cups_train.pseudo_label.kinds import Objects, describe_objects, find_kinds, join_kinds, save_kinds
 from cups_train.pseudo_label.label import Rules, label_frame, label_maps
 from cups_train.pseudo_label.label_statistics import Findings, LabelArea, label_statistics, measure_frame
 from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
+from cups_train.pseudo_label.places import Places, places_of
 from cups_train.pseudo_label.results import write_pictures
 from cups_train.pseudo_label.sameness.views import Source, evidence_of
 from cups_train.pseudo_label.split import Split, find_split
@@ -88,17 +90,20 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
 
 
 def _join(basis: Basis, objects: Objects, counts: MotionCounts, split: Split, config: LabelConfig, work: Work) -> JoinedClasses:
-    """The classes that a user sees. Evidence is gathered only where there is something to join."""
+    """The classes that a user sees, under guessed names. Evidence is gathered only where there is something to join."""
     learned = read_classes(basis.semantics)
     kinds = find_kinds(objects, learned.count + 1, config.kinds, work.seed)
     if kinds is not None:
         kinds = join_kinds(kinds, objects, config.movers)
     clusters = Clusters(split, learned.looks, counts.n_all[1:].astype(np.int64), None if kinds is None else kinds.votes(objects))
-    evidence = None
+    evidence, places = None, Places.nothing(learned.count)
     if joins_needed(clusters, kinds, basis.classes):
         sources = [Source(r, basis.motion / r.name, basis.semantics / r.name) for r in basis.recordings]
         evidence = evidence_of(sources, learned.count, work.workers)
-    return join(clusters, kinds, basis.classes, evidence, config.likeness)
+        places = places_of(sources, learned.count, work.workers)
+    joined = join(clusters, kinds, basis.classes, evidence, config.likeness)
+    stuff = {i: name for i, name in guess_stuff(places.joined(joined.class_of, len(joined.classes))).items() if i in joined.classes.stuff}
+    return replace(joined, classes=named(joined.classes, {**stuff, **guess_movers(joined.kinds, objects)}))
 
 
 def label_recording(recording: Recording, motion: Path, semantics: Path, rules: Rules) -> Iterator[tuple[MotionResult, Panoptic]]:

@@ -54,14 +54,19 @@ def _evidence_of_run(k: int, item: tuple[Source, list[str]]) -> Evidence:
 
 def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray, with_height: bool) -> View:
     """clusters, instances: (H, W) ids of the left image."""
+    seen = small_frame(frame)
+    h, w = seen.left.shape[:2]
+    moving = cv2.resize((instances > 0).astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    small = cv2.resize(clusters.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
+    return View(seen.left, small, moving, sure_height(seen) if with_height else np.full((h, w), np.nan, np.float32))
+
+
+def small_frame(frame: StereoFrame) -> StereoFrame:
+    """The frame at most WIDEST wide."""
     height, width = frame.left.shape[:2]
     scale = min(1.0, WIDEST / width)
     h, w = round(scale * height), round(scale * width)
-    left, right = resize(frame.left, h, w), resize(frame.right, h, w)
-    moving = cv2.resize((instances > 0).astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT) > 0
-    small = cv2.resize(clusters.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
-    small_frame = StereoFrame(frame.key, frame.stamp_ns, left, right, frame.camera.scaled(h, w))
-    return View(left, small, moving, sure_height(small_frame) if with_height else np.full((h, w), np.nan, np.float32))
+    return StereoFrame(frame.key, frame.stamp_ns, resize(frame.left, h, w), resize(frame.right, h, w), frame.camera.scaled(h, w))
 
 
 def sure_height(frame: StereoFrame) -> np.ndarray:

@@ -161,7 +161,7 @@ def test_kinds_are_no_classes_of_pixels(tmp_path: Path, write_inputs: Callable) 
     recordings = [write_inputs(name) for name in ("a", "b")]
     classes = _run(tmp_path, recordings)
     # 18 like objects
-    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "mover_01", "unknown object"]
+    assert [c.name for c in classes] == ["class_01", "class_02", "class_03", "class_04", "car?", "unknown object"]
     cv2.imwrite(str(tmp_path / "semantics" / "a" / "000001.png"), np.full((48, 80), K + 1, np.uint8))
     rules = read_rules(tmp_path / "labels", classes, LabelConfig())
     with pytest.raises(ResultError, match=f"expected classes 1 to {K} .* found {K + 1} to {K + 1}"):
