@@ -1,4 +1,4 @@
-"""What a run is worth: with truth on recordings that were set aside, and without truth by how far it agrees with itself."""
+"""What a run is worth: by truth on recordings set aside, and without truth by how far it agrees with itself."""
 from __future__ import annotations
 
 import logging

@@ -12,10 +12,13 @@ from cups_train.pseudo_label.kinds import Kinds, Objects
 from cups_train.pseudo_label.places import EDGES, Places
 
 LEAST = 1000  # pixels, and pixels of known height, that a guess rests on
-LANE_SHARE = 0.15  # of what the camera is about to drive on: more than shadows and marks under parked cars, few enough for two road surfaces
+# of what the camera is about to drive on: more than shadows and marks under parked cars, few enough for two road surfaces
+LANE_SHARE = 0.15
 FLAT = 0.8  # share of the heights of ground within 0.25 m: what is farther off is noise of stereo
-OVER_HORIZON, FINITE = 0.95, 0.35  # the sky has no pixel under the horizon; a few of its pixels are matched wrongly with roofs and clouds
-LOW, HIGH, TALL = (0.5, 2.5), 3.0, 0.25  # m: a facade stands on the ground and rises over people and cars; crowns, lamps and signs hang high
+# the sky has no pixel under the horizon; a few of its pixels are matched wrongly with roofs and clouds
+OVER_HORIZON, FINITE = 0.95, 0.35
+# m: a facade stands on the ground and rises over people and cars; crowns, lamps and signs hang high
+LOW, HIGH, TALL = (0.5, 2.5), 3.0, 0.25
 EVEN = 0.35  # share of a facade's pixels on planes: trunks and poles are round or thin, fences are seen through
 FEWEST = 5  # objects of a kind
 
@@ -78,11 +81,13 @@ def guess_mover(mover: Mover) -> str | None:
         return None
     if mover.height > 2.4 or mover.width > 6.0:  # vans end at 2.4 m, cars at 5.5 m
         return "large vehicle?" if mover.width > 1.6 and mover.height > 1.6 else None
-    if mover.width > 2.6 or (mover.width > 1.4 and mover.height <= mover.width):  # bicycles are 1.9 m long and carry a rider of 1.7 m
+    # bicycles are 1.9 m long and carry a rider of 1.7 m
+    if mover.width > 2.6 or (mover.width > 1.4 and mover.height <= mover.width):
         return "car?" if 1.0 < mover.height < 2.3 else None
     if not 0.9 < mover.height < 2.2:  # children to tall riders
         return None
-    return "two-wheeler?" if mover.speed > 2.8 else "person?" if mover.width < 1.3 else None  # people walk at 1.4 m/s and jog at 2.8
+    # people walk at 1.4 m/s and jog at 2.8
+    return "two-wheeler?" if mover.speed > 2.8 else "person?" if mover.width < 1.3 else None
 
 
 def _share(heights: np.ndarray, low: float, high: float) -> float:

@@ -1,4 +1,4 @@
-"""Where in the world the still pixels of each cluster lie: over the horizon, before the camera, how high over the ground."""
+"""Where in the world the still pixels of each cluster lie: over the horizon, ahead, how high over the ground."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ EVEN = 0.25  # px that the disparity of a plane may differ from the mean of its 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Sums over frames whose ground is known, by cluster or class 0..K-1: still pixels, (K,) int64 but for `heights`."""
+    """Sums over frames whose ground is known, by cluster or class 0..K-1: still pixels, (K,) int64, but `heights`."""
 
     pixels: np.ndarray
     over_horizon: np.ndarray
