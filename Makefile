@@ -31,12 +31,13 @@ demo: install
 	$(VENV)/bin/python -m cups_train.demo --out runs/demo
 
 test: install
-	@$(PY) -m ruff check .
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@CUPS_REQUIRE_ROS=1 $(PY) -m pytest $(ARGS)
 
 lint: install
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 
 types: install
 	$(PY) -m mypy

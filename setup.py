@@ -1,4 +1,5 @@
 """Everything is in pyproject.toml; this file is for tools that look for a setup.py."""
+
 from setuptools import setup
 
 setup()

@@ -1,5 +1,6 @@
 """What becomes of one image: decoded, rectified, inferred, tracked, published, counted. Runs in the worker's
 threads."""
+
 from __future__ import annotations
 
 import threading
@@ -119,7 +120,9 @@ class Answering:
             return image
         lens = self._parts.lens()
         if lens is None:
-            raise CalibrationError("expected a camera_info to rectify with, found none yet; remap camera_info or set rectify to false")
+            raise CalibrationError(
+                "expected a camera_info to rectify with, found none yet; remap camera_info or set rectify to false"
+            )
         return image if lens.is_rectified(self._parts.image_topic) else rectify(image, lens)
 
     def _watch_time(self, now_ns: int) -> None:

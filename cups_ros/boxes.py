@@ -1,5 +1,6 @@
 """Boxes around the pixels of a mask, how far boxes overlap, and where they lie in a resized map. Numpy and OpenCV
 only."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -20,8 +21,10 @@ def box_of(mask: np.ndarray) -> Box:
 def window_of(mask: np.ndarray, margin: int = 0) -> Window:
     """Rows and columns of a (H, W) bool mask that is not empty, and `margin` pixels more."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])),
-            slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])))
+    return (
+        slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])),
+        slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])),
+    )
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -38,7 +41,10 @@ def enlarged(small: Box, size: tuple[int, ...], larger: tuple[int, ...]) -> Box:
     the box once or more."""
     x, y, width, height = small
     down, right = (_sources(size[axis], larger[axis]) for axis in (0, 1))
-    (top, bottom), (left, end) = down.searchsorted((y, y + height)).tolist(), right.searchsorted((x, x + width)).tolist()
+    (top, bottom), (left, end) = (
+        down.searchsorted((y, y + height)).tolist(),
+        right.searchsorted((x, x + width)).tolist(),
+    )
     return left, top, end - left, bottom - top
 
 
@@ -46,7 +52,7 @@ def box_in_resized(map_: np.ndarray, value: int, small: Box, size: tuple[int, ..
     """Box of a value in a resized (H, W) map, from its box `small` in the map of `size` (height, width) before; some
     pixels may have gone since."""
     left, top, width, height = box = enlarged(small, size, map_.shape)
-    part = map_[top: top + height, left: left + width]
+    part = map_[top : top + height, left : left + width]
     if part.size and all((border == value).any() for border in (part[0], part[-1], part[:, 0], part[:, -1])):
         return box
     x, y, width, height = box_of(part == value)

@@ -1,4 +1,5 @@
 """Colours of classes and the coloured picture of a panoptic map: numpy and OpenCV only."""
+
 from __future__ import annotations
 
 import cv2

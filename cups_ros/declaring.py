@@ -1,4 +1,5 @@
 """The table of parameters in the words of ROS, and the log of our modules in the node's log."""
+
 from __future__ import annotations
 
 import logging
@@ -9,14 +10,21 @@ from rclpy.parameter import Parameter as RosParameter
 
 from cups_ros.settings import PARAMETERS, Parameter
 
-WHEN = {"start": "read when the process starts", "configure": "read at configure", "activate": "read at activate", "image": "changes at once"}
+WHEN = {
+    "start": "read when the process starts",
+    "configure": "read at configure",
+    "activate": "read at activate",
+    "image": "changes at once",
+}
 _TABLE = {parameter.name: parameter for parameter in PARAMETERS}
 
 
 def descriptor(parameter: Parameter) -> ParameterDescriptor:
     """Text, range or choices, and when the parameter is read."""
     constraints = "; ".join(part for part in (", ".join(parameter.choices), WHEN[parameter.when]) if part)
-    described = ParameterDescriptor(description=parameter.text, additional_constraints=constraints, read_only=parameter.when == "start")
+    described = ParameterDescriptor(
+        description=parameter.text, additional_constraints=constraints, read_only=parameter.when == "start"
+    )
     if parameter.low is None or parameter.high is None:
         return described
     if isinstance(parameter.default, int):

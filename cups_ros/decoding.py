@@ -3,6 +3,7 @@
 Messages of rclpy and of rosbags have the same fields and are taken alike. A malformed message raises a MessageError,
 nothing else.
 """
+
 from __future__ import annotations
 
 import struct
@@ -13,15 +14,43 @@ import numpy as np
 
 from cups_ros.types import Panoptic, Segment
 
-CHANNELS = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "8UC4": 4, "mono8": 1, "8UC1": 1,
-            "yuv422": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuyv": 2, "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1}
+CHANNELS = {
+    "rgb8": 3,
+    "bgr8": 3,
+    "8UC3": 3,
+    "rgba8": 4,
+    "bgra8": 4,
+    "8UC4": 4,
+    "mono8": 1,
+    "8UC1": 1,
+    "yuv422": 2,
+    "uyvy": 2,
+    "yuv422_yuy2": 2,
+    "yuyv": 2,
+    "bayer_rggb8": 1,
+    "bayer_bggr8": 1,
+    "bayer_gbrg8": 1,
+    "bayer_grbg8": 1,
+}
 MONO16 = ("mono16", "16UC1")
 ENCODINGS = (*CHANNELS, *MONO16)
-TO_RGB = {"bgr8": cv2.COLOR_BGR2RGB, "8UC3": cv2.COLOR_BGR2RGB, "rgba8": cv2.COLOR_RGBA2RGB, "bgra8": cv2.COLOR_BGRA2RGB, "8UC4": cv2.COLOR_BGRA2RGB,
-          "mono8": cv2.COLOR_GRAY2RGB, "8UC1": cv2.COLOR_GRAY2RGB, "yuv422": cv2.COLOR_YUV2RGB_UYVY, "uyvy": cv2.COLOR_YUV2RGB_UYVY,
-          "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2, "yuyv": cv2.COLOR_YUV2RGB_YUY2,
-          "bayer_rggb8": cv2.COLOR_BayerRGGB2RGB, "bayer_bggr8": cv2.COLOR_BayerBGGR2RGB,
-          "bayer_gbrg8": cv2.COLOR_BayerGBRG2RGB, "bayer_grbg8": cv2.COLOR_BayerGRBG2RGB}
+TO_RGB = {
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "8UC3": cv2.COLOR_BGR2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "8UC4": cv2.COLOR_BGRA2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+    "8UC1": cv2.COLOR_GRAY2RGB,
+    "yuv422": cv2.COLOR_YUV2RGB_UYVY,
+    "uyvy": cv2.COLOR_YUV2RGB_UYVY,
+    "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
+    "yuyv": cv2.COLOR_YUV2RGB_YUY2,
+    "bayer_rggb8": cv2.COLOR_BayerRGGB2RGB,
+    "bayer_bggr8": cv2.COLOR_BayerBGGR2RGB,
+    "bayer_gbrg8": cv2.COLOR_BayerGBRG2RGB,
+    "bayer_grbg8": cv2.COLOR_BayerGRBG2RGB,
+}
 SHARED_COLOUR = ("yuv422", "uyvy", "yuv422_yuy2", "yuyv")  # by two neighbours in a row
 FEWEST_OF_MOSAIC = 3  # rows and columns: OpenCV leaves the border out of its filter, and fills it from what is within
 AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -67,7 +96,9 @@ def rgb_from_raw(message: RawImage, max_megapixels: float = MAX_MEGAPIXELS) -> n
     if encoding in MONO16:
         return _to_rgb((_words(message) >> 8).astype(np.uint8), "mono8")
     if encoding not in CHANNELS:
-        raise MessageError(f"image encoding {encoding[:SHOWN]!r} is not supported; expected one of {', '.join(ENCODINGS)}")
+        raise MessageError(
+            f"image encoding {encoding[:SHOWN]!r} is not supported; expected one of {', '.join(ENCODINGS)}"
+        )
     return _to_rgb(_pixels(message, CHANNELS[encoding]), encoding)
 
 
@@ -112,7 +143,10 @@ def floats_from(message: RawImage) -> np.ndarray:
 
 def panoptic_from(message: Any) -> Panoptic:
     """cups_ros/PanopticImage -> the panoptic map. Raises MessageError."""
-    class_id, instance_id = _map(message.class_map, "class_map", "mono8"), _map(message.instance_map, "instance_map", "mono16")
+    class_id, instance_id = (
+        _map(message.class_map, "class_map", "mono8"),
+        _map(message.instance_map, "instance_map", "mono16"),
+    )
     if class_id.shape != instance_id.shape:
         raise MessageError(f"class_map is {class_id.shape}, but instance_map is {instance_id.shape}")
     return Panoptic(class_id, instance_id, tuple(_segment(row) for row in message.segments))
@@ -129,7 +163,7 @@ def compressed_size(data: np.ndarray) -> tuple[int, int] | None:
         return None
     at = 2
     while at + 9 < len(head) and head[at] == 0xFF:
-        length, height, width = struct.unpack(">HxHH", head[at + 2:at + 9])
+        length, height, width = struct.unpack(">HxHH", head[at + 2 : at + 9])
         if head[at + 1] in JPEG_FRAMES:
             return height, width
         at += 2 + length
@@ -142,8 +176,10 @@ def check_size(size: tuple[int, int], max_megapixels: float) -> None:
     if height == 0 or width == 0:
         raise MessageError(f"image of {width}x{height} pixels: expected at least one row and one column")
     if width * height > max_megapixels * MEGA:
-        raise MessageError(f"image of {width}x{height} pixels: expected at most {max_megapixels:g} megapixels; "
-                           "max_megapixels raises that")
+        raise MessageError(
+            f"image of {width}x{height} pixels: expected at most {max_megapixels:g} megapixels; "
+            "max_megapixels raises that"
+        )
 
 
 def _has_end(jpeg: np.ndarray) -> bool:
@@ -176,10 +212,14 @@ def _to_rgb(pixels: np.ndarray, encoding: str) -> np.ndarray:
         return pixels
     height, width = pixels.shape[:2]
     if encoding in SHARED_COLOUR and width % 2:
-        raise MessageError(f"{encoding} image of {width} columns: expected an even number, two pixels share their colour")
+        raise MessageError(
+            f"{encoding} image of {width} columns: expected an even number, two pixels share their colour"
+        )
     if encoding.startswith("bayer_") and min(height, width) < FEWEST_OF_MOSAIC:
-        raise MessageError(f"{encoding} image of {width}x{height} pixels: expected at least {FEWEST_OF_MOSAIC} rows and columns, "
-                           "the pattern is 2x2")
+        raise MessageError(
+            f"{encoding} image of {width}x{height} pixels: expected at least {FEWEST_OF_MOSAIC} rows and columns, "
+            "the pattern is 2x2"
+        )
     try:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), TO_RGB[encoding]))
     except cv2.error as error:
@@ -191,13 +231,22 @@ def _map(image: RawImage, name: str, encoding: str) -> np.ndarray:
     dtype = np.dtype("u1" if encoding == "mono8" else "u2").newbyteorder(">" if image.is_bigendian else "<")
     row = image.width * dtype.itemsize
     if image.encoding != encoding or image.step < row or len(image.data) < image.step * image.height:
-        raise MessageError(f"{name} is not a whole {encoding} image: {image.encoding!r}, {image.width}x{image.height}, "
-                           f"step {image.step}, {len(image.data)} bytes")
+        raise MessageError(
+            f"{name} is not a whole {encoding} image: {image.encoding!r}, {image.width}x{image.height}, "
+            f"step {image.step}, {len(image.data)} bytes"
+        )
     rows = np.frombuffer(image.data, np.uint8)[: image.step * image.height].reshape(image.height, image.step)
     return np.ascontiguousarray(rows[:, :row]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _segment(message: Any) -> Segment:
     x, y, width, height = (int(value) for value in message.bbox)
-    return Segment(int(message.class_id), int(message.instance_id), bool(message.is_thing), float(message.score), int(message.area),
-                   (x, y, width, height), int(message.track_id))
+    return Segment(
+        int(message.class_id),
+        int(message.instance_id),
+        bool(message.is_thing),
+        float(message.score),
+        int(message.area),
+        (x, y, width, height),
+        int(message.track_id),
+    )

@@ -1,4 +1,5 @@
 """Depth to metres: where each segment of a panoptic map lies and how far it reaches. Numpy and OpenCV only."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ class Place:
     pixels: int  # that had a depth
 
 
-def depth_from_disparity(disparity: np.ndarray, focal_px: float, baseline_m: float, smallest: float = 0.0) -> np.ndarray:
+def depth_from_disparity(
+    disparity: np.ndarray, focal_px: float, baseline_m: float, smallest: float = 0.0
+) -> np.ndarray:
     """(H, W) disparity [px] -> (H, W) float32 depth [m], 0 where there is none: z = f b / d."""
     valid = np.isfinite(disparity) & (disparity > max(smallest, 0.0))
     depth = np.zeros(disparity.shape, np.float32)
@@ -87,8 +90,10 @@ def _window(segment: Segment, full: tuple[int, ...], size: tuple[int, int]) -> t
     """The part of the depth image that holds a segment."""
     x, y, width, height = segment.bbox
     down, right = size[0] / full[0], size[1] / full[1]
-    return (slice(max(0, int(y * down) - 1), min(size[0], int((y + height) * down) + 2)),
-            slice(max(0, int(x * right) - 1), min(size[1], int((x + width) * right) + 2)))
+    return (
+        slice(max(0, int(y * down) - 1), min(size[0], int((y + height) * down) + 2)),
+        slice(max(0, int(x * right) - 1), min(size[1], int((x + width) * right) + 2)),
+    )
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:

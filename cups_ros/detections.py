@@ -1,4 +1,5 @@
 """Instances and classes in the messages of vision_msgs, where that package is installed."""
+
 from __future__ import annotations
 
 from types import ModuleType
@@ -7,8 +8,10 @@ from std_msgs.msg import Header
 
 from cups_ros.types import Classes, Panoptic, Segment
 
-MISSING = ("vision_msgs is not installed: cups/detections and cups/vision_label_info are not published; install "
-           "ros-$ROS_DISTRO-vision-msgs for them")
+MISSING = (
+    "vision_msgs is not installed: cups/detections and cups/vision_label_info are not published; install "
+    "ros-$ROS_DISTRO-vision-msgs for them"
+)
 
 
 def vision_msgs() -> ModuleType | None:
@@ -32,7 +35,11 @@ def detections_message(kinds: ModuleType, panoptic: Panoptic, header: Header) ->
 
 def label_info_message(kinds: ModuleType, classes: Classes, threshold: float, header: Header) -> object:
     """The classes -> vision_msgs/LabelInfo; class_id is the value in cups/semantic."""
-    return kinds.LabelInfo(header=header, threshold=threshold, class_map=[kinds.VisionClass(class_id=c.id, class_name=c.name) for c in classes])
+    return kinds.LabelInfo(
+        header=header,
+        threshold=threshold,
+        class_map=[kinds.VisionClass(class_id=c.id, class_name=c.name) for c in classes],
+    )
 
 
 def _detection(kinds: ModuleType, segment: Segment, header: Header) -> object:

@@ -1,4 +1,5 @@
 """Raw network outputs to one panoptic map: the only place where instances and stuff become one map."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -57,7 +58,11 @@ def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
         image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return (
+        image
+        if image.shape[:2] == (height, width)
+        else cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    )
 
 
 def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterbox) -> Panoptic:
@@ -91,10 +96,14 @@ def fuse(raw: RawOutput, classes: Classes, thresholds: Thresholds, view: Letterb
         class_map[window] += free.view(np.uint8) * np.uint8(raw.class_id[row])
         segments.append(_segment(free, window, int(raw.class_id[row]), len(segments) + 1, float(raw.scores[row])))
     instance_map[:] = slots
-    return Panoptic(class_map, instance_map, (*segments, *_fill_regions(class_map, raw.semantic, classes, thresholds, view)))
+    return Panoptic(
+        class_map, instance_map, (*segments, *_fill_regions(class_map, raw.semantic, classes, thresholds, view))
+    )
 
 
-def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Mapping[int, KnownInstance], classes: Classes) -> Panoptic:
+def panoptic_from_maps(
+    class_id: np.ndarray, instance_id: np.ndarray, known: Mapping[int, KnownInstance], classes: Classes
+) -> Panoptic:
     """Maps of classes and instances -> a Panoptic with its segments.
 
     class_id: (H, W) with 0 = void; instance_id: (H, W), 0 = none; known: every instance of the map by its id. An
@@ -112,7 +121,11 @@ def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Map
     segments = []
     for instance in (i for i in present if is_thing[named[i]]):
         mask = instances == instance
-        segments.append(_segment(mask, _whole(mask), int(named[instance]), instance, known[instance].score, known[instance].track_id))
+        segments.append(
+            _segment(
+                mask, _whole(mask), int(named[instance]), instance, known[instance].score, known[instance].track_id
+            )
+        )
     for kind in np.unique(class_map[instances == 0]).tolist():
         if kind:
             mask = (class_map == kind) & (instances == 0)
@@ -120,8 +133,9 @@ def panoptic_from_maps(class_id: np.ndarray, instance_id: np.ndarray, known: Map
     return Panoptic(class_map, instances, tuple(segments))
 
 
-def _fill_regions(class_map: np.ndarray, semantic: np.ndarray, classes: Classes, thresholds: Thresholds,
-                  view: Letterbox) -> list[Segment]:
+def _fill_regions(
+    class_map: np.ndarray, semantic: np.ndarray, classes: Classes, thresholds: Thresholds, view: Letterbox
+) -> list[Segment]:
     """Write stuff and unknown objects into the free pixels of `class_map` (H, W) uint8, from `semantic` (height,
     width); the segments written."""
     height, width = view.image_size
@@ -138,7 +152,16 @@ def _fill_regions(class_map: np.ndarray, semantic: np.ndarray, classes: Classes,
             continue
         kept[kind] = kind
         small = box_of(content == kind)
-        segments.append(Segment(kind, 0, classes.is_thing(kind), 1.0, int(pixels[kind]), box_in_resized(full, kind, small, content.shape)))
+        segments.append(
+            Segment(
+                kind,
+                0,
+                classes.is_thing(kind),
+                1.0,
+                int(pixels[kind]),
+                box_in_resized(full, kind, small, content.shape),
+            )
+        )
     class_map += cv2.LUT(full, kept)  # 0 where an instance is
     return segments
 
@@ -151,8 +174,9 @@ def _region_table(classes: Classes) -> np.ndarray:
     return table
 
 
-def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
-           threshold: float) -> tuple[Window, np.ndarray] | None:
+def _paste(
+    mask: np.ndarray, box: np.ndarray, size: tuple[int, int], threshold: float
+) -> tuple[Window, np.ndarray] | None:
     """(M, M) probabilities inside `box` -> window of the image and its bool mask, sampled at pixel centres; None
     outside of it."""
     x1, y1, x2, y2 = (float(v) for v in box)
@@ -161,8 +185,15 @@ def _paste(mask: np.ndarray, box: np.ndarray, size: tuple[int, int],
     if right <= left or bottom <= top or x2 <= x1 or y2 <= y1:
         return None
     right_step, down_step = mask.shape[1] / (x2 - x1), mask.shape[0] / (y2 - y1)
-    into_mask = np.array([[right_step, 0, (left + 0.5 - x1) * right_step - 0.5], [0, down_step, (top + 0.5 - y1) * down_step - 0.5]])
-    values = cv2.warpAffine(np.asarray(mask, np.float32), into_mask, (right - left, bottom - top), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    into_mask = np.array(
+        [[right_step, 0, (left + 0.5 - x1) * right_step - 0.5], [0, down_step, (top + 0.5 - y1) * down_step - 0.5]]
+    )
+    values = cv2.warpAffine(
+        np.asarray(mask, np.float32),
+        into_mask,
+        (right - left, bottom - top),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
     inside = values >= threshold
     return (slice(top, bottom), slice(left, right)), inside
 
@@ -188,8 +219,9 @@ def _whole(mask: np.ndarray) -> Window:
     return slice(0, mask.shape[0]), slice(0, mask.shape[1])
 
 
-def _segment(mask: np.ndarray, window: Window, class_id: int, instance_id: int, score: float,
-             track_id: int = 0) -> Segment:
+def _segment(
+    mask: np.ndarray, window: Window, class_id: int, instance_id: int, score: float, track_id: int = 0
+) -> Segment:
     """mask: (h, w) bool, the part of the map in `window`."""
     x, y, width, height = box_of(mask)
     bbox = (window[1].start + x, window[0].start + y, width, height)

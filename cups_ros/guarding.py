@@ -1,4 +1,5 @@
 """How the node is spun: its images apart from all else, and nothing that rclpy raises on the way ends the process."""
+
 from __future__ import annotations
 
 import threading

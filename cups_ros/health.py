@@ -1,4 +1,5 @@
 """Counts and latencies of a running node, and what they say: no ROS."""
+
 from __future__ import annotations
 
 import threading

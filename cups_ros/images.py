@@ -1,5 +1,6 @@
 """Image and depth messages of ROS -> arrays, without copies where the layout allows it. A malformed message raises a
 MessageError, nothing else."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -44,8 +45,10 @@ def depth_from(message: Image | DisparityImage) -> np.ndarray:
     Raises MessageError."""
     if isinstance(message, DisparityImage):
         if message.f <= 0 or message.t <= 0:
-            raise MessageError(f"disparity image with f = {message.f:g} and t = {message.t:g}: expected focal "
-                               "length and baseline above 0")
+            raise MessageError(
+                f"disparity image with f = {message.f:g} and t = {message.t:g}: expected focal "
+                "length and baseline above 0"
+            )
         return depth_from_disparity(_floats(message.image, "disparity"), message.f, message.t, message.min_disparity)
     if message.encoding in MONO16:
         return millimetres_from(message).astype(np.float32) * np.float32(MILLIMETRE_M)
@@ -55,7 +58,10 @@ def depth_from(message: Image | DisparityImage) -> np.ndarray:
 def _floats(message: Image, what: str) -> np.ndarray:
     """(H, W) float32."""
     if message.encoding != "32FC1":
-        raise MessageError(f"{what} image encoding is {message.encoding[:SHOWN]!r}, expected 32FC1" + (" or 16UC1" if what == "depth" else ""))
+        raise MessageError(
+            f"{what} image encoding is {message.encoding[:SHOWN]!r}, expected 32FC1"
+            + (" or 16UC1" if what == "depth" else "")
+        )
     check_size((message.height, message.width), MEGA)
     return floats_from(message)
 
@@ -64,15 +70,21 @@ def _by_cv_bridge(message: Image) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
     bridge = _cv_bridge()
     if bridge is None:
-        raise MessageError(f"image encoding {message.encoding[:SHOWN]!r} is not supported; expected one of {', '.join(ENCODINGS)}, "
-                           "or install cv_bridge for others")
+        raise MessageError(
+            f"image encoding {message.encoding[:SHOWN]!r} is not supported; expected one of {', '.join(ENCODINGS)}, "
+            "or install cv_bridge for others"
+        )
     try:
         image = np.asarray(bridge.CvBridge().imgmsg_to_cv2(message, desired_encoding="rgb8"))
     except Exception as error:  # cv_bridge's own error, cv2.error, or a KeyError for an encoding that it does not know
-        raise MessageError(f"image encoding {message.encoding[:SHOWN]!r} cannot be converted by cv_bridge: {error}") from error
+        raise MessageError(
+            f"image encoding {message.encoding[:SHOWN]!r} cannot be converted by cv_bridge: {error}"
+        ) from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise MessageError(f"image encoding {message.encoding[:SHOWN]!r} gives {image.dtype} {image.shape} by cv_bridge, expected "
-                           "(H, W, 3) uint8")
+        raise MessageError(
+            f"image encoding {message.encoding[:SHOWN]!r} gives {image.dtype} {image.shape} by cv_bridge, expected "
+            "(H, W, 3) uint8"
+        )
     return image
 
 

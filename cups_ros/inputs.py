@@ -1,4 +1,5 @@
 """What the node subscribes to, and what is known where nothing comes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -57,10 +58,16 @@ class Inputs:
             self.image_topic += COMPRESSED
         self._image_kind: type = CompressedImage if compressed else Image
         image, camera_info, depth = INPUTS
-        self._subscriptions = [self._subscribe(image, self._image_kind, receivers.image, self.image_topic),
-                               self._subscribe(camera_info, CameraInfo, receivers.camera_info)]
+        self._subscriptions = [
+            self._subscribe(image, self._image_kind, receivers.image, self.image_topic),
+            self._subscribe(camera_info, CameraInfo, receivers.camera_info),
+        ]
         if value("depth_source") != "none":
-            self._subscriptions.append(self._subscribe(depth, DisparityImage if value("depth_source") == "disparity" else Image, receivers.depth))
+            self._subscriptions.append(
+                self._subscribe(
+                    depth, DisparityImage if value("depth_source") == "disparity" else Image, receivers.depth
+                )
+            )
 
     def silence(self) -> str:
         """Why no image may come: what the graph knows."""
@@ -70,8 +77,13 @@ class Inputs:
             return f"{self.image_topic} has {len(offers)} publisher(s), but sends nothing that arrives"
         if offers:
             return f"{self.image_topic} is {offers[0].topic_type}, expected {kind}"
-        others = [name for name, kinds in self._node.get_topic_names_and_types()
-                  if kind in kinds and self._node.count_publishers(name) and not name.startswith(self._node.resolve_topic_name("cups"))]
+        others = [
+            name
+            for name, kinds in self._node.get_topic_names_and_types()
+            if kind in kinds
+            and self._node.count_publishers(name)
+            and not name.startswith(self._node.resolve_topic_name("cups"))
+        ]
         hint = f"; images are on {', '.join(others[:NAMED])}" if others else ""
         return f"nobody publishes {self.image_topic}{hint}"
 
@@ -98,4 +110,6 @@ class Inputs:
                 self._receivers.report(f"a message on {resolved} cannot be used: {type(error).__name__}: {error}")
 
         events = SubscriptionEventCallbacks(incompatible_qos=misfit, message_lost=lost, use_default_callbacks=False)
-        return self._node.create_subscription(kind, resolved, take, qos(topic, self._value), event_callbacks=events, callback_group=self._group)
+        return self._node.create_subscription(
+            kind, resolved, take, qos(topic, self._value), event_callbacks=events, callback_group=self._group
+        )

@@ -1,4 +1,5 @@
 """Places of segments as markers for rviz and Foxglove."""
+
 from __future__ import annotations
 
 from builtin_interfaces.msg import Duration
@@ -31,7 +32,11 @@ def markers_message(places: tuple[Place, ...], classes: Classes, header: Header)
         x, y, z = (max(side, THINNEST_M) for side in place.extent)
         box.scale = Vector3(x=x, y=y, z=z)
         text = _marker(header, f"{space}_text", number, place)
-        text.type, text.color, text.scale = Marker.TEXT_VIEW_FACING, ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0), Vector3(z=TEXT_M)
+        text.type, text.color, text.scale = (
+            Marker.TEXT_VIEW_FACING,
+            ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
+            Vector3(z=TEXT_M),
+        )
         text.pose.position.y -= y / 2 + TEXT_M  # y points down
         track = f" #{place.segment.track_id}" if place.segment.track_id else ""
         text.text = f"{kind.name}{track} {place.position[2]:.1f} m"

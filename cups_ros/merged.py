@@ -1,4 +1,5 @@
 """The map that a graph has merged by itself (outputs `panoptic` and `segments`) to a Panoptic."""
+
 from __future__ import annotations
 
 import cv2
@@ -31,11 +32,20 @@ def unpack(ids: np.ndarray, table: np.ndarray, classes: Classes, image_size: tup
         ids = cv2.resize(ids, (image_size[1], image_size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
         pixels, boxes = areas(ids, count), {row: _four(table[row, BOX]) for row in rows}
         if size[0] <= image_size[0] and size[1] <= image_size[1]:  # every pixel is still there
-            found = {row: (int(pixels[row + 1]), enlarged(boxes[row], size, image_size)) for row in rows if pixels[row + 1]}
+            found = {
+                row: (int(pixels[row + 1]), enlarged(boxes[row], size, image_size)) for row in rows if pixels[row + 1]
+            }
         else:
-            found = {row: (int(pixels[row + 1]), box_in_resized(ids, row + 1, boxes[row], size)) for row in rows if pixels[row + 1]}
+            found = {
+                row: (int(pixels[row + 1]), box_in_resized(ids, row + 1, boxes[row], size))
+                for row in rows
+                if pixels[row + 1]
+            }
     named = {row: int(table[row, 0]) for row in found}
-    segments = (Segment(named[row], numbers.get(row, 0), classes.is_thing(named[row]), float(table[row, 1]), *found[row]) for row in found)
+    segments = (
+        Segment(named[row], numbers.get(row, 0), classes.is_thing(named[row]), float(table[row, 1]), *found[row])
+        for row in found
+    )
     return Panoptic(look_up(class_of, ids), look_up(instance_of, ids), tuple(segments))
 
 

@@ -1,4 +1,5 @@
 """Panoptic maps, classes and pixels -> ROS messages."""
+
 from __future__ import annotations
 
 import array
@@ -49,8 +50,15 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     if data is None:
         data = array.array("B")
         data.frombytes(np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b"")
-    message = Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=int(sys.byteorder == "big"),
-                    step=pixels.nbytes // height if height else 0, **_AS_IT_IS)
+    message = Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=int(sys.byteorder == "big"),
+        step=pixels.nbytes // height if height else 0,
+        **_AS_IT_IS,
+    )
     message.data = data  # the constructor would copy it
     return message
 

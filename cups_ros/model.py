@@ -1,4 +1,5 @@
 """An exported model folder -> a model on the first engine that runs it: numpy in, numpy out; no ROS, no torch."""
+
 from __future__ import annotations
 
 import hashlib
@@ -42,7 +43,9 @@ class Model:
         self.name = str(card.get("name") or folder.name)
         self.classes = Classes.from_json(card["classes"])
         self.thresholds = self._merged_with = _thresholds(card["thresholds"])
-        self.merges = MERGED[0] in {output["name"] for output in card["outputs"]} and not any(row.get("merge_into") for row in card["classes"])
+        self.merges = MERGED[0] in {output["name"] for output in card["outputs"]} and not any(
+            row.get("merge_into") for row in card["classes"]
+        )
         self.input_size = (int(card["input"]["height"]), int(card["input"]["width"]))  # (height, width) px
         self.card = card
         self.engine = ""  # e.g. "onnxruntime-cpu"; empty where none is left
@@ -131,7 +134,9 @@ def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: in
     folder = Path(folder)
     unknown = [name for name in engines if name not in ENGINES]
     if unknown or not engines:
-        raise ModelError(f"expected engines among {', '.join(ENGINES)}, found {', '.join(map(repr, unknown)) or 'none'}")
+        raise ModelError(
+            f"expected engines among {', '.join(ENGINES)}, found {', '.join(map(repr, unknown)) or 'none'}"
+        )
     card = read_card(folder)
     path = folder / "model.onnx"
     try:
@@ -139,8 +144,10 @@ def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: in
     except OSError:
         raise ModelError(f"expected a graph {path}, found none; export again") from None
     if digest != card["sha256"]:
-        raise ModelError(f"expected the graph that {folder / 'model.json'} describes, found another (its "
-                         "sha256 differs); export again")
+        raise ModelError(
+            f"expected the graph that {folder / 'model.json'} describes, found another (its "
+            "sha256 differs); export again"
+        )
     graph = Graph(path, digest, str(card.get("precision", "fp32")), card["input"]["name"], card.get("engine"), threads)
     model = Model(folder, card, graph, engines)
     if not model.next_engine():
@@ -160,7 +167,9 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(f"expected JSON in {path}, found a damaged file ({error}); export again") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise ModelError(f"expected a model card of format {FORMAT} in {path}, found {found!r}; export the run with this version")
+        raise ModelError(
+            f"expected a model card of format {FORMAT} in {path}, found {found!r}; export the run with this version"
+        )
     try:
         _check_card(card)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -178,9 +187,14 @@ def _check_card(card: dict[str, Any]) -> None:
         raise ValueError(f"an input {described} where this version reads NHWC uint8 rgb")
     shapes = {output["name"]: tuple(output["shape"]) for output in card["outputs"]}
     number = shapes["scores"][0]
-    expected = dict(zip(OUTPUTS, ((number, 4), (number,), (number,), (number, MASK_SIDE, MASK_SIDE), (height, width)), strict=True))
+    expected = dict(
+        zip(OUTPUTS, ((number, 4), (number,), (number,), (number, MASK_SIDE, MASK_SIDE), (height, width)), strict=True)
+    )
     if MERGED[0] in shapes:
-        expected |= {MERGED[0]: (height, width), MERGED[1]: (number + max(1, len(Classes.from_json(card["classes"]).regions)), SEGMENT_COLUMNS)}
+        expected |= {
+            MERGED[0]: (height, width),
+            MERGED[1]: (number + max(1, len(Classes.from_json(card["classes"]).regions)), SEGMENT_COLUMNS),
+        }
     if shapes != expected:
         raise ValueError(f"outputs {shapes} where {expected} belong to the input")
     if Classes.from_json(card["classes"]).color_table().shape != (len(card["classes"]) + 1, 3) or not card["classes"]:
@@ -211,8 +225,10 @@ def _check_graph(session: Engine, card: dict[str, Any]) -> None:
     found = session.signature
     if found != described:
         wrong = sorted(name for name in {*found, *described} if found.get(name) != described.get(name))
-        raise ModelError(f"expected the graph's inputs and outputs as in the card, found a difference in {', '.join(wrong)} "
-                         f"({found.get(wrong[0])} against {described.get(wrong[0])}); export again")
+        raise ModelError(
+            f"expected the graph's inputs and outputs as in the card, found a difference in {', '.join(wrong)} "
+            f"({found.get(wrong[0])} against {described.get(wrong[0])}); export again"
+        )
 
 
 def _check_answer(answer: dict[str, np.ndarray], card: dict[str, Any], classes: int) -> None:
@@ -220,10 +236,14 @@ def _check_answer(answer: dict[str, np.ndarray], card: dict[str, Any], classes: 
     described = {output["name"]: (tuple(output["shape"]), output["dtype"]) for output in card["outputs"]}
     for name, array in answer.items():
         if (array.shape, array.dtype.name) != described[name]:
-            raise ModelError(f"expected {name} of {described[name]} from the graph, found {(array.shape, array.dtype.name)}; "
-                             "export again")
+            raise ModelError(
+                f"expected {name} of {described[name]} from the graph, found {(array.shape, array.dtype.name)}; "
+                "export again"
+            )
     for name in ("class_id", "semantic"):
         if answer[name].min() < 0 or answer[name].max() > classes:
-            raise ModelError(f"expected classes of 0 to {classes} in {name} from the graph, found {answer[name].min()} to "
-                             f"{answer[name].max()}; "
-                             "export again")
+            raise ModelError(
+                f"expected classes of 0 to {classes} in {name} from the graph, found {answer[name].min()} to "
+                f"{answer[name].max()}; "
+                "export again"
+            )

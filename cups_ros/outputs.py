@@ -1,4 +1,5 @@
 """What the node publishes: each message is made only while someone subscribes to it."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -33,32 +34,47 @@ def qos(topic: Topic, value: Callable[[str], Value]) -> QoSProfile:
     """The QoS of a topic as the parameters say."""
     reliable = value(f"{topic.name}_reliability") == "reliable"
     latched = value(f"{topic.name}_durability") == "transient_local"
-    return QoSProfile(depth=value(f"{topic.name}_depth"), reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-                      durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE)
+    return QoSProfile(
+        depth=value(f"{topic.name}_depth"),
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
 
 
 def incompatible(name: str, status: Any, who: str) -> str:
     """One sentence about a peer whose QoS does not fit."""
     policy = str(qos_policy_name_from_kind(status.last_policy_kind)).lower()
-    return (f"a {who} of {name} has another {policy} than this node: no messages pass; set the node's parameter for "
-            f"the {policy} of that topic")
+    return (
+        f"a {who} of {name} has another {policy} than this node: no messages pass; set the node's parameter for "
+        f"the {policy} of that topic"
+    )
 
 
 class Outputs:
     """The publishers of a configured node."""
 
-    def __init__(self, node: LifecycleNode, value: Callable[[str], Value], classes: Classes, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: LifecycleNode, value: Callable[[str], Value], classes: Classes, report: Callable[[str], None]
+    ) -> None:
         """`value` gives parameters, `report` takes sentences about subscribers whose QoS does not fit."""
         self._node, self._classes, self._report = node, classes, report
         self._vision: ModuleType | None = detections.vision_msgs()
         self._told_threshold: float | None = None
-        kinds: dict[str, type] = {"panoptic": PanopticImage, "label_info": LabelInfo, "semantic": Image, "instance": Image, "markers": MarkerArray,
-                                  "overlay": Image}
+        kinds: dict[str, type] = {
+            "panoptic": PanopticImage,
+            "label_info": LabelInfo,
+            "semantic": Image,
+            "instance": Image,
+            "markers": MarkerArray,
+            "overlay": Image,
+        }
         if self._vision is None:
             node.get_logger().info(detections.MISSING, once=True)
         else:
             kinds |= {"detections": self._vision.Detection2DArray, "vision_label_info": self._vision.LabelInfo}
-        self._publishers = {topic.name: self._publisher(topic, kinds[topic.name], value) for topic in OUTPUTS if topic.name in kinds}
+        self._publishers = {
+            topic.name: self._publisher(topic, kinds[topic.name], value) for topic in OUTPUTS if topic.name in kinds
+        }
 
     def wants(self, name: str) -> bool:
         """Does someone subscribe to this output?"""
@@ -92,13 +108,18 @@ class Outputs:
     def others(self, panoptic: Panoptic, image: np.ndarray, header: Header, alpha: float) -> None:
         """Publish the same for tools that know nothing of us: class map, instance map, detections, coloured picture.
         image: (H, W, 3)."""
-        for name, pixels, encoding in (("semantic", panoptic.class_id, "mono8"), ("instance", panoptic.instance_id, "mono16")):
+        for name, pixels, encoding in (
+            ("semantic", panoptic.class_id, "mono8"),
+            ("instance", panoptic.instance_id, "mono16"),
+        ):
             if self.wants(name):
                 self._publishers[name].publish(messages.image_message(pixels, encoding, header))
         if self._vision is not None and self.wants("detections"):
             self._publishers["detections"].publish(detections.detections_message(self._vision, panoptic, header))
         if self.wants("overlay"):
-            self._publishers["overlay"].publish(messages.image_message(overlay(image, panoptic, self._classes, alpha), "rgb8", header))
+            self._publishers["overlay"].publish(
+                messages.image_message(overlay(image, panoptic, self._classes, alpha), "rgb8", header)
+            )
 
     def places(self, places: tuple[Place, ...], header: Header) -> None:
         """Publish where the segments are."""
@@ -112,7 +133,9 @@ class Outputs:
 
     def _publisher(self, topic: Topic, kind: type, value: Callable[[str], Value]) -> Any:
         """Latched topics are published at once, the others only while the node is active."""
-        events = PublisherEventCallbacks(incompatible_qos=lambda status: self._report(incompatible(topic.topic, status, "subscriber")),
-                                        use_default_callbacks=False)
+        events = PublisherEventCallbacks(
+            incompatible_qos=lambda status: self._report(incompatible(topic.topic, status, "subscriber")),
+            use_default_callbacks=False,
+        )
         create = self._node.create_publisher if topic.name in LATCHED else self._node.create_lifecycle_publisher
         return create(kind, topic.topic, qos(topic, value), event_callbacks=events)

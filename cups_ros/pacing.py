@@ -1,5 +1,6 @@
 """What keeps the time of an image even: memory that is kept, short turns of threads, a garbage collector with little to
 look through. No ROS."""
+
 from __future__ import annotations
 
 import ctypes

@@ -1,4 +1,5 @@
 """Two streams of stamped items, paired by time; bounded, and forgetful where time jumps back."""
+
 from __future__ import annotations
 
 import threading

@@ -1,5 +1,6 @@
 """Lifecycle node: images in, panoptic maps out. Parameters and transitions; what becomes of an image is in
 `answering`."""
+
 from __future__ import annotations
 
 import logging
@@ -48,7 +49,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
     """Answers images on `image` with cups/panoptic, newest first, from the exported model named by the parameter
     `model`."""
 
-    def __init__(self, load: Callable[..., Infers] = load_model, health: Callable[[float], Health] = Health, **options: Any) -> None:
+    def __init__(
+        self, load: Callable[..., Infers] = load_model, health: Callable[[float], Health] = Health, **options: Any
+    ) -> None:
         """`load(folder, engines=, threads=)` gives a model, `health(stale_after_s)` counters; options are those of
         rclpy's Node."""
         Node.__init__(self, "panoptic_node", **options)
@@ -96,7 +99,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
         model = self._model.model
         self._outputs.announce(model.name, self._score_threshold(), self._now())
         height, width = model.input_size
-        self.get_logger().info(f"model {model.name}: input {width}x{height}, {model.engine}, {len(model.classes)} classes")
+        self.get_logger().info(
+            f"model {model.name}: input {width}x{height}, {model.engine}, {len(model.classes)} classes"
+        )
         return self._enter("inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -156,9 +161,11 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._lens = lens
         topic = self._inputs.image_topic if self._inputs is not None else ""
         if not self._value("rectify") and not lens.is_rectified(topic):
-            self._tell(f"images on {topic} are not rectified by their camera_info, and the model was "
-                       "trained on rectified ones: "
-                       "set rectify to true, or subscribe to a rectified topic")
+            self._tell(
+                f"images on {topic} are not rectified by their camera_info, and the model was "
+                "trained on rectified ones: "
+                "set rectify to true, or subscribe to a rectified topic"
+            )
 
     def on_depth(self, message: Image | DisparityImage) -> None:
         """A depth or disparity image came: it is paired with the answer of its time."""
@@ -170,7 +177,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self.get_logger().warning(text)
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
-        if self._answering is not None and (jump.delta.nanoseconds < 0 or jump.clock_change != ClockChange.ROS_TIME_NO_CHANGE):
+        if self._answering is not None and (
+            jump.delta.nanoseconds < 0 or jump.clock_change != ClockChange.ROS_TIME_NO_CHANGE
+        ):
             self._answering.clock_jumped()
 
     # Once a second
@@ -186,33 +195,67 @@ class PanopticNode(LifecycleNodeMixin, Node):
         model = self._model.model if self._model is not None else None
         facts = {"state": self._state, "model": model.name if model else "", "engine": model.engine if model else ""}
         report = self._health.report(now, self._state, self._since)
-        self._diagnostics.publish(diagnostics_message(self.get_fully_qualified_name().lstrip("/"), report, facts, self._now()))
+        self._diagnostics.publish(
+            diagnostics_message(self.get_fully_qualified_name().lstrip("/"), report, facts, self._now())
+        )
 
     # Pieces
 
     def _listen(self, model: LastingModel, outputs: Outputs) -> None:
         """Begin the worker, then the subscriptions that feed it."""
         if self._value("depth_source") != "none":
-            self._placing = Placing(outputs.places, lambda: self._lens.pinhole() if self._lens else None, self._health, self.get_logger(),
-                                    lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))))
+            self._placing = Placing(
+                outputs.places,
+                lambda: self._lens.pinhole() if self._lens else None,
+                self._health,
+                self.get_logger(),
+                lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))),
+            )
         tracker = Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed")))
         rectify = (lambda: self._lens) if self._value("rectify") else None
-        self._answering = Answering(Parts(model, outputs, self._health, lambda: Live.read(self._value), self.get_logger(),
-                                          self.context.ok, tracker, self._placing, rectify, self.resolve_topic_name("image")))
+        self._answering = Answering(
+            Parts(
+                model,
+                outputs,
+                self._health,
+                lambda: Live.read(self._value),
+                self.get_logger(),
+                self.context.ok,
+                tracker,
+                self._placing,
+                rectify,
+                self.resolve_topic_name("image"),
+            )
+        )
         self._worker = NewestWorker(self._answering, threads=2)
         self._lens, self._told = None, ""
         spare_collector()
-        self._inputs = Inputs(self, self._value, Receivers(self.on_image, self.on_camera_info, self.on_depth,
-                                                          lambda number: self._health.count("lost", number), self._on_trouble),
-                              self.inputs_group)
+        self._inputs = Inputs(
+            self,
+            self._value,
+            Receivers(
+                self.on_image,
+                self.on_camera_info,
+                self.on_depth,
+                lambda number: self._health.count("lost", number),
+                self._on_trouble,
+            ),
+            self.inputs_group,
+        )
         self._enter("active")
         self.get_logger().info(f"listening to {self._inputs.image_topic}")
 
     def snapshot(self) -> Snapshot:
         """What the node is doing now; from any thread."""
         health, outputs, worker = self._health, self._outputs, self._worker
-        return Snapshot(self._state, health.counts, health.last_error, outputs.wanted() if outputs is not None else (),
-                        worker is None or worker.idle(), self._lens)
+        return Snapshot(
+            self._state,
+            health.counts,
+            health.last_error,
+            outputs.wanted() if outputs is not None else (),
+            worker is None or worker.idle(),
+            self._lens,
+        )
 
     def close(self) -> None:
         """Stop the worker and destroy the node; after a signal, when the context may be gone already."""

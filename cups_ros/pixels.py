@@ -1,4 +1,5 @@
 """Maps in memory that a ROS message takes without a copy. Numpy only."""
+
 from __future__ import annotations
 
 import array
@@ -21,5 +22,10 @@ def container(pixels: np.ndarray) -> array.array | None:
     while isinstance(owner, np.ndarray):
         owner = owner.base
     data = owner.obj if isinstance(owner, memoryview) else owner
-    whole = isinstance(data, array.array) and data.typecode == "B" and len(data) == pixels.nbytes and pixels.flags.c_contiguous
+    whole = (
+        isinstance(data, array.array)
+        and data.typecode == "B"
+        and len(data) == pixels.nbytes
+        and pixels.flags.c_contiguous
+    )
     return data if whole else None

@@ -1,5 +1,6 @@
 """Answers meet depth images of their time: where the segments are. Neither waits for the other in the image's own
 way."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -33,8 +34,14 @@ class Waiting(NamedTuple):
 class Placing:
     """Pairs answers with depth images and gives the places on; a thread of its own does the arithmetic."""
 
-    def __init__(self, publish: Callable[[tuple[Place, ...], Header], None], camera: Callable[[], Pinhole | None], health: Health,
-                 logger: Any, limits: Callable[[], tuple[float, float]]) -> None:
+    def __init__(
+        self,
+        publish: Callable[[tuple[Place, ...], Header], None],
+        camera: Callable[[], Pinhole | None],
+        health: Health,
+        logger: Any,
+        limits: Callable[[], tuple[float, float]],
+    ) -> None:
         """`camera` gives the rectified camera, None before a camera_info came; `limits` tolerance [s] and farthest
         depth [m]."""
         self._publish, self._camera, self._health, self._logger = publish, camera, health, logger

@@ -1,5 +1,6 @@
 """A model that outlives its engine: after a failure the next engine takes over, or the model is loaded again. No
 ROS."""
+
 from __future__ import annotations
 
 import time
@@ -81,7 +82,11 @@ class LastingModel:
             return f"{what} and could not be opened again ({_first_line(second)})"
         self._pause_s = FIRST_PAUSE_S
         took = f"after {self._clock() - begun:.1f} s"
-        return f"{what}; it was opened again {took}" if self.model.engine == failed else f"{what}; {self.model.engine} took its place {took}"
+        return (
+            f"{what}; it was opened again {took}"
+            if self.model.engine == failed
+            else f"{what}; {self.model.engine} took its place {took}"
+        )
 
 
 def _first_line(error: Exception) -> str:

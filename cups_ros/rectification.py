@@ -1,4 +1,5 @@
 """What a camera_info says about a camera: is it rectified, and how its images become so. Numpy and OpenCV only."""
+
 from __future__ import annotations
 
 import re
@@ -34,12 +35,19 @@ class Lens:
     p: Numbers  # 3x4, px and px m
 
     def __post_init__(self) -> None:
-        if not np.isfinite((*self.d, *self.k, *self.r, *self.p)).all() or self.k[0] <= 0 or self.p[0] <= 0 or self.p[5] <= 0:
+        if (
+            not np.isfinite((*self.d, *self.k, *self.r, *self.p)).all()
+            or self.k[0] <= 0
+            or self.p[0] <= 0
+            or self.p[5] <= 0
+        ):
             raise CalibrationError("expected a calibrated camera, found no focal length in K or P")
         if self.width < 1 or self.height < 1:
             raise CalibrationError(f"expected the size of the image, found {self.width}x{self.height}")
         if self.model not in (*PINHOLE, *FISHEYE) and any(self.d):
-            raise CalibrationError(f"expected the lens model plumb_bob, rational_polynomial or equidistant, found {self.model!r}")
+            raise CalibrationError(
+                f"expected the lens model plumb_bob, rational_polynomial or equidistant, found {self.model!r}"
+            )
 
     def is_rectified(self, image_topic: str) -> bool:
         """Images of a `rect` topic are, whatever D says (their camera_info is the raw image's); others where K, D, R, P
@@ -58,7 +66,9 @@ class Lens:
             return self
         cut = np.array([[1 / across, 0, -x / across], [0, 1 / down, -y / down], [0, 0, 1]])
         k, p = (cut @ np.reshape(matrix, (3, -1)) for matrix in (self.k, self.p))
-        return replace(self, width=width // across, height=height // down, k=tuple(k.ravel().tolist()), p=tuple(p.ravel().tolist()))
+        return replace(
+            self, width=width // across, height=height // down, k=tuple(k.ravel().tolist()), p=tuple(p.ravel().tolist())
+        )
 
     def pinhole(self) -> Pinhole:
         """The rectified camera."""
@@ -72,8 +82,10 @@ def rectify(image: np.ndarray, lens: Lens, target: Numbers | None = None) -> np.
     target: 3x3 intrinsics of the picture that is wanted; none: the camera's own (P).
     """
     if image.shape[:2] != (lens.height, lens.width):
-        raise CalibrationError(f"expected an image of {lens.width}x{lens.height} pixels as camera_info says, found "
-                               f"{image.shape[1]}x{image.shape[0]}")
+        raise CalibrationError(
+            f"expected an image of {lens.width}x{lens.height} pixels as camera_info says, found "
+            f"{image.shape[1]}x{image.shape[0]}"
+        )
     return np.asarray(cv2.remap(image, *_maps(lens, target or lens.target()), cv2.INTER_LINEAR))
 
 

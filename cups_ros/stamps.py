@@ -1,4 +1,5 @@
 """Stamps of ROS messages in nanoseconds: no ROS, any message with a header will do."""
+
 from __future__ import annotations
 
 from typing import Any

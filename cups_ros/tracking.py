@@ -1,5 +1,6 @@
 """Ids of instances that stay the same from image to image: boxes that move evenly, matched by overlap within a class.
 No ROS."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -52,10 +53,15 @@ class Tracker:
         things = [segment for segment in panoptic.segments if segment.is_instance]
         boxes = np.array([corners(segment) for segment in things], float).reshape(-1, 4)
         expected = np.array([track.at(stamp_ns) for track in self._tracks]).reshape(-1, 4)
-        same = np.array([[track.class_id == thing.class_id for thing in things] for track in self._tracks], bool).reshape(len(expected), len(boxes))
+        same = np.array(
+            [[track.class_id == thing.class_id for thing in things] for track in self._tracks], bool
+        ).reshape(len(expected), len(boxes))
         pairs = assign(np.where(same, iou(expected, boxes), 0.0), self._min_iou)
         ids = self._follow(things, boxes, pairs, stamp_ns)
-        segments = tuple(replace(segment, track_id=ids[segment.instance_id]) if segment.is_instance else segment for segment in panoptic.segments)
+        segments = tuple(
+            replace(segment, track_id=ids[segment.instance_id]) if segment.is_instance else segment
+            for segment in panoptic.segments
+        )
         return Panoptic(panoptic.class_id, panoptic.instance_id, segments)
 
     def _follow(self, things: list[Segment], boxes: np.ndarray, pairs: dict[int, int], stamp_ns: int) -> dict[int, int]:
@@ -70,7 +76,9 @@ class Tracker:
                 track = Track(self._new_id(), thing.class_id, box, np.zeros(4), stamp_ns)
             tracks.append(track)
             ids[thing.instance_id] = track.id
-        missed = [replace(track, missed=track.missed + 1) for number, track in enumerate(self._tracks) if number not in pairs]
+        missed = [
+            replace(track, missed=track.missed + 1) for number, track in enumerate(self._tracks) if number not in pairs
+        ]
         self._tracks = (*tracks, *(track for track in missed if track.missed <= self._max_missed))
         return ids
 
@@ -91,7 +99,11 @@ def assign(overlaps: np.ndarray, least: float) -> dict[int, int]:
     `least` left out."""
     # an impossible pair is worth as much as none
     rows, columns = linear_sum_assignment(np.where(overlaps >= least, -overlaps, 0.0))
-    return {row: column for row, column in zip(rows.tolist(), columns.tolist(), strict=True) if overlaps[row, column] >= least}
+    return {
+        row: column
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        if overlaps[row, column] >= least
+    }
 
 
 def _seen(track: Track, box: np.ndarray, stamp_ns: int) -> Track:

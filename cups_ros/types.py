@@ -1,4 +1,5 @@
 """Records shared by the model, the fusion and the node: numpy only."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -39,11 +40,15 @@ class Classes:
         if ids != list(range(1, len(ids) + 1)) or learned > MAX_CLASSES:
             raise ValueError(f"expected class ids 1..K in order with K <= {MAX_CLASSES}, found {ids}")
         if any(c.unknown and (c.id <= learned or not c.isthing) for c in self.items) or len(ids) > learned + 1:
-            raise ValueError("expected one class of unknown objects, a thing after all others, found "
-                             f"{[c.id for c in self.items if c.unknown]}")
+            raise ValueError(
+                "expected one class of unknown objects, a thing after all others, found "
+                f"{[c.id for c in self.items if c.unknown]}"
+            )
         for c in self.items:
             if c.merge_into and not self._can_stand_for(c):
-                raise ValueError(f"expected merge_into of class {c.id} to name an unmerged class of its kind, found {c.merge_into}")
+                raise ValueError(
+                    f"expected merge_into of class {c.id} to name an unmerged class of its kind, found {c.merge_into}"
+                )
 
     def _can_stand_for(self, c: PseudoClass) -> bool:
         if c.unknown or c.merge_into not in range(1, len(self) + 1):
@@ -111,13 +116,33 @@ class Classes:
 
     def to_json(self) -> list[dict[str, Any]]:
         """The `classes` of a model card, the `categories` of a result folder."""
-        return [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "color": list(c.color),
-                 **({"merge_into": c.merge_into} if c.merge_into else {}), **({"unknown": 1} if c.unknown else {})} for c in self.items]
+        return [
+            {
+                "id": c.id,
+                "name": c.name,
+                "isthing": int(c.isthing),
+                "color": list(c.color),
+                **({"merge_into": c.merge_into} if c.merge_into else {}),
+                **({"unknown": 1} if c.unknown else {}),
+            }
+            for c in self.items
+        ]
 
     @classmethod
     def from_json(cls, rows: list[dict[str, Any]]) -> Classes:
-        return cls(tuple(PseudoClass(int(r["id"]), str(r["name"]), bool(r["isthing"]), tuple(r["color"]), int(r.get("merge_into", 0)),
-                                     bool(r.get("unknown", 0))) for r in rows))
+        return cls(
+            tuple(
+                PseudoClass(
+                    int(r["id"]),
+                    str(r["name"]),
+                    bool(r["isthing"]),
+                    tuple(r["color"]),
+                    int(r.get("merge_into", 0)),
+                    bool(r.get("unknown", 0)),
+                )
+                for r in rows
+            )
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 """What is looked after once a second: images that do not come, and an engine that neither answers nor fails."""
+
 from __future__ import annotations
 
 import os
@@ -32,6 +33,8 @@ class Watchdog:
         """End the process where an engine has been in its work for longer than `limit_s`, 0: never: no thread of it can
         be stopped from outside."""
         if limit_s and worker is not None and model is not None and worker.busy_s() > limit_s and not model.recovering:
-            self._logger.fatal(f"engine {model.model.engine} has not answered for {limit_s:g} s (engine_timeout_s): the process ends, "
-                               "the launch file starts it anew")
+            self._logger.fatal(
+                f"engine {model.model.engine} has not answered for {limit_s:g} s (engine_timeout_s): the process ends, "
+                "the launch file starts it anew"
+            )
             os._exit(ENGINE_HANGS)

@@ -1,4 +1,5 @@
 """Threads that always work on the newest item: what they cannot keep up with is dropped and counted, never queued."""
+
 from __future__ import annotations
 
 import threading
@@ -18,14 +19,18 @@ class NewestWorker(Generic[Item]):
     done one at a time, in the order of their items.
     """
 
-    def __init__(self, begin: Callable[[Item], Callable[[], None] | None], name: str = "newest-worker", threads: int = 1) -> None:
+    def __init__(
+        self, begin: Callable[[Item], Callable[[], None] | None], name: str = "newest-worker", threads: int = 1
+    ) -> None:
         self._begin = begin
         self._changed = threading.Condition()
         self._turn, self._rest = threading.Lock(), threading.Lock()
         self._waiting: list[Item] = []
         self._stopping = False
         self._begun: dict[int, float] = {}  # by thread: when the item in its work was begun
-        self._threads = [threading.Thread(target=self._work, args=(number,), name=name, daemon=True) for number in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(number,), name=name, daemon=True) for number in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 

@@ -1,4 +1,5 @@
 """The workshop: stereo recordings go in, a panoptic model learned without labels comes out."""
+
 import os
 
 __version__ = "0.1.0"

@@ -1,5 +1,6 @@
 """`cups-train`: verb -> function; nothing else. Settings are read when they are asked for; what the functions do is in
 `commands`."""
+
 from __future__ import annotations
 
 import argparse
@@ -79,42 +80,110 @@ def _call(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "inspect": Command(commands.inspect, "what a recording holds and whether it can be trained on", cli_arguments.of_recording, ("recording",)),
-    "run": Command(commands.run, "the three stages, export and evaluation; resumes where it stopped", cli_arguments.run,
-                   ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export"), on_a_cluster=True),
-    "motion": Command(commands.motion, "stage 1a alone: moving objects of one recording", cli_arguments.motion, ("recording", "motion"),
-                      on_a_cluster=True),
-    "pseudo-label": Command(commands.pseudo_label, "stage 1: panoptic pseudo labels", cli_arguments.pseudo_label,
-                            ("recording", "motion", "semantics", "labels"), on_a_cluster=True),
-    "train": Command(commands.training, "stage 2: panoptic bootstrapping of a labelled run", cli_arguments.of_run, ("network", "bootstrap"),
-                     on_many_gpus=True),
-    "self-train": Command(commands.training, "stage 3: self-training of a bootstrapped run", cli_arguments.of_run, ("self_train",),
-                          on_many_gpus=True),
-    "predict": Command(commands.predict, "result folders of a run, a checkpoint or an exported model", cli_arguments.predict, ("recording",),
-                       on_a_cluster=True),
-    "evaluate": Command(commands.evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", cli_arguments.evaluate),
+    "inspect": Command(
+        commands.inspect,
+        "what a recording holds and whether it can be trained on",
+        cli_arguments.of_recording,
+        ("recording",),
+    ),
+    "run": Command(
+        commands.run,
+        "the three stages, export and evaluation; resumes where it stopped",
+        cli_arguments.run,
+        ("recording", "motion", "semantics", "labels", "network", "bootstrap", "self_train", "export"),
+        on_a_cluster=True,
+    ),
+    "motion": Command(
+        commands.motion,
+        "stage 1a alone: moving objects of one recording",
+        cli_arguments.motion,
+        ("recording", "motion"),
+        on_a_cluster=True,
+    ),
+    "pseudo-label": Command(
+        commands.pseudo_label,
+        "stage 1: panoptic pseudo labels",
+        cli_arguments.pseudo_label,
+        ("recording", "motion", "semantics", "labels"),
+        on_a_cluster=True,
+    ),
+    "train": Command(
+        commands.training,
+        "stage 2: panoptic bootstrapping of a labelled run",
+        cli_arguments.of_run,
+        ("network", "bootstrap"),
+        on_many_gpus=True,
+    ),
+    "self-train": Command(
+        commands.training,
+        "stage 3: self-training of a bootstrapped run",
+        cli_arguments.of_run,
+        ("self_train",),
+        on_many_gpus=True,
+    ),
+    "predict": Command(
+        commands.predict,
+        "result folders of a run, a checkpoint or an exported model",
+        cli_arguments.predict,
+        ("recording",),
+        on_a_cluster=True,
+    ),
+    "evaluate": Command(
+        commands.evaluate, "PQ, SQ, RQ, accuracy, mIoU and AP of result folders against truth", cli_arguments.evaluate
+    ),
     "export": Command(commands.export, "the exported model folder of a run", cli_arguments.export, ("export",)),
-    "check": Command(commands.check, "quality gate of a run's labels and their consistency over cameras and time, without truth",
-                     cli_arguments.of_run, ("labels",)),
-    "name": Command(commands.name, "contact sheet of a run's pseudo classes, and the file that names, colours and merges them", cli_arguments.of_run),
-    "render": Command(commands.render, "the procedural street: a recording and its truth", cli_arguments.render, ("render",)),
+    "check": Command(
+        commands.check,
+        "quality gate of a run's labels and their consistency over cameras and time, without truth",
+        cli_arguments.of_run,
+        ("labels",),
+    ),
+    "name": Command(
+        commands.name,
+        "contact sheet of a run's pseudo classes, and the file that names, colours and merges them",
+        cli_arguments.of_run,
+    ),
+    "render": Command(
+        commands.render, "the procedural street: a recording and its truth", cli_arguments.render, ("render",)
+    ),
 }
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="cups-train", description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.")
+    parser = _Parser(
+        prog="cups-train",
+        description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.",
+    )
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Verb)
     for name, command in COMMANDS.items():
-        verb = verbs.add_parser(name, help=command.text, description=command.text, sections=command.sections,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
+        verb = verbs.add_parser(
+            name,
+            help=command.text,
+            description=command.text,
+            sections=command.sections,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.arguments(verb)
         if command.on_a_cluster:
-            verb.add_argument("--cluster", metavar="ADDRESS", help="Ray cluster for the work on single frames: auto, ray://HOST:10001, or local")
+            verb.add_argument(
+                "--cluster",
+                metavar="ADDRESS",
+                help="Ray cluster for the work on single frames: auto, ray://HOST:10001, or local",
+            )
         verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
-        verb.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over the file's")
+        verb.add_argument(
+            "-o",
+            dest="override",
+            action="append",
+            default=[],
+            metavar="key.path=value",
+            help="one setting, over the file's",
+        )
         if "recording" in command.sections:
             for topic in commands.TOPICS:
-                verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=f"the setting recording.{topic}")
+                verb.add_argument(
+                    f"--{topic.replace('_', '-')}", metavar="TOPIC", help=f"the setting recording.{topic}"
+                )
     return parser
 
 

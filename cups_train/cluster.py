@@ -1,4 +1,5 @@
 """Per-frame work on a Ray cluster: `--cluster`. The only module that imports Ray."""
+
 from __future__ import annotations
 
 import logging
@@ -27,16 +28,26 @@ def on_cluster(address: str) -> Iterator[None]:
     try:
         import ray
     except ImportError as error:
-        raise CupsError("expected Ray for --cluster, found none; `pip install cups[cluster]` installs it, on "
-                        "every machine of the cluster") from error
+        raise CupsError(
+            "expected Ray for --cluster, found none; `pip install cups[cluster]` installs it, on "
+            "every machine of the cluster"
+        ) from error
     try:
-        ray.init(None if address == LOCAL else address, include_dashboard=False if address == LOCAL else None, logging_level=logging.WARNING)
+        ray.init(
+            None if address == LOCAL else address,
+            include_dashboard=False if address == LOCAL else None,
+            logging_level=logging.WARNING,
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise CupsError(f"expected a Ray cluster at --cluster {address}, found none: {_one_line(error)}; "
-                        "auto, ray://HOST:10001 and local are possible") from error
+        raise CupsError(
+            f"expected a Ray cluster at --cluster {address}, found none: {_one_line(error)}; "
+            "auto, ray://HOST:10001 and local are possible"
+        ) from error
     try:
         cluster = RayCluster(ray)
-        logger.info("cluster %s: %d cores on %d machines", address, cluster.workers, len([n for n in ray.nodes() if n["Alive"]]))
+        logger.info(
+            "cluster %s: %d cores on %d machines", address, cluster.workers, len([n for n in ray.nodes() if n["Alive"]])
+        )
         with work_on(cluster):
             yield
     finally:
@@ -68,9 +79,11 @@ class RayCluster:
             cause = error.cause if isinstance(error, self.ray.exceptions.RayTaskError) else error
             if not isinstance(cause, self.ray.exceptions.RayError):
                 raise cause from error
-            raise CupsError("expected the cluster to finish its frames with this version of cups on every machine, found "
-                            f"{_one_line(cause)}; "
-                            "the same command goes on where it stopped") from error
+            raise CupsError(
+                "expected the cluster to finish its frames with this version of cups on every machine, found "
+                f"{_one_line(cause)}; "
+                "the same command goes on where it stopped"
+            ) from error
 
 
 def _work(function: Callable[[Any], Any], item: Any) -> Any:

@@ -1,4 +1,5 @@
 """What every verb of `cups-train` does with its arguments. Modules are imported when their verb is called."""
+
 from __future__ import annotations
 
 import argparse
@@ -38,7 +39,9 @@ def run(args: argparse.Namespace) -> None:
 
     config = _config(args)
     if bool(args.val) != bool(args.truth) or len(args.val) != len(args.truth):
-        raise CupsError(f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}")
+        raise CupsError(
+            f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}"
+        )
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
     validation = None
     if args.val:
@@ -87,7 +90,10 @@ def training(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.run)
     config = run_folder.config(args.override, args.config)
-    recordings, stage = recordings_of(run_folder, config), {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command]
+    recordings, stage = (
+        recordings_of(run_folder, config),
+        {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command],
+    )
     with join_processes(config.device) as process:
         if process.first:
             RunFolder.create(args.run, config)
@@ -113,8 +119,15 @@ def evaluate(args: argparse.Namespace) -> None:
 
     for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
         check_file(file, option)
-    options = EvaluationOptions(args.fit_result or None, args.fit_truth or None, args.assignment, args.no_assignment, args.matching, args.void,
-                                args.unknown)
+    options = EvaluationOptions(
+        args.fit_result or None,
+        args.fit_truth or None,
+        args.assignment,
+        args.no_assignment,
+        args.matching,
+        args.void,
+        args.unknown,
+    )
     by_matching = evaluate_by_matching(args.result, args.truth, options)
     evaluation = by_matching[options.matching]
     if args.save_assignment and evaluation.assignment is not None:

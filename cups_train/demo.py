@@ -1,5 +1,6 @@
 """`make demo`: streets are rendered, a model is learned from them without labels, the node answers an unseen
 recording."""
+
 from __future__ import annotations
 
 import argparse
@@ -33,7 +34,14 @@ def main(argv: list[str] | None = None) -> int:
     """The demo; the exit code."""
     parser = argparse.ArgumentParser(prog="cups_train.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="RUN")
-    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="one setting, over config/train/demo.yaml")
+    parser.add_argument(
+        "-o",
+        dest="override",
+        action="append",
+        default=[],
+        metavar="key.path=value",
+        help="one setting, over config/train/demo.yaml",
+    )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -54,15 +62,21 @@ def _demo(out: Path, overrides: list[str]) -> None:
     training = [_street(streets / f"train_{seed:02d}_{scene}", FRAMES, seed, config, scene) for scene, seed in TRAINING]
     unseen = [_street(streets / f"unseen_{seed}_{scene}", UNSEEN_FRAMES, seed, config, scene) for scene, seed in UNSEEN]
     recordings = sorted(open_recordings([s / "recording" for s in training], config.recording), key=lambda r: r.name)
-    validation = Validation(tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen))
+    validation = Validation(
+        tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen)
+    )
     run_folder = RunFolder.create(out, config)
     pipeline.run_all(Run(run_folder, recordings, config), validation)
-    trial = play_through_node(run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT)
+    trial = play_through_node(
+        run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT
+    )
     report = pipeline.write_report(run_folder)
     _print_scores(run_folder)
-    print(f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ "
-          f"{trial.pq_percent:.1f}, "
-          f"{trial.latency_ms_median:.0f} ms an image")
+    print(
+        f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ "
+        f"{trial.pq_percent:.1f}, "
+        f"{trial.latency_ms_median:.0f} ms an image"
+    )
     print(f"{report}   {(time.monotonic() - start) / 60:.1f} minutes")
 
 

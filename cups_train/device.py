@@ -1,4 +1,5 @@
 """Which device the networks run on."""
+
 from __future__ import annotations
 
 import torch
@@ -15,5 +16,7 @@ def torch_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise CupsError(f"expected auto, cpu, cuda or cuda:N, found {name!r} (-o device=...)") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise CupsError(f"expected a GPU for device {name}, found {torch.cuda.device_count()}; `-o device=auto` takes what is there")
+        raise CupsError(
+            f"expected a GPU for device {name}, found {torch.cuda.device_count()}; `-o device=auto` takes what is there"
+        )
     return device

@@ -1,4 +1,5 @@
 """What a user can mend: the command line prints it as one sentence and ends with exit code 2."""
+
 from __future__ import annotations
 
 

@@ -1,4 +1,5 @@
 """Files are written beside their place and renamed, so that a killed program leaves none half-written."""
+
 from __future__ import annotations
 
 import hashlib
@@ -39,8 +40,10 @@ def check_out(out: Path, own: set[str], option: str = "--out") -> None:
         raise CupsError(f"expected {option} {out} to be a new folder, found the file {there}; name another folder")
     foreign = sorted(p.name for p in out.iterdir() if p.name not in own and p.name[0] != ".") if out.is_dir() else []
     if foreign:
-        raise CupsError(f"expected {option} {out} to be a new folder or an earlier result, found {foreign[0]} there; name "
-                        "another folder")
+        raise CupsError(
+            f"expected {option} {out} to be a new folder or an earlier result, found {foreign[0]} there; name "
+            "another folder"
+        )
 
 
 def check_file(file: Path | None, option: str) -> None:
@@ -73,7 +76,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise ResultError(f"expected a file {path}, found none") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ResultError(f"expected JSON in {path}, found a damaged file ({error}); delete it and make it again") from error
+        raise ResultError(
+            f"expected JSON in {path}, found a damaged file ({error}); delete it and make it again"
+        ) from error
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """An exported model in the real node: a recording is played through ROS 2, what the node publishes is recorded, checked
 and scored."""
+
 from __future__ import annotations
 
 import logging
@@ -52,8 +53,10 @@ def play_through_node(model: Path, recording: Recording, truth: Path, out: Path,
     """
     ros2 = shutil.which("ros2", path=_environment(root)["PATH"])
     if ros2 is None:
-        raise CupsError("expected the command `ros2` for the node, found none; `make install` brings it, or source a ROS 2 "
-                        "installation")
+        raise CupsError(
+            "expected the command `ros2` for the node, found none; `make install` brings it, or source a ROS 2 "
+            "installation"
+        )
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     seconds = _seconds_an_image(model, recording)
@@ -81,11 +84,22 @@ def _run_programs(ros2: str, model: Path, recording: Recording, out: Path, root:
     rate = min(1.0, recording.step_ns * 1e-9 / (3 * seconds + 0.2))
     topic = recording.left_reader.topic
     transport = "compressed" if topic.endswith("/compressed") else "raw"
-    launch = [ros2, "launch", "cups_ros", "panoptic.launch.py", f"model:={model.resolve()}",
-              f"image:={topic.removesuffix('/compressed')}", f"transport:={transport}"]
+    launch = [
+        ros2,
+        "launch",
+        "cups_ros",
+        "panoptic.launch.py",
+        f"model:={model.resolve()}",
+        f"image:={topic.removesuffix('/compressed')}",
+        f"transport:={transport}",
+    ]
     record = [ros2, "bag", "record", "-o", str(out / "bag"), "/cups/panoptic", "/cups/label_info"]
     with _program(launch, out / "node.log", root), _program(record, out / "record.log", root):
-        _wait(lambda: "active [3]" in _output([ros2, "lifecycle", "get", "/panoptic_node"], root), "the node to become active", out / "node.log")
+        _wait(
+            lambda: "active [3]" in _output([ros2, "lifecycle", "get", "/panoptic_node"], root),
+            "the node to become active",
+            out / "node.log",
+        )
         _wait(lambda: (out / "bag").exists(), "the recorder to start", out / "record.log")
         logger.info("playing %s at %.2f of its rate through the node", recording.name, rate)
         play = [ros2, "bag", "play", str(recording.path), "--rate", f"{rate:.3f}", "--delay", "2"]
@@ -94,14 +108,20 @@ def _run_programs(ros2: str, model: Path, recording: Recording, out: Path, root:
         time.sleep(2 * seconds + 1.0)
 
 
-def _score(answers: list[NodeAnswer], recording: Recording, truth: Path, out: Path, root: Path, seconds: float) -> NodeTrial:
+def _score(
+    answers: list[NodeAnswer], recording: Recording, truth: Path, out: Path, root: Path, seconds: float
+) -> NodeTrial:
     by_stamp = {answer.stamp_ns: answer for answer in answers}
     answered = [stamp for stamp in recording.stamps if stamp.stamp_ns in by_stamp]
     if not answered:
-        raise CupsError(f"expected answers on /cups/panoptic, found none with a stamp of {recording.name}; {out / 'node.log'} "
-                        "says what the node did")
+        raise CupsError(
+            f"expected answers on /cups/panoptic, found none with a stamp of {recording.name}; {out / 'node.log'} "
+            "says what the node did"
+        )
     classes = read_label_info(out / "bag", root / "msg")
-    writer = ResultWriter(out / ANSWERS, classes, {"kind": "prediction", "model": "/cups/panoptic", "recording": recording.name})
+    writer = ResultWriter(
+        out / ANSWERS, classes, {"kind": "prediction", "model": "/cups/panoptic", "recording": recording.name}
+    )
     for number, stamp in enumerate(recording.stamps):
         panoptic = by_stamp[stamp.stamp_ns].panoptic if stamp.stamp_ns in by_stamp else _void(answers[0].panoptic)
         writer.write(stamp.key, stamp.stamp_ns, panoptic)
@@ -120,8 +140,14 @@ def _void(like: Panoptic) -> Panoptic:
 @contextmanager
 def _program(command: list[str], log: Path, root: Path) -> Iterator[None]:
     with log.open("w") as file:
-        process = subprocess.Popen(command, env=_environment(root), stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
-                                   preexec_fn=_hear_interrupts)
+        process = subprocess.Popen(
+            command,
+            env=_environment(root),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_hear_interrupts,
+        )
         try:
             yield
         finally:
@@ -147,7 +173,9 @@ def _wait(condition: Callable[[], bool], what: str, log: Path) -> None:
 
 
 def _output(command: list[str], root: Path) -> str:
-    return subprocess.run(command, env=_environment(root), capture_output=True, text=True, timeout=30, check=False).stdout
+    return subprocess.run(
+        command, env=_environment(root), capture_output=True, text=True, timeout=30, check=False
+    ).stdout
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -1,4 +1,5 @@
 """Per-frame work over processes, here or on a cluster: the one function that stages call."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """Which of many frames or files are looked at."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The stages in order, each resumable: the only module besides the command line that knows them all."""
+
 from __future__ import annotations
 
 import logging
@@ -95,8 +96,12 @@ def make_labels(run: Run) -> None:
     work, classes = run.work, run.config.semantics.classes
     with run.folder.making("labels", _inputs("labels", run, run.config.labels, classes=classes), work.seed) as folder:
         if folder is not None:
-            basis = pseudo_label.Basis(run.recordings, run.folder.stage("motion"), run.folder.stage("semantics"),
-                                       None if classes == "auto" else classes)
+            basis = pseudo_label.Basis(
+                run.recordings,
+                run.folder.stage("motion"),
+                run.folder.stage("semantics"),
+                None if classes == "auto" else classes,
+            )
             run.folder.write_classes(pseudo_label.make_labels(basis, folder, run.config.labels, work))
 
 
@@ -105,7 +110,9 @@ def take_published_labels(run: Run, published: Path) -> None:
     from cups_train.published.label_files import digest, folders_of, take_labels
 
     write_indices(run.recordings, run.folder)
-    files = {r.name: digest(folder) for r, folder in zip(run.recordings, folders_of(run.recordings, published), strict=True)}
+    files = {
+        r.name: digest(folder) for r, folder in zip(run.recordings, folders_of(run.recordings, published), strict=True)
+    }
     with run.folder.making("labels", {"published": files, **_told(run, run.config.labels)}, run.config.seed) as folder:
         if folder is not None:
             run.folder.write_classes(take_labels(run.recordings, published, folder, run.config.labels))
@@ -121,7 +128,9 @@ def bootstrap(run: Run) -> None:
     with _training("bootstrap", run, inputs) as folder:
         if folder is not None:
             semantics = run.folder.stage("semantics") if run.folder.is_finished("semantics") else None
-            labelled = LabelledRecordings(run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged(), semantics)
+            labelled = LabelledRecordings(
+                run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged(), semantics
+            )
             stage(labelled, folder, config.network, config.bootstrap, run.work)
 
 
@@ -143,8 +152,11 @@ def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Pa
     if out is not None:
         write_model_folder(checkpoint, out, config.export, run_folder.root.name, classes)
         return out
-    inputs = {"checkpoint": run_folder.fingerprint(checkpoint.parent.name), "settings": config.export.model_dump(mode="json"),
-              "classes": classes.to_json()}
+    inputs = {
+        "checkpoint": run_folder.fingerprint(checkpoint.parent.name),
+        "settings": config.export.model_dump(mode="json"),
+        "classes": classes.to_json(),
+    }
     with run_folder.making("model", inputs, config.seed) as folder:
         if folder is not None:
             write_model_folder(checkpoint, folder, config.export, run_folder.root.name, classes)
@@ -181,12 +193,20 @@ def _inputs(stage: str, run: Run, section: Section, **more: Any) -> dict[str, An
 
 
 def _told(run: Run, section: Section) -> dict[str, Any]:
-    return {"recordings": {r.name: r.fingerprint for r in run.recordings}, "settings": settings_of(section),
-            "recording": run.config.recording.model_dump(mode="json"), "seed": run.config.seed}
+    return {
+        "recordings": {r.name: r.fingerprint for r in run.recordings},
+        "settings": settings_of(section),
+        "recording": run.config.recording.model_dump(mode="json"),
+        "seed": run.config.seed,
+    }
 
 
 def settings_of(section: Section) -> dict[str, Any]:
     """The section's values; a file of weights is known by what is in it, wherever it lies."""
     values = section.model_dump(mode="json", exclude=set(getattr(section, "PASSED_ON", ())))
-    return {name: f"sha256:{sha256(Path(value))}" if name.endswith("weights") and isinstance(value, str) and Path(value).is_file() else value
-            for name, value in values.items()}
+    return {
+        name: f"sha256:{sha256(Path(value))}"
+        if name.endswith("weights") and isinstance(value, str) and Path(value).is_file()
+        else value
+        for name, value in values.items()
+    }

@@ -1,4 +1,5 @@
 """Progress of long work: a bar with ETA on a terminal, plain lines elsewhere."""
+
 from __future__ import annotations
 
 import os
@@ -24,7 +25,14 @@ def progress(items: Iterable[Item], title: str, total: int | None = None, done: 
 
 
 def _bar(items: Iterable[Item], title: str, total: int | None, done: int) -> Iterator[Item]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, transient=False) as bar:
         task = bar.add_task(title, total=total, completed=done)
         for item in items:

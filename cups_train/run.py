@@ -1,4 +1,5 @@
 """What every stage of a run is given."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

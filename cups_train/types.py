@@ -1,4 +1,5 @@
 """Records that cross folders. Images are (H, W, 3) uint8 RGB; lengths are metres, times nanoseconds."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -31,8 +32,15 @@ class StereoCamera:
     def scaled(self, height: int, width: int) -> StereoCamera:
         """The same camera at another image size (half-pixel rule)."""
         sx, sy = width / self.width, height / self.height
-        return replace(self, width=width, height=height, fx=self.fx * sx, fy=self.fy * sy,
-                       cx=(self.cx + 0.5) * sx - 0.5, cy=(self.cy + 0.5) * sy - 0.5)
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+        )
 
     @property
     def depth_scale(self) -> float:

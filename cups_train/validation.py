@@ -1,4 +1,5 @@
 """What a run is worth: by truth on recordings set aside, and without truth by how far it agrees with itself."""
+
 from __future__ import annotations
 
 import logging
@@ -37,13 +38,17 @@ class Validation:
 
         both = {r.path.resolve() for r in trained_on} & {r.path.resolve() for r in self.recordings}
         if both:
-            raise CupsError(f"expected recordings for --val that are not trained on, found {min(both)} in both; leave it out of one")
+            raise CupsError(
+                f"expected recordings for --val that are not trained on, found {min(both)} in both; leave it out of one"
+            )
         for recording, truth in zip(self.recordings, self.truths, strict=True):
             names = {f"{stamp.key}.png" for stamp in recording.stamps}
             unknown = sorted(name for _, name in read_index(truth).frames if name not in names)
             if unknown:
-                raise ResultError(f"expected the truth of {recording.path} in {truth}, found {unknown[0]}, which is no frame of it; "
-                                  "--val and --truth are paired by position")
+                raise ResultError(
+                    f"expected the truth of {recording.path} in {truth}, found {unknown[0]}, which is no frame of it; "
+                    "--val and --truth are paired by position"
+                )
 
 
 def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
@@ -62,12 +67,18 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
-            learning = baseline.Learning(recordings_of(run.folder, run.config), len(run.folder.classes().learned()), run.folder.stage("motion"))
+            learning = baseline.Learning(
+                recordings_of(run.folder, run.config), len(run.folder.classes().learned()), run.folder.stage("motion")
+            )
             folders = baseline.write_baseline(learning, validation.recordings, root / stage, run.config)
         else:
-            folders = predict(predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage)
+            folders = predict(
+                predictor_of_stage(run.folder, stage, run.config), list(validation.recordings), root / stage
+            )
         tables = read_tables(folders, validation.truths)
-        found = {name: score(tables, EvaluationOptions(matching=p.matching, void=p.void)) for name, p in PROTOCOLS.items()}
+        found = {
+            name: score(tables, EvaluationOptions(matching=p.matching, void=p.void)) for name, p in PROTOCOLS.items()
+        }
         figures[stage] = {name: evaluation.to_json() for name, evaluation in found.items()}
         logger.info("%s\n%s", stage, render_table(found["strict"]))
     write_json(run.folder.root / layout.SCORES, figures)
@@ -83,7 +94,11 @@ def consistency(run: Run) -> dict[str, Any]:
     path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
     if path.is_file() and (found := read_json(path)).get("labels") == labels and "kept" in found:
         return dict(found)
-    load = partial(_classifier, run_folder.stage("semantics"), work.device) if run_folder.is_finished("semantics") else None
+    load = (
+        partial(_classifier, run_folder.stage("semantics"), work.device)
+        if run_folder.is_finished("semantics")
+        else None
+    )
     figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged().learned(), load, work.workers)
     write_json(path, {"labels": labels, **figures})
     return figures

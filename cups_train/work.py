@@ -1,4 +1,5 @@
 """How the stages of a run work, from its settings."""
+
 from __future__ import annotations
 
 from cups_train.config import Config

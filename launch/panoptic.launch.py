@@ -4,6 +4,7 @@ anew when it dies.
     ros2 launch cups_ros panoptic.launch.py model:=runs/street/model image:=/stereo/left/image_rect
     ros2 launch cups_ros panoptic.launch.py model:=runs/street/model cameras:=front,rear image:=/{camera}/image_rect
 """
+
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -22,38 +23,85 @@ RESPAWN_DELAY_S = 1.0
 def generate_launch_description() -> LaunchDescription:
     """The arguments, the transport profile, the nodes."""
     config = [FindPackageShare("cups_ros"), "config"]
-    return LaunchDescription([
-        DeclareLaunchArgument("model", default_value="", description="exported model folder; empty: the one in params_file"),
-        DeclareLaunchArgument("cameras", default_value="", description="names with commas between: one node each in the namespace of that name; "
-                                                                       "{camera} in a topic stands for the name"),
-        DeclareLaunchArgument("image", default_value="/stereo/left/image_rect", description="image topic, without /compressed"),
-        DeclareLaunchArgument("camera_info", default_value="", description="its camera_info; empty: beside the image topic"),
-        DeclareLaunchArgument("depth", default_value="/stereo/disparity", description="topic of disparity or depth images"),
-        DeclareLaunchArgument("depth_source", default_value="", choices=["", "none", "disparity", "depth"],
-                              description="positions in metres from disparity or depth images; empty: as in params_file"),
-        DeclareLaunchArgument("transport", default_value="", choices=["", "raw", "compressed"],
-                              description="raw or compressed images; empty: as in params_file"),
-        DeclareLaunchArgument("engines", default_value="", description="back ends to try, with commas between; empty: as in params_file"),
-        DeclareLaunchArgument("params_file", default_value=PathJoinSubstitution([*config, "panoptic.yaml"]),
-                              description="parameters of the node; several files with commas between, of which later ones win"),
-        DeclareLaunchArgument("autostart", default_value="true", choices=BOTH, description="configure and activate the node"),
-        DeclareLaunchArgument("respawn", default_value="true", choices=BOTH, description="start the node anew when it dies"),
-        DeclareLaunchArgument("use_sim_time", default_value="", choices=["", *BOTH], description="take the time from /clock"),
-        DeclareLaunchArgument("namespace", default_value="", description="namespace of the node and its relative topics"),
-        DeclareLaunchArgument("dds_profile", description="Fast DDS profile with room for images; empty: none",
-                              default_value=EnvironmentVariable(PROFILE, default_value=PathJoinSubstitution([*config, "fastdds_images.xml"]))),
-        SetEnvironmentVariable(PROFILE, LaunchConfiguration("dds_profile")),
-        OpaqueFunction(function=_nodes),
-    ])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "model", default_value="", description="exported model folder; empty: the one in params_file"
+            ),
+            DeclareLaunchArgument(
+                "cameras",
+                default_value="",
+                description="names with commas between: one node each in the namespace of that name; "
+                "{camera} in a topic stands for the name",
+            ),
+            DeclareLaunchArgument(
+                "image", default_value="/stereo/left/image_rect", description="image topic, without /compressed"
+            ),
+            DeclareLaunchArgument(
+                "camera_info", default_value="", description="its camera_info; empty: beside the image topic"
+            ),
+            DeclareLaunchArgument(
+                "depth", default_value="/stereo/disparity", description="topic of disparity or depth images"
+            ),
+            DeclareLaunchArgument(
+                "depth_source",
+                default_value="",
+                choices=["", "none", "disparity", "depth"],
+                description="positions in metres from disparity or depth images; empty: as in params_file",
+            ),
+            DeclareLaunchArgument(
+                "transport",
+                default_value="",
+                choices=["", "raw", "compressed"],
+                description="raw or compressed images; empty: as in params_file",
+            ),
+            DeclareLaunchArgument(
+                "engines",
+                default_value="",
+                description="back ends to try, with commas between; empty: as in params_file",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([*config, "panoptic.yaml"]),
+                description="parameters of the node; several files with commas between, of which later ones win",
+            ),
+            DeclareLaunchArgument(
+                "autostart", default_value="true", choices=BOTH, description="configure and activate the node"
+            ),
+            DeclareLaunchArgument(
+                "respawn", default_value="true", choices=BOTH, description="start the node anew when it dies"
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time", default_value="", choices=["", *BOTH], description="take the time from /clock"
+            ),
+            DeclareLaunchArgument(
+                "namespace", default_value="", description="namespace of the node and its relative topics"
+            ),
+            DeclareLaunchArgument(
+                "dds_profile",
+                description="Fast DDS profile with room for images; empty: none",
+                default_value=EnvironmentVariable(
+                    PROFILE, default_value=PathJoinSubstitution([*config, "fastdds_images.xml"])
+                ),
+            ),
+            SetEnvironmentVariable(PROFILE, LaunchConfiguration("dds_profile")),
+            OpaqueFunction(function=_nodes),
+        ]
+    )
 
 
 def _nodes(context: LaunchContext) -> list[Action]:
     """One node for each camera, with the parameters that were named at launch laid over those of the file."""
+
     def given(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
     named = {name: given({"input_transport": "transport"}.get(name, name)) for name in OWN}
-    overrides = {name: ParameterValue(value, value_type=OWN[name]) if OWN[name] is str else value == "true" for name, value in named.items() if value}
+    overrides = {
+        name: ParameterValue(value, value_type=OWN[name]) if OWN[name] is str else value == "true"
+        for name, value in named.items()
+        if value
+    }
     overrides["autostart"] = given("autostart") == "true"
     return [_node(given, overrides, camera) for camera in _listed(given("cameras")) or [""]]
 
@@ -68,7 +116,17 @@ def _node(given, overrides: dict, camera: str) -> Action:
     camera_info = given("camera_info").replace("{camera}", camera) or image.rsplit("/", 1)[0] + "/camera_info"
     respawn = given("respawn") == "true"
     return Node(
-        package="cups_ros", executable="panoptic_node", name="panoptic_node", output="screen",
+        package="cups_ros",
+        executable="panoptic_node",
+        name="panoptic_node",
+        output="screen",
         namespace="/".join(part for part in (given("namespace").strip("/"), camera) if part),
-        parameters=[*_listed(given("params_file")), overrides], respawn=respawn, respawn_delay=RESPAWN_DELAY_S,
-        remappings=[("image", image), ("camera_info", camera_info), ("depth", given("depth").replace("{camera}", camera))])
+        parameters=[*_listed(given("params_file")), overrides],
+        respawn=respawn,
+        respawn_delay=RESPAWN_DELAY_S,
+        remappings=[
+            ("image", image),
+            ("camera_info", camera_info),
+            ("depth", given("depth").replace("{camera}", camera)),
+        ],
+    )

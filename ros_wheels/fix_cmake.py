@@ -2,6 +2,7 @@
 
 Run once after the wheels are installed: python ros_wheels/fix_cmake.py
 """
+
 from __future__ import annotations
 
 import os

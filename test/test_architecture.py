@@ -1,4 +1,5 @@
 """The rules of the house, read from the source: who imports whom, how many arguments, which names are spelled where."""
+
 from __future__ import annotations
 
 import ast
@@ -94,18 +95,35 @@ def arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
 def states_a_shape(text: str) -> bool:
     """(N,), (n, 3), (H, W), (5, H/4, W/4), (..., 2), or that any shape will do; (x, y) is none."""
     groups = [[axis.strip() for axis in group.split(",")] for group in re.findall(r"\(([^()]*,[^()]*)\)", text)]
-    return "any shape" in text or any(all(SIZE.fullmatch(axis) for axis in axes[:-1]) and (axes[-1] == "" or SIZE.fullmatch(axes[-1]))
-                                      and (axes[-1] == "" or re.search(r"[A-Z0-9.]", "".join(axes))) for axes in groups)
+    return "any shape" in text or any(
+        all(SIZE.fullmatch(axis) for axis in axes[:-1])
+        and (axes[-1] == "" or SIZE.fullmatch(axes[-1]))
+        and (axes[-1] == "" or re.search(r"[A-Z0-9.]", "".join(axes)))
+        for axes in groups
+    )
 
 
-@pytest.mark.parametrize(("text", "states"), [("a map (H, W)", True), ("(5, H/4, W/4) float32", True), ("points (..., 3)", True), ("(n,)", True),
-                                              ("(K + 1,) sums", True), ("the point (x, y)", False), ("words (one, two)", False), ("(H x W)", False)])
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        ("a map (H, W)", True),
+        ("(5, H/4, W/4) float32", True),
+        ("points (..., 3)", True),
+        ("(n,)", True),
+        ("(K + 1,) sums", True),
+        ("the point (x, y)", False),
+        ("words (one, two)", False),
+        ("(H x W)", False),
+    ],
+)
 def test_what_counts_as_a_shape(text, states):
     assert states_a_shape(text) == states
 
 
 def test_no_import_circle_not_even_a_late_one():
-    circles = {module: sorted(other for other in graph(True)[module] if module in reached(other)) for module in sources()}
+    circles = {
+        module: sorted(other for other in graph(True)[module] if module in reached(other)) for module in sources()
+    }
     assert {module: others for module, others in circles.items() if others} == {}
 
 
@@ -115,27 +133,55 @@ def test_geometry_knows_no_settings():
 
 
 def test_the_vehicle_needs_no_workshop():
-    foreign = [(module, name) for module in sources() if inside(module, "cups_ros") for name in imports(module, True)
-               if name.split(".")[0] in ("cups_train", "torch", "torchvision")]
+    foreign = [
+        (module, name)
+        for module in sources()
+        if inside(module, "cups_ros")
+        for name in imports(module, True)
+        if name.split(".")[0] in ("cups_train", "torch", "torchvision")
+    ]
     assert foreign == []
 
 
 @pytest.mark.parametrize("part", WITHOUT_ROS)
 def test_what_both_sides_share_needs_no_ros(part):
-    names = {name for module in sources() if inside(module, f"cups_ros.{part}") for near in reached(module) for name in imports(near, True)}
-    assert {n for n in names if n.split(".")[0] in ROS or n.split(".")[0].endswith("_msgs") or inside(n, "cups_ros.msg")} == set()
+    names = {
+        name
+        for module in sources()
+        if inside(module, f"cups_ros.{part}")
+        for near in reached(module)
+        for name in imports(near, True)
+    }
+    assert {
+        n for n in names if n.split(".")[0] in ROS or n.split(".")[0].endswith("_msgs") or inside(n, "cups_ros.msg")
+    } == set()
 
 
 def test_a_file_of_a_run_is_named_in_one_place():
-    names = {value for value in vars(layout).values() if isinstance(value, str) and re.fullmatch(r"[\w.]+\.(json|jsonl|yaml|log|safetensors)", value)}
-    spelled = [(module, node.value) for module, (tree, _) in sources().items() if inside(module, "cups_train") and module != layout.__name__
-               for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names]
+    names = {
+        value
+        for value in vars(layout).values()
+        if isinstance(value, str) and re.fullmatch(r"[\w.]+\.(json|jsonl|yaml|log|safetensors)", value)
+    }
+    spelled = [
+        (module, node.value)
+        for module, (tree, _) in sources().items()
+        if inside(module, "cups_train") and module != layout.__name__
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names
+    ]
     assert len(names) > 10 and spelled == []
 
 
 def test_stages_meet_in_folders_alone():
-    met = [(module, other) for stage in STAGES for module in sources() if inside(module, f"cups_train.{stage}") for other in graph(True)[module]
-           if any(inside(other, f"cups_train.{s}") for s in STAGES if s != stage)]
+    met = [
+        (module, other)
+        for stage in STAGES
+        for module in sources()
+        if inside(module, f"cups_train.{stage}")
+        for other in graph(True)[module]
+        if any(inside(other, f"cups_train.{s}") for s in STAGES if s != stage)
+    ]
     assert met == []
 
 
@@ -152,7 +198,9 @@ def test_chains_of_imports_are_short():
 
 
 def test_no_function_takes_many_arguments():
-    assert [(name, len(arguments(node))) for name, node in every_function() if len(arguments(node)) > MOST_ARGUMENTS] == []
+    assert [
+        (name, len(arguments(node))) for name, node in every_function() if len(arguments(node)) > MOST_ARGUMENTS
+    ] == []
 
 
 def test_public_array_functions_state_shapes():

@@ -10,6 +10,7 @@ The encoder and the k-means baseline (colour and position) are learned on the re
 pixels of every photograph from that image alone. The assignment of pseudo classes is fitted on every other image and
 scored on the rest, then the other way round; the mean of both is printed and written to DIR/camvid.json.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -48,7 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="+", type=Path)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument("--motion", type=Path, help="moving objects of the recordings, as written by `cups-train pseudo-label`")
+    parser.add_argument(
+        "--motion", type=Path, help="moving objects of the recordings, as written by `cups-train pseudo-label`"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/camvid"))
     parser.add_argument("--config", type=Path)
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
@@ -56,18 +59,34 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(args.config, args.override)
     recordings = open_recordings(args.recordings, config.recording)
-    semantics.learn_classes(recordings, args.out, config.semantics, Work(config.seed, worker_count(config.workers), config.device), args.motion)
+    semantics.learn_classes(
+        recordings,
+        args.out,
+        config.semantics,
+        Work(config.seed, worker_count(config.workers), config.device),
+        args.motion,
+    )
     learned = semantics.load(args.out, config.device)
     clusters = baseline.kmeans_colour_position(recordings, args.out / "kmeans.json", learned.classes, config.seed)
-    answers: dict[str, Classify] = {f"k-means on colour and position, K = {learned.classes}": lambda image: baseline.classify(clusters, image)}
+    answers: dict[str, Classify] = {
+        f"k-means on colour and position, K = {learned.classes}": lambda image: baseline.classify(clusters, image)
+    }
     for method in get_args(Method):
         model = replace(learned, refine=method)
         answers[f"learned classes, K = {learned.classes}, refine {method}"] = model.classify
     answers[f"class head alone, K = {learned.classes}, refine {learned.refine}"] = replace(learned, cells=None).classify
-    photographs = [(read_image(path), read_image(path.with_name(f"{path.stem}_label.png"))) for path in sorted(args.labels.glob("*.jpg"))]
+    photographs = [
+        (read_image(path), read_image(path.with_name(f"{path.stem}_label.png")))
+        for path in sorted(args.labels.glob("*.jpg"))
+    ]
     if len(photographs) < 2:
-        raise CupsError(f"expected at least two NAME.jpg with NAME_label.png in {args.labels}, found {len(photographs)} (--labels)")
-    rows = {name: score(classify, photographs, args.out / "camvid" / f"{number}") for number, (name, classify) in enumerate(answers.items())}
+        raise CupsError(
+            f"expected at least two NAME.jpg with NAME_label.png in {args.labels}, found {len(photographs)} (--labels)"
+        )
+    rows = {
+        name: score(classify, photographs, args.out / "camvid" / f"{number}")
+        for number, (name, classify) in enumerate(answers.items())
+    }
     write_json(args.out / "camvid.json", rows)
     print_rows(rows)
 
@@ -81,11 +100,17 @@ def score(classify: Classify, photographs: list[tuple[np.ndarray, np.ndarray]], 
     table = np.array([(0, 0, 0), *palette(max(int(ids.max()) for ids in maps))], np.uint8)
     for number, ((image, _), ids) in enumerate(zip(photographs, maps, strict=True)):
         write_image(pictures / f"{number:02d}.jpg", tint(image, ids, table))
-    halves = [sum_counts([(ids, label) for ids, (_, label) in list(zip(maps, photographs, strict=True))[part::2]]) for part in (0, 1)]
+    halves = [
+        sum_counts([(ids, label) for ids, (_, label) in list(zip(maps, photographs, strict=True))[part::2]])
+        for part in (0, 1)
+    ]
     row: dict[str, Any] = {"seconds_an_image": seconds}
     for matching in MATCHINGS:
         both = [accuracy_and_miou(scored, assignment(fitted, matching)) for fitted, scored in (halves, halves[::-1])]
-        row[matching] = {"acc": float(np.mean([acc for acc, _ in both])), "miou": float(np.mean([miou for _, miou in both]))}
+        row[matching] = {
+            "acc": float(np.mean([acc for acc, _ in both])),
+            "miou": float(np.mean([miou for _, miou in both])),
+        }
     return row
 
 

@@ -9,6 +9,7 @@ train/* (runs/street/motion), without it the row with moving objects is left out
 frame of train/*; its features alone, and together with the hand-made channels, are clustered by k-means. The assignment
 is fitted on truth_train, accuracy and mIoU are of the cells of val. A stopped call goes on.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -59,7 +60,9 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     fit, val = scenes(args.data, Config(), args.every, args.every)
-    frames, truths = zip(*(prepared(part, args.out / name, args) for part, name in ((fit, "train"), (val, "val"))), strict=True)
+    frames, truths = zip(
+        *(prepared(part, args.out / name, args) for part, name in ((fit, "train"), (val, "val"))), strict=True
+    )
     print(f"{'percent, cells of val: accuracy / mIoU':<72}{'one to one':>16}{'majority':>16}")
     cluster_and_print("hand-made channels, nothing learned", hand_made, frames, truths, args)
     for name, encoder in trained(frames[0], args):
@@ -70,10 +73,14 @@ def main() -> None:
 
 def prepared(part: Sequence[Scene], folder: Path, args: argparse.Namespace) -> tuple[list[Path], list[np.ndarray]]:
     """Files of channels and images, and the true class ids of their cells."""
-    keys = {scene.recording.name: {stamp.key for stamp in scene.recording.stamps[::scene.every]} for scene in part}
-    chosen = choose_frames([scene.recording for scene in part], 10**6, folder, args.motion if folder.name == "train" else None)
+    keys = {scene.recording.name: {stamp.key for stamp in scene.recording.stamps[:: scene.every]} for scene in part}
+    chosen = choose_frames(
+        [scene.recording for scene in part], 10**6, folder, args.motion if folder.name == "train" else None
+    )
     chosen = [frame for frame in chosen if frame.key in keys[frame.recording.name]]
-    files = list(progress(prepare_all(chosen, SemanticsConfig().height, args.seed, 1), f"channels of {folder.name}", len(chosen)))
+    files = list(
+        progress(prepare_all(chosen, SemanticsConfig().height, args.seed, 1), f"channels of {folder.name}", len(chosen))
+    )
     truths = []
     for path, (_, truth) in zip(files, (pair for scene in part for pair in scene.frames()), strict=True):
         height, width = load(path).disparity.shape
@@ -84,10 +91,15 @@ def prepared(part: Sequence[Scene], folder: Path, args: argparse.Namespace) -> t
 def trained(frames: Sequence[Path], args: argparse.Namespace) -> Iterator[tuple[str, Encoder]]:
     """One encoder for each teacher."""
     designs: list[tuple[str, int, Loss]] = [
-        ("masked prediction of colour and texture", IMAGE_CHANNELS, partial(predict_hidden, fit_images(frames), args.seed)),
+        (
+            "masked prediction of colour and texture",
+            IMAGE_CHANNELS,
+            partial(predict_hidden, fit_images(frames), args.seed),
+        ),
         ("correspondences (contrast)", SHAPE, only("contrast")),
         ("geometry", SHAPE, only("shape")),
-        ("geometry and correspondences", SHAPE, only("shape", "contrast"))]
+        ("geometry and correspondences", SHAPE, only("shape", "contrast")),
+    ]
     if args.motion is not None:
         designs.append(("geometry, correspondences and what moves", SHAPE, view_losses))
     batches = partial(pair_batch, frames, SemanticsConfig().batch, fit_shape(frames), args.seed)
@@ -95,15 +107,19 @@ def trained(frames: Sequence[Path], args: argparse.Namespace) -> Iterator[tuple[
         with torch.random.fork_rng():
             torch.manual_seed(args.seed)
             encoder = Encoder(EncoderSpec(SemanticsConfig().channels, 2, outputs))
-        go_through(Phase(name.replace(" ", "_"), loss, args.steps, SemanticsConfig().lr), encoder, batches, args.out / "state")
+        go_through(
+            Phase(name.replace(" ", "_"), loss, args.steps, SemanticsConfig().lr), encoder, batches, args.out / "state"
+        )
         yield name, encoder
 
 
 def only(*names: str) -> Loss:
     """The product's losses, all but `names` left out."""
+
     def losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
         found = view_losses(encoder, batch)
         return {name: found.get(name, 0 * found["shape"]) for name in names}  # a batch may have no correspondence
+
     return losses
 
 
@@ -113,7 +129,7 @@ def predict_hidden(scaler: Scaler, seed: int, encoder: Encoder, batch: Batch) ->
     rng = np.random.default_rng([seed, int(1e6 * float(batch.images.mean()))])
     count, _, height, width = batch.images.shape
     blocks = (rng.random((count, -(-height // (CELL * BLOCK)), -(-width // (CELL * BLOCK)))) < HIDDEN).astype(np.uint8)
-    hidden = blocks.repeat(BLOCK, 1).repeat(BLOCK, 2)[:, :height // CELL, :width // CELL] > 0
+    hidden = blocks.repeat(BLOCK, 1).repeat(BLOCK, 2)[:, : height // CELL, : width // CELL] > 0
     images = (255 * batch.images).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     target = np.stack([image_channels(np.ascontiguousarray(image)) for image in images])
     scaled = (target - scaler.mean[:, None, None]) * scaler.scale[:, None, None]
@@ -124,7 +140,9 @@ def predict_hidden(scaler: Scaler, seed: int, encoder: Encoder, batch: Batch) ->
 
 
 def fit_images(frames: Sequence[Path]) -> Scaler:
-    rows = np.concatenate([load(path).channels.reshape(IMAGE_CHANNELS, -1).T.astype(np.float32) for path in frames[::5]])
+    rows = np.concatenate(
+        [load(path).channels.reshape(IMAGE_CHANNELS, -1).T.astype(np.float32) for path in frames[::5]]
+    )
     return Scaler.fit(rows, [ChannelGroup("image", 1, 1.0)] * IMAGE_CHANNELS)
 
 
@@ -136,9 +154,11 @@ def hand_made(path: Path) -> np.ndarray:
 
 def features(encoder: Encoder, frames: Sequence[Path]) -> Rows:
     """The encoder's features, half-whitened principal components."""
+
     def raw(path: Path) -> np.ndarray:
         found = encode(encoder, load(path).images[:1]).features[0].numpy()
         return found.reshape(len(found), -1).T
+
     rows = np.concatenate([raw(path)[::7] for path in frames[::2]]).astype(np.float64)
     variance, axes = np.linalg.eigh(np.cov(rows.T))
     variance, axes = variance[::-1][:LEARNED], axes[:, ::-1][:, :LEARNED]
@@ -151,16 +171,28 @@ def beside(learned: Rows, path: Path) -> np.ndarray:
     return np.concatenate([hand_made(path), learned(path)], 1)
 
 
-def cluster_and_print(name: str, rows_of: Rows, frames: Sequence[Sequence[Path]], truths: Sequence[Sequence[np.ndarray]],
-                      args: argparse.Namespace) -> None:
+def cluster_and_print(
+    name: str,
+    rows_of: Rows,
+    frames: Sequence[Sequence[Path]],
+    truths: Sequence[Sequence[np.ndarray]],
+    args: argparse.Namespace,
+) -> None:
     """One line: k-means on the cells of train, the assignment fitted there, scored on val."""
     rng = np.random.default_rng([args.seed, 3])
-    samples = np.concatenate([rows[rng.integers(0, len(rows), SAMPLES // len(frames[0]))] for rows in map(rows_of, frames[0])])
+    samples = np.concatenate(
+        [rows[rng.integers(0, len(rows), SAMPLES // len(frames[0]))] for rows in map(rows_of, frames[0])]
+    )
     scaler = scaler_of(samples)
     centres = kmeans(scaler(samples), args.classes, rng)[0]
     classes = int(max(truth.max() for part in truths for truth in part))
-    fitted, scored = (table(rows_of, scaler, centres, files, truth, classes) for files, truth in zip(frames, truths, strict=True))
-    text = "".join("{:>16}".format(" / ".join(f"{100 * v:.1f}" for v in figures(fitted, scored, matching))) for matching in ("hungarian", "majority"))
+    fitted, scored = (
+        table(rows_of, scaler, centres, files, truth, classes) for files, truth in zip(frames, truths, strict=True)
+    )
+    text = "".join(
+        "{:>16}".format(" / ".join(f"{100 * v:.1f}" for v in figures(fitted, scored, matching)))
+        for matching in ("hungarian", "majority")
+    )
     print(f"{name:<72}{text}", flush=True)
 
 
@@ -176,7 +208,14 @@ def scaler_of(samples: np.ndarray) -> Scaler:
     return replace(scaler, scale=scale)
 
 
-def table(rows_of: Rows, scaler: Scaler, centres: np.ndarray, files: Sequence[Path], truths: Sequence[np.ndarray], classes: int) -> np.ndarray:
+def table(
+    rows_of: Rows,
+    scaler: Scaler,
+    centres: np.ndarray,
+    files: Sequence[Path],
+    truths: Sequence[np.ndarray],
+    classes: int,
+) -> np.ndarray:
     """(K + 1, true classes + 1) cells."""
     total = np.zeros((len(centres) + 1, classes + 1), np.int64)
     for path, truth in zip(files, truths, strict=True):

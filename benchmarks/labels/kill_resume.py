@@ -9,6 +9,7 @@ folder and kills it with all its processes (SIGKILL) at a random moment, TIMES t
 before is compared and begun anew. Each start is a fork of this program, which has everything imported and has computed
 nothing. Ends with 1 where a file differs.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -31,8 +32,16 @@ from cups_train.folders import layout
 
 # what the command imports when it is called: here once for all starts
 STAGES = (motion, semantics, pseudo_label, pipeline)
-SETTINGS = ("semantics.clusters=8", "semantics.steps=4", "semantics.cluster_steps=12", "semantics.batch=1", "semantics.height=128",
-            "semantics.channels=16", "labels.min_instances=1", "labels.max_class_share=1")
+SETTINGS = (
+    "semantics.clusters=8",
+    "semantics.steps=4",
+    "semantics.cluster_steps=12",
+    "semantics.batch=1",
+    "semantics.height=128",
+    "semantics.channels=16",
+    "labels.min_instances=1",
+    "labels.max_class_share=1",
+)
 TIMED = {layout.DONE, layout.INPUTS}  # they hold times, and the identities of stages whose done.json does
 
 
@@ -42,9 +51,15 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--labels-only", action="store_true", help="motion and semantics are the undisturbed run's: every kill hits the labels")
+    parser.add_argument(
+        "--labels-only",
+        action="store_true",
+        help="motion and semantics are the undisturbed run's: every kill hits the labels",
+    )
     parser.add_argument("--out", type=Path, help="kept; without this a temporary folder")
-    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value", help="over the small settings")
+    parser.add_argument(
+        "-o", dest="override", action="append", default=[], metavar="key.path=value", help="over the small settings"
+    )
     args = parser.parse_args()
     out = args.out or Path(tempfile.mkdtemp(prefix="cups_kill_"))
     try:
@@ -61,7 +76,12 @@ def draw_recordings(out: Path, frames: int, settings: list[str]) -> list[str]:
     for name, seed in (("a", 1), ("b", 2)):
         if not (out / name).exists():
             finish(partial(draw, out / name, frames, seed))
-    return ["pseudo-label", f"{out}/a/recording", f"{out}/b/recording", *(word for setting in settings for word in ("-o", setting))]
+    return [
+        "pseudo-label",
+        f"{out}/a/recording",
+        f"{out}/b/recording",
+        *(word for setting in settings for word in ("-o", setting)),
+    ]
 
 
 def kill_and_compare(out: Path, words: list[str], times: int, rng: np.random.Generator, labels_only: bool) -> int:
@@ -138,13 +158,22 @@ def start_and_kill(work: Callable[[], int], after_s: float) -> bool:
 
 def stages(run: Path) -> str:
     """How far a run has come."""
-    return ", ".join(f"{name} {'finished' if (run / name / layout.DONE).is_file() else 'begun'}"
-                     for name in ("motion", "semantics", "labels") if (run / name).is_dir()) or "nothing yet"
+    return (
+        ", ".join(
+            f"{name} {'finished' if (run / name / layout.DONE).is_file() else 'begun'}"
+            for name in ("motion", "semantics", "labels")
+            if (run / name).is_dir()
+        )
+        or "nothing yet"
+    )
 
 
 def labels(run: Path) -> dict[str, str]:
     """File -> sha256 of all labels, their statistics and classes; leftovers of a kill are hidden files."""
-    files = [run / layout.CLASSES, *(p for p in sorted((run / "labels").rglob("*")) if p.is_file() and p.name not in TIMED and p.name[0] != ".")]
+    files = [
+        run / layout.CLASSES,
+        *(p for p in sorted((run / "labels").rglob("*")) if p.is_file() and p.name not in TIMED and p.name[0] != "."),
+    ]
     return {str(path.relative_to(run)): sha256(path) for path in files}
 
 

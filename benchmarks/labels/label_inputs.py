@@ -8,6 +8,7 @@ are labelled anew with the code as it is, those of val with it. Replaced in turn
 pixels), the classes (masks are those from motion). Prints a line each, and how many of the classes stand on the right
 side; writes OUT/label_inputs.json.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -67,7 +68,10 @@ def main() -> None:
     print(sides(table, rules, truth))
     rows = {}
     for name, (named, label) in swaps(rules, table, truth).items():
-        folders = tuple(answers(place, truth, named, label, args.out / name / where) for place, where in ((here, "train"), (there, "val")))
+        folders = tuple(
+            answers(place, truth, named, label, args.out / name / where)
+            for place, where in ((here, "train"), (there, "val"))
+        )
         rows[name] = study(args.out, name, folders, train, val)  # type: ignore[arg-type]
     write_json(args.out / "label_inputs.json", rows)
     print_rows(rows)
@@ -77,12 +81,16 @@ def prepare(place: Place, encoder: Path, config: Config) -> None:
     """Motion and class maps of recordings that the run has not seen."""
     for recording in place.part.recordings:
         motion.find_motion(recording, place.motion / recording.name, config.motion, Work(config.seed, 1, config.device))
-        semantics.classify(recording, encoder, place.semantics / recording.name, config.semantics, Work(config.seed, 1, config.device))
+        semantics.classify(
+            recording, encoder, place.semantics / recording.name, config.semantics, Work(config.seed, 1, config.device)
+        )
 
 
 def inputs(place: Place) -> list[tuple[list[FrameInput], Path]]:
-    return [(list(frame_inputs(r, place.motion / r.name, place.semantics / r.name)), truth)
-            for r, truth in zip(place.part.recordings, place.part.truths, strict=True)]
+    return [
+        (list(frame_inputs(r, place.motion / r.name, place.semantics / r.name)), truth)
+        for r, truth in zip(place.part.recordings, place.part.truths, strict=True)
+    ]
 
 
 def shares(place: Place, rules: Rules, truth: Classes) -> np.ndarray:
@@ -92,7 +100,9 @@ def shares(place: Place, rules: Rules, truth: Classes) -> np.ndarray:
     for items, folder in progress(inputs(place), "classes against truth"):
         for item, (kinds, _) in zip(items, truth_maps(folder, truth), strict=True):
             class_map, _ = item.read(rules.clusters)
-            table += np.bincount(rules.joined(class_map).ravel().astype(np.int64) * size[1] + kinds.ravel(), minlength=table.size).reshape(size)
+            table += np.bincount(
+                rules.joined(class_map).ravel().astype(np.int64) * size[1] + kinds.ravel(), minlength=table.size
+            ).reshape(size)
     table[:, 0] = 0
     return table
 
@@ -101,14 +111,19 @@ def sides(table: np.ndarray, rules: Rules, truth: Classes) -> str:
     """How many classes stand on the right side, in words."""
     used = [k for k in range(1, len(table)) if table[k].any()]
     most, of_things = table.argmax(axis=1), [k for k in used if truth.is_thing(int(table[k].argmax()))]
-    wrong = [f"{k} ({truth.items[most[k] - 1].name} {table[k].max() / table[k].sum():.0%})" for k in used if rules.classes.is_thing(k)
-             and truth.items[most[k] - 1].name in STUFF and 2 * table[k].max() > table[k].sum()]
+    wrong = [
+        f"{k} ({truth.items[most[k] - 1].name} {table[k].max() / table[k].sum():.0%})"
+        for k in used
+        if rules.classes.is_thing(k) and truth.items[most[k] - 1].name in STUFF and 2 * table[k].max() > table[k].sum()
+    ]
     found = sum(rules.classes.is_thing(k) for k in of_things)
     things, there = table[:, list(truth.things)].sum(axis=1), [k for k in used if rules.classes.is_thing(k)]
-    return (f"classes that are mostly things on the thing side: {found} of {len(of_things)}; mostly "
-            f"{', '.join(STUFF)} there: "
-            f"{', '.join(wrong) or 'none'}; pixels of things there {things[there].sum() / things.sum():.1%}, "
-            f"things among the pixels there {things[there].sum() / table[there].sum():.1%}")
+    return (
+        f"classes that are mostly things on the thing side: {found} of {len(of_things)}; mostly "
+        f"{', '.join(STUFF)} there: "
+        f"{', '.join(wrong) or 'none'}; pixels of things there {things[there].sum() / things.sum():.1%}, "
+        f"things among the pixels there {things[there].sum() / table[there].sum():.1%}"
+    )
 
 
 def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Classes, Label]]:
@@ -130,8 +145,12 @@ def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Cl
         _, instances = item.read(rules.clusters)
         return label_frame(kinds, instances, item.frame.objects, Rules(truth, rules.config), item.lens)
 
-    return {"labels": (rules.classes, partial(labelled, rules)), "true_split": (sided, partial(labelled, replace(rules, classes=sided))),
-            "true_masks": (rules.classes, true_masks), "true_classes": (truth, true_classes)}
+    return {
+        "labels": (rules.classes, partial(labelled, rules)),
+        "true_split": (sided, partial(labelled, replace(rules, classes=sided))),
+        "true_masks": (rules.classes, true_masks),
+        "true_classes": (truth, true_classes),
+    }
 
 
 def answers(place: Place, truth: Classes, classes: Classes, label: Label, out: Path) -> list[Path]:

@@ -9,6 +9,7 @@ train/* once (or are those of --encoder FOLDER, or of -o semantics.features=dino
 is trained once, at the first number of classes, and its probe is fitted for the others. The assignment of classes is
 fitted on truth_train, scores are of val. A stopped call goes on. Prints one line a step and writes OUT/table.json.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -69,11 +70,18 @@ class Scene:
     def frames(self) -> Iterator[tuple[StereoFrame, np.ndarray]]:
         """Frames with their (H, W) true class ids, 0 = void."""
         tree = read_json(self.truth / PANOPTIC)
-        for stamp, annotation in list(zip(self.recording.stamps, tree["annotations"], strict=True))[::self.every]:
+        for stamp, annotation in list(zip(self.recording.stamps, tree["annotations"], strict=True))[:: self.every]:
             ids = rgb_to_ids(read_image(self.truth / "panoptic" / annotation["file_name"]))
             values, inverse = np.unique(ids, return_inverse=True)
-            categories = {segment["id"]: segment["category_id"] for segment in annotation["segments_info"] if not segment.get("iscrowd")}
-            yield self.recording.stereo(stamp.key), np.array([categories.get(int(v), 0) for v in values])[inverse].reshape(ids.shape)
+            categories = {
+                segment["id"]: segment["category_id"]
+                for segment in annotation["segments_info"]
+                if not segment.get("iscrowd")
+            }
+            yield (
+                self.recording.stereo(stamp.key),
+                np.array([categories.get(int(v), 0) for v in values])[inverse].reshape(ids.shape),
+            )
 
 
 def main() -> None:
@@ -84,15 +92,24 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, help="folder of an encoder that is trained already")
     parser.add_argument("--frames", type=int, default=144, help="training frames of the heads")
     parser.add_argument("--head-steps", type=int, default=300, help="training steps of STEGO and DepthG")
-    parser.add_argument("--fit-every", type=int, default=4, help="the assignment is fitted on every n-th training frame")
+    parser.add_argument(
+        "--fit-every", type=int, default=4, help="the assignment is fitted on every n-th training frame"
+    )
     parser.add_argument("--val-every", type=int, default=1, help="every n-th frame of val is scored")
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(None, [f"semantics.head_steps={args.head_steps}", *args.override])
     fit, val = scenes(args.data, config, args.fit_every, args.val_every)
-    keep_settings(args.out, {"semantics": config.semantics.model_dump(mode="json"), "seed": config.seed, "frames": args.frames,
-                             "encoder": None if args.encoder is None else str(args.encoder)})
+    keep_settings(
+        args.out,
+        {
+            "semantics": config.semantics.model_dump(mode="json"),
+            "seed": config.seed,
+            "frames": args.frames,
+            "encoder": None if args.encoder is None else str(args.encoder),
+        },
+    )
     features = given_features([scene.recording for scene in fit], args.out, args.encoder, config)
     names = {c["id"]: c["name"] for c in read_json(val[0].truth / PANOPTIC)["categories"]}
     rows: dict[str, dict[str, list[float]]] = {}
@@ -100,7 +117,9 @@ def main() -> None:
     for count in args.classes:
         for name, row in scores(dict(steps(features, fit, args, config, count)), fit, val, count, names).items():
             rows[f"K = {count}, {name}"] = row
-            text = "".join("{:>22}".format(" / ".join(f"{100 * v:.1f}" for v in row[m])) for m in ("hungarian", "majority"))
+            text = "".join(
+                "{:>22}".format(" / ".join(f"{100 * v:.1f}" for v in row[m])) for m in ("hungarian", "majority")
+            )
             print(f"{f'K = {count}, {name}':<48}{text}{row['seconds'][0]:>12.2f}", flush=True)
             write_json(args.out / "table.json", rows)
 
@@ -118,23 +137,35 @@ def scenes(data: Path, config: Config, fit_every: int, val_every: int) -> tuple[
     val_paths = sorted(p for p in (data / "val").iterdir() if p.is_dir())
     fit = open_recordings(train_paths, config.recording)
     val = open_recordings([p / "recording" for p in val_paths], config.recording)
-    return ([Scene(r, data / "truth_train" / p.name, fit_every) for r, p in zip(fit, train_paths, strict=True)],
-            [Scene(r, p / "truth", val_every) for r, p in zip(val, val_paths, strict=True)])
+    return (
+        [Scene(r, data / "truth_train" / p.name, fit_every) for r, p in zip(fit, train_paths, strict=True)],
+        [Scene(r, p / "truth", val_every) for r, p in zip(val, val_paths, strict=True)],
+    )
 
 
 def given_features(recordings: list[Recording], out: Path, encoder: Path | None, config: Config) -> FeatureNetwork:
     """A vision transformer, the encoder of a folder, or one that is trained now in OUT/encoder."""
     if config.semantics.features == "dino":
-        return open_features(config.semantics.weights, config.semantics.weights_licence).network.to(torch_device(config.device))
+        return open_features(config.semantics.weights, config.semantics.weights_licence).network.to(
+            torch_device(config.device)
+        )
     if encoder is None:
         encoder = out / "encoder"
         learn_classes(recordings, encoder, config.semantics.model_copy(update={"head": "clusters"}), work_of(config))
     network = load(encoder, config.device).encoder
     found = network.features if isinstance(network, HeadNetwork) else network
-    return ScratchFeatures(found) if isinstance(found, Encoder) else ScratchFeatures(found.encoder) if isinstance(found, DescribedFeatures) else found
+    return (
+        ScratchFeatures(found)
+        if isinstance(found, Encoder)
+        else ScratchFeatures(found.encoder)
+        if isinstance(found, DescribedFeatures)
+        else found
+    )
 
 
-def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, config: Config, count: int) -> Iterator[tuple[str, Classify]]:
+def steps(
+    features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, config: Config, count: int
+) -> Iterator[tuple[str, Classify]]:
     """Name and classifier of every step at K = `count`."""
     semantics = config.semantics.model_copy(update={"clusters": count})
     recordings = [scene.recording for scene in fit]
@@ -142,13 +173,18 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
     clusters = baseline.kmeans_colour_position(recordings, folder / "kmeans.json", count, config.seed)
     yield "k-means on colour and position", lambda frame, _: baseline.classify(clusters, frame.left)
     if isinstance(features, ScratchFeatures) and features.encoder.spec.classes == count:
-        yield "clusters that the encoder learned to name", applied(SemanticModel(features.encoder, semantics.height, False, "none"))
+        yield (
+            "clusters that the encoder learned to name",
+            applied(SemanticModel(features.encoder, semantics.height, False, "none")),
+        )
     if isinstance(features, ScratchFeatures):
         cells = cells_of(features.encoder, prepared(recordings, args, config).paths, count, config.seed)
         for method, more in (("none", ""), ("crf", " + crf")):
             yield f"k-means on features and geometry{more}", by_cells(features.encoder, cells, semantics.height, method)
     for head, name in HEADS.items():
-        trained = model_of(features, recordings, folder / head, semantics.model_copy(update={"head": head}), config, args)
+        trained = model_of(
+            features, recordings, folder / head, semantics.model_copy(update={"head": head}), config, args
+        )
         plain = replace(trained, windows=False, refine="none")
         yield name, applied(plain)
     yield f"{name} + windows", applied(replace(trained, windows=True, refine="none"))
@@ -156,8 +192,14 @@ def steps(features: FeatureNetwork, fit: list[Scene], args: argparse.Namespace, 
         yield f"{name} + windows + {method}", applied(replace(trained, windows=True, refine=method))
 
 
-def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path, semantics: SemanticsConfig, config: Config,
-             args: argparse.Namespace) -> SemanticModel:
+def model_of(
+    features: FeatureNetwork,
+    recordings: list[Recording],
+    folder: Path,
+    semantics: SemanticsConfig,
+    config: Config,
+    args: argparse.Namespace,
+) -> SemanticModel:
     """The head of `folder`, trained now where there is none; other numbers of classes than the first take its code."""
     if not encoder_path(folder).exists():
         frames = prepared(recordings, args, config)
@@ -173,7 +215,9 @@ def model_of(features: FeatureNetwork, recordings: list[Recording], folder: Path
 
 def prepared(recordings: list[Recording], args: argparse.Namespace, config: Config) -> PreparedFrames:
     """Training frames on disk."""
-    return prepare_frames(choose_frames(recordings, args.frames, state_path(args.out), None), config.semantics.height, work_of(config))
+    return prepare_frames(
+        choose_frames(recordings, args.frames, state_path(args.out), None), config.semantics.height, work_of(config)
+    )
 
 
 def work_of(config: Config) -> Work:
@@ -190,6 +234,7 @@ def cells_of(encoder: Encoder, frames: Sequence[Path], count: int, seed: int) ->
 
 def by_cells(encoder: Encoder, cells: CellClasses, height: int, method: Method) -> Classify:
     """Nearest centre alone, without class head and windows."""
+
     def classify(frame: StereoFrame, found: np.ndarray) -> np.ndarray:
         h, w = working_size(*frame.left.shape[:2], height)
         image = resize(frame.left, h, w)
@@ -207,17 +252,24 @@ def applied(model: SemanticModel) -> Classify:
     return classify
 
 
-def scores(steps: dict[str, Classify], fit: list[Scene], val: list[Scene], count: int, names: dict[int, str]) -> dict[str, dict[str, list[float]]]:
+def scores(
+    steps: dict[str, Classify], fit: list[Scene], val: list[Scene], count: int, names: dict[int, str]
+) -> dict[str, dict[str, list[float]]]:
     """Of each step: [accuracy, mIoU, mIoU of the seven categories] by both matchings, and seconds a frame, disparity
     left out."""
-    groups = np.array([0, *(1 + next(i for i, (_, members) in enumerate(CATEGORIES7) if names[c] in members) for c in sorted(names))])
+    groups = np.array(
+        [0, *(1 + next(i for i, (_, members) in enumerate(CATEGORIES7) if names[c] in members) for c in sorted(names))]
+    )
     fitted, scored = (tables(steps, part, count, max(names)) for part in (fit, val))
     rows = {}
     for name in steps:
         (a, _), (b, seconds) = fitted[name], scored[name]
         rows[name] = {"seconds": [seconds]}
         for matching in ("hungarian", "majority"):
-            rows[name][matching] = [*figures(a, b, matching), figures(in_groups(a, groups), in_groups(b, groups), matching)[1]]
+            rows[name][matching] = [
+                *figures(a, b, matching),
+                figures(in_groups(a, groups), in_groups(b, groups), matching)[1],
+            ]
     return rows
 
 

@@ -5,6 +5,7 @@
 Memory is the proportional set size of the command with all its workers, looked at five times a second. Prints one line
 a command.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -34,7 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--steps", type=int, default=20, help="training steps of stages 2 and 3")
-    parser.add_argument("--keep", type=Path, help="where to work; a folder that is removed at the end where none is given")
+    parser.add_argument(
+        "--keep", type=Path, help="where to work; a folder that is removed at the end where none is given"
+    )
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +49,10 @@ def main() -> int:
                 print(f"{work.name}: exit code {code}", file=sys.stderr)
                 return code
             amount = f"{work.amount} {work.unit}"
-            print(f"{work.name:<28}{amount:>16}{seconds:>9.1f}{seconds / work.amount:>9.2f}{peak / 2**20:>9.0f}", flush=True)
+            print(
+                f"{work.name:<28}{amount:>16}{seconds:>9.1f}{seconds / work.amount:>9.2f}{peak / 2**20:>9.0f}",
+                flush=True,
+            )
     return 0
 
 
@@ -57,15 +63,30 @@ def works(root: Path, frames: int, steps: int, overrides: tuple[str, ...]) -> li
     more = tuple(word for o in overrides for word in ("-o", o))
     encoder = ("-o", f"semantics.steps={steps}", "-o", f"semantics.cluster_steps={steps}")
     return [
-        Work("render", ("render", "--out", str(root / "street"), "--frames", str(frames), "--seed", "7", *config, *more), frames, "frames"),
+        Work(
+            "render",
+            ("render", "--out", str(root / "street"), "--frames", str(frames), "--seed", "7", *config, *more),
+            frames,
+            "frames",
+        ),
         Work("motion", ("motion", bag, "--out", str(root / "motion"), *config, *more), frames, "frames"),
         Work("pseudo-label", ("pseudo-label", bag, "--out", run, *config, *encoder, *more), frames, "frames"),
         Work("train", ("train", run, *config, "-o", f"bootstrap.steps={steps}", *more), steps, "steps"),
         Work("self-train", ("self-train", run, *config, "-o", f"self_train.steps={steps}", *more), steps, "steps"),
         Work("export", ("export", run, "--out", str(root / "model"), *config, *more), 1, "model"),
-        Work("predict, labels", ("predict", run, bag, "--stage", "labels", "--out", str(root / "labels"), *config, *more), frames, "frames"),
+        Work(
+            "predict, labels",
+            ("predict", run, bag, "--stage", "labels", "--out", str(root / "labels"), *config, *more),
+            frames,
+            "frames",
+        ),
         Work("predict, torch", ("predict", run, bag, "--out", str(root / "torch"), *config, *more), frames, "frames"),
-        Work("predict, exported", ("predict", str(root / "model"), bag, "--out", str(root / "onnx"), *config, *more), frames, "frames"),
+        Work(
+            "predict, exported",
+            ("predict", str(root / "model"), bag, "--out", str(root / "onnx"), *config, *more),
+            frames,
+            "frames",
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ DATA holds train/SCENE (recordings), truth_train/SCENE, val/SCENE/recording and 
 alone; the assignment of pseudo classes is fitted on truth_train; scores are of val. Everything resumes; on two cores it
 takes hours. Prints one line a stage and writes OUT/study.json.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -55,7 +56,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/street"))
     parser.add_argument("--config", type=Path, default=ROOT / "config" / "train" / "street.yaml")
-    parser.add_argument("--skip-supervised", action="store_true", help="leave the network that is trained with the truth out")
+    parser.add_argument(
+        "--skip-supervised", action="store_true", help="leave the network that is trained with the truth out"
+    )
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -63,8 +66,10 @@ def main() -> None:
     train, val = parts(args.data, config)
     run_folder = RunFolder.create(args.out, config)
     pipeline.run_all(Run(run_folder, train.recordings, config))
-    rows = {stage: study(args.out, stage, answers(run_folder, stage, config, train, val), train, val)
-            for stage in ("kmeans", *ANSWERING)}
+    rows = {
+        stage: study(args.out, stage, answers(run_folder, stage, config, train, val), train, val)
+        for stage in ("kmeans", *ANSWERING)
+    }
     if not args.skip_supervised:
         checkpoint = supervised(args.out, train, config)
         folders = two_folders(load_predictor(checkpoint, None, []), args.out / "study" / "supervised", train, val)
@@ -77,17 +82,23 @@ def parts(data: Path, config: Config) -> tuple[Part, Part]:
     """The recordings to train on, and those to score."""
     train = sorted(p for p in (data / "train").iterdir() if p.is_dir())
     val = sorted(p for p in (data / "val").iterdir() if p.is_dir())
-    return (Part(open_recordings(train, config.recording), [data / "truth_train" / p.name for p in train]),
-            Part(open_recordings([p / "recording" for p in val], config.recording), [p / "truth" for p in val]))
+    return (
+        Part(open_recordings(train, config.recording), [data / "truth_train" / p.name for p in train]),
+        Part(open_recordings([p / "recording" for p in val], config.recording), [p / "truth" for p in val]),
+    )
 
 
 def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val: Part) -> tuple[list[Path], list[Path]]:
     """Result folders of a stage on train and val."""
     root = run_folder.root / "study" / stage
     if stage == "kmeans":
-        return kmeans(run_folder, config, train, train, root / "train"), kmeans(run_folder, config, train, val, root / "val")
+        return kmeans(run_folder, config, train, train, root / "train"), kmeans(
+            run_folder, config, train, val, root / "val"
+        )
     if stage == "labels":
-        exported = pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), train.recordings, root / "train")
+        exported = pseudo_label.export_results(
+            run_folder.stage("labels"), run_folder.classes(), train.recordings, root / "train"
+        )
         return exported, predict(predictor_of_stage(run_folder, stage, config), list(val.recordings), root / "val")
     return two_folders(predictor_of_stage(run_folder, stage, config), root, train, val)
 
@@ -99,7 +110,9 @@ def kmeans(run_folder: RunFolder, config: Config, train: Part, scored: Part, out
 
 
 def two_folders(predictor: Predictor, root: Path, train: Part, val: Part) -> tuple[list[Path], list[Path]]:
-    return predict(predictor, list(train.recordings), root / "train"), predict(predictor, list(val.recordings), root / "val")
+    return predict(predictor, list(train.recordings), root / "train"), predict(
+        predictor, list(val.recordings), root / "val"
+    )
 
 
 def study(out: Path, stage: str, folders: tuple[list[Path], list[Path]], train: Part, val: Part) -> dict[str, Any]:
@@ -128,7 +141,10 @@ def write_truth_labels(recording: Recording, truth: Path, classes: Classes, fold
     frames = []
     for stamp, (kinds, instances) in zip(recording.stamps, truth_maps(truth, classes), strict=True):
         ids, pixels = np.unique(instances[instances > 0], return_counts=True)
-        rows = [LabelInstance(i, int(kinds[instances == i][0]), 1.0, None, n) for i, n in zip(ids.tolist(), pixels.tolist(), strict=True)]
+        rows = [
+            LabelInstance(i, int(kinds[instances == i][0]), 1.0, None, n)
+            for i, n in zip(ids.tolist(), pixels.tolist(), strict=True)
+        ]
         write_maps(folder, stamp.key, kinds, instances)
         frames.append(LabelledFrame(folder, stamp.key, stamp.stamp_ns, tuple(rows), None if rows else "no things"))
     write_labels(folder, recording.name, frames)
@@ -150,10 +166,23 @@ def truth_maps(truth: Path, classes: Classes) -> Iterator[tuple[np.ndarray, np.n
 
 def print_rows(rows: dict[str, Any]) -> None:
     names = ("pq", "sq", "rq", "things", "stuff", "acc", "miou", "miou7")
-    print(f"{'percent, val, strict':<24}" + "".join(f"{n:>8}" for n in names) + f"{'pq, published':>15}{'pq, majority':>15}")
+    print(
+        f"{'percent, val, strict':<24}"
+        + "".join(f"{n:>8}" for n in names)
+        + f"{'pq, published':>15}{'pq, majority':>15}"
+    )
     for stage, row in rows.items():
         m = row["strict_official"]
-        values = [m["pq"], m["sq"], m["rq"], m["things"]["pq"], m["stuff"]["pq"], m["acc"], m["miou"], m["miou7"] or 0.0]
+        values = [
+            m["pq"],
+            m["sq"],
+            m["rq"],
+            m["things"]["pq"],
+            m["stuff"]["pq"],
+            m["acc"],
+            m["miou"],
+            m["miou7"] or 0.0,
+        ]
         more = [row["hungarian_official"]["pq"], row["majority_official"]["pq"]]
         print(f"{stage:<24}" + "".join(f"{100 * v:>8.1f}" for v in values) + "".join(f"{100 * v:>15.1f}" for v in more))
 

@@ -14,6 +14,7 @@ work the figure to trust. Engines that cannot run here are named once with the r
 a CUDA graph is measured beside them, and fp16 in place of int8. It ends after `--minutes`, most of which the exports
 take, and names what it had no time for; `--keep DIR` keeps the models for the next time.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -66,11 +67,21 @@ def export(network: PanopticNetwork, folder: Path, config: ExportConfig) -> Path
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     card = make_card(network.spec, config, folder.name, {})
-    merge = Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area) if config.merge else None
+    merge = (
+        Thresholds(score=config.score, overlap=config.overlap, stuff_area=config.stuff_area) if config.merge else None
+    )
     graph = folder / "model.onnx"
     if config.precision == "int8":
-        single = export(network, folder.with_name(folder.name.replace("int8", "fp32")), config.model_copy(update={"precision": "fp32"}))
-        quantise(single / "model.onnx", iter(probe_images(network.spec.height, network.spec.width, CALIBRATION_IMAGES)), graph)
+        single = export(
+            network,
+            folder.with_name(folder.name.replace("int8", "fp32")),
+            config.model_copy(update={"precision": "fp32"}),
+        )
+        quantise(
+            single / "model.onnx",
+            iter(probe_images(network.spec.height, network.spec.width, CALIBRATION_IMAGES)),
+            graph,
+        )
     else:
         write_graph(in_half(network) if config.precision == "fp16" else network, graph, {}, merge)
     write_json(folder / "model.json", {**card, "sha256": sha256(graph)})
@@ -88,8 +99,10 @@ def timed(run: Callable[[], object], seconds: float) -> str:
         run()
         times.append(1e3 * (time.perf_counter() - start))
     busy = 1e3 * (time.process_time() - busy) / len(times)
-    return (f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f} "
-            f"cpu_ms={busy:.1f}")
+    return (
+        f"p50_ms={np.median(times):.1f} p99_ms={np.percentile(times, 99):.1f} hz={1e3 / np.mean(times):.1f} "
+        f"cpu_ms={busy:.1f}"
+    )
 
 
 def measure(name: str, folder: Path, engine: str, args: argparse.Namespace) -> str | None:
@@ -99,14 +112,18 @@ def measure(name: str, folder: Path, engine: str, args: argparse.Namespace) -> s
     except ModelError as error:
         if engine not in args.named:
             args.named.add(engine)
-            print(f"# cannot run here: {str(error).partition('found none (')[2].rpartition(');')[0] or error}", flush=True)
+            print(
+                f"# cannot run here: {str(error).partition('found none (')[2].rpartition(');')[0] or error}", flush=True
+            )
         return None
     image = cv2.resize(probe_images(256, 512, 1)[0], IMAGE_SIZE[::-1])
     canvas = np.ascontiguousarray(cv2.resize(image, model.input_size[::-1]))
     alone = timed(lambda: model.raw(canvas), args.seconds)
     whole = timed(lambda: model.infer(image), args.seconds)
     model.close()
-    return f"{name} engine={engine} " + " ".join(f"{kind}_{part}" for kind, text in (("engine", alone), ("all", whole)) for part in text.split())
+    return f"{name} engine={engine} " + " ".join(
+        f"{kind}_{part}" for kind, text in (("engine", alone), ("all", whole)) for part in text.split()
+    )
 
 
 def measure_torch(name: str, network: PanopticNetwork, precision: str, seconds: float) -> str:
@@ -114,7 +131,9 @@ def measure_torch(name: str, network: PanopticNetwork, precision: str, seconds: 
     network = (in_half(network) if precision == "fp16" else network).cuda()
     host = torch.from_numpy(probe_images(network.spec.height, network.spec.width, 1)[0]).pin_memory()
     image = host.cuda()
-    anchors = network.anchors(network.features(torch.zeros(1, 3, network.spec.height, network.spec.width, device="cuda")))
+    anchors = network.anchors(
+        network.features(torch.zeros(1, 3, network.spec.height, network.spec.width, device="cuda"))
+    )
 
     def infer() -> tuple[torch.Tensor, ...]:
         return tuple(network.infer(image.permute(2, 0, 1)[None].float() / 255, anchors))
@@ -142,12 +161,17 @@ def main() -> int:
     args = _arguments()
     logging.disable(logging.WARNING)
     end, late = time.monotonic() + 60 * args.minutes, []
-    print(f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load "
-          f"{os.getloadavg()[0]:.1f} at the start, "
-          f"GPU {torch.cuda.get_device_name() if GPU else 'none'}; "
-          f"image {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {len(CLASSES)} classes, random weights", flush=True)
+    print(
+        f"# {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f} at the start, "
+        f"GPU {torch.cuda.get_device_name() if GPU else 'none'}; "
+        f"image {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {len(CLASSES)} classes, random weights",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as temporary:
-        for precision, size, variant in itertools.product(*(text.split(",") for text in (args.precisions, args.sizes, args.variants))):
+        for precision, size, variant in itertools.product(
+            *(text.split(",") for text in (args.precisions, args.sizes, args.variants))
+        ):
             if time.monotonic() > end:
                 late.append(f"{variant} {size} {precision}")
                 continue
@@ -174,7 +198,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", default="tiny,light,full")
     parser.add_argument("--sizes", default="256x512,512x1024", help="height x width, joined by commas")
-    parser.add_argument("--precisions", default="fp32,fp16" if GPU else "fp32,int8", help="fp32, fp16, int8, joined by commas")
+    parser.add_argument(
+        "--precisions", default="fp32,fp16" if GPU else "fp32,int8", help="fp32, fp16, int8, joined by commas"
+    )
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--merge", action="store_true", help="merge inside the graph")
     parser.add_argument("--seconds", type=float, default=2.0, help="time of each figure")

@@ -8,6 +8,7 @@ files and folders in their place, wrong sums, graphs with other outputs, shapes,
 be told from a sound model (a letter of a name) may pass; then the model must answer an image. Prints one line a kind of
 damage; exits with 1 on a fault.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,34 +28,94 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from cups_ros.model import ModelError, load_model
 
 HEIGHT, WIDTH = 32, 64
-SHAPES: dict[str, list[Any]] = {"boxes": [2, 4], "scores": [2], "class_id": [2], "masks": [2, 28, 28], "semantic": [HEIGHT, WIDTH]}
+SHAPES: dict[str, list[Any]] = {
+    "boxes": [2, 4],
+    "scores": [2],
+    "class_id": [2],
+    "masks": [2, 28, 28],
+    "semantic": [HEIGHT, WIDTH],
+}
 TYPES = {name: TensorProto.INT32 if name in ("class_id", "semantic") else TensorProto.FLOAT for name in SHAPES}
-JUNK = [None, True, -1, 0, 3, 1e308, float("nan"), float("inf"), 10**30, "", "x", "\0", [], {}, [[]], [None], {"id": 1}, -(10**9)]
+JUNK = [
+    None,
+    True,
+    -1,
+    0,
+    3,
+    1e308,
+    float("nan"),
+    float("inf"),
+    10**30,
+    "",
+    "x",
+    "\0",
+    [],
+    {},
+    [[]],
+    [None],
+    {"id": 1},
+    -(10**9),
+]
 Damage = Callable[[Path, np.random.Generator], None]
 
 
 def make_model(folder: Path) -> None:
     """A sound model folder with a graph written by hand."""
     folder.mkdir()
-    card = {"format": 1, "name": "fuzz", "opset": 18, "precision": "fp32", "weights": [],
-            "input": {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb"},
-            "outputs": [{"name": name, "shape": shape, "dtype": "int32" if TYPES[name] == TensorProto.INT32 else "float32", "meaning": name}
-                        for name, shape in SHAPES.items()],
-            "classes": [{"id": 1, "name": "car", "isthing": 1, "color": [1, 2, 3]}, {"id": 2, "name": "road", "isthing": 0, "color": [4, 5, 6]}],
-            "thresholds": {"score": 0.5, "overlap": 0.5, "mask": 0.5, "stuff_area": 0.002}, "sha256": ""}
+    card = {
+        "format": 1,
+        "name": "fuzz",
+        "opset": 18,
+        "precision": "fp32",
+        "weights": [],
+        "input": {
+            "name": "image",
+            "height": HEIGHT,
+            "width": WIDTH,
+            "layout": "NHWC",
+            "dtype": "uint8",
+            "color": "rgb",
+        },
+        "outputs": [
+            {
+                "name": name,
+                "shape": shape,
+                "dtype": "int32" if TYPES[name] == TensorProto.INT32 else "float32",
+                "meaning": name,
+            }
+            for name, shape in SHAPES.items()
+        ],
+        "classes": [
+            {"id": 1, "name": "car", "isthing": 1, "color": [1, 2, 3]},
+            {"id": 2, "name": "road", "isthing": 0, "color": [4, 5, 6]},
+        ],
+        "thresholds": {"score": 0.5, "overlap": 0.5, "mask": 0.5, "stuff_area": 0.002},
+        "sha256": "",
+    }
     (folder / "model.json").write_text(json.dumps(card))
     write_graph(folder, make_graph(SHAPES, TYPES))
 
 
 def make_graph(shapes: dict[str, list[Any]], types: dict[str, int], kind: int = 2) -> ModelProto:
     """Constant outputs of these shapes and types; kind: class of every pixel and instance."""
-    numpy_types = {TensorProto.INT32: np.int32, TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64}
-    nodes = [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.full(shape, kind, numpy_types[types[name]])))
-             for name, shape in shapes.items()]
+    numpy_types = {
+        TensorProto.INT32: np.int32,
+        TensorProto.FLOAT: np.float32,
+        TensorProto.DOUBLE: np.float64,
+        TensorProto.INT64: np.int64,
+    }
+    nodes = [
+        helper.make_node(
+            "Constant", [], [name], value=numpy_helper.from_array(np.full(shape, kind, numpy_types[types[name]]))
+        )
+        for name, shape in shapes.items()
+    ]
     nodes.append(helper.make_node("Cast", ["image"], ["unused"], to=TensorProto.FLOAT))
     outputs = [helper.make_tensor_value_info(name, types[name], shapes[name]) for name in shapes]
     entry = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])
-    return helper.make_model(helper.make_graph(nodes, "fuzz", [entry], outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return helper.make_model(
+        helper.make_graph(nodes, "fuzz", [entry], outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+    )
 
 
 def write_graph(folder: Path, graph: ModelProto | bytes) -> None:
@@ -151,8 +212,22 @@ def other_answers(folder: Path, rng: np.random.Generator) -> None:
     write_graph(folder, make_graph(SHAPES, TYPES, kind=int(rng.choice([-1, 3, 255, 10**6]))))
 
 
-DAMAGES: tuple[Damage, ...] = (cut_card, flip_card, flip_graph, cut_graph_with_its_sum, flip_graph_with_its_sum, noise_as_graph, change_card,
-                               change_card, change_card, change_thresholds, other_json, take_files, other_outputs, other_answers)
+DAMAGES: tuple[Damage, ...] = (
+    cut_card,
+    flip_card,
+    flip_graph,
+    cut_graph_with_its_sum,
+    flip_graph_with_its_sum,
+    noise_as_graph,
+    change_card,
+    change_card,
+    change_card,
+    change_thresholds,
+    other_json,
+    take_files,
+    other_outputs,
+    other_answers,
+)
 
 
 def fuzz(count: int, seed: int) -> tuple[dict[str, collections.Counter[str]], list[str]]:
@@ -175,7 +250,7 @@ def fuzz(count: int, seed: int) -> tuple[dict[str, collections.Counter[str]], li
 
 
 def attempt(folder: Path) -> str:
-    """"refused", "answers" or "fault: ..."."""
+    """ "refused", "answers" or "fault: ..."."""
     try:
         model = load_model(folder, engines=("onnxruntime-cpu",), threads=1)
     except ModelError as error:
@@ -214,9 +289,11 @@ def main() -> int:
         print(f"{name:26s} refused {counts['refused']:4d}  answers {counts['answers']:4d}  faults {counts['fault']:4d}")
     for fault in faults[:20]:
         print(fault)
-    print(f"folders={args.count} refused={sum(c['refused'] for c in ends.values())} "
-          f"answers={sum(c['answers'] for c in ends.values())} "
-          f"faults={len(faults)}")
+    print(
+        f"folders={args.count} refused={sum(c['refused'] for c in ends.values())} "
+        f"answers={sum(c['answers'] for c in ends.values())} "
+        f"faults={len(faults)}"
+    )
     return 1 if faults else 0
 
 

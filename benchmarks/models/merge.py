@@ -6,6 +6,7 @@ Every image is answered once by the model; both merges start from the same raw o
 the size of the network's input, panoptic quality (where truth is given, one folder a recording) at the size of the
 images, as the node publishes them.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,7 +41,10 @@ def main() -> int:
     merge, view = Merge(model.classes, model.thresholds), Letterbox(model.input_size, model.input_size)
 
     def in_graph(raw: RawOutput, size: tuple[int, int]) -> Panoptic:
-        parts = (torch.from_numpy(np.asarray(part)) for part in (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic))
+        parts = (
+            torch.from_numpy(np.asarray(part))
+            for part in (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
+        )
         merged = merge(*parts)
         return unpack(merged.panoptic.numpy(), merged.segments.numpy(), model.classes, size)
 
@@ -57,15 +61,23 @@ def main() -> int:
                 instances += int(host.instance_id.max())
                 writers["host"].write(stamp.key, stamp.stamp_ns, fuse(raw, model.classes, model.thresholds, box))
                 whole = box.content_size == tuple(model.input_size)  # else the node merges on the host
-                writers["graph"].write(stamp.key, stamp.stamp_ns, in_graph(raw, image.shape[:2]) if whole
-                                       else fuse(raw, model.classes, model.thresholds, box))
+                writers["graph"].write(
+                    stamp.key,
+                    stamp.stamp_ns,
+                    in_graph(raw, image.shape[:2]) if whole else fuse(raw, model.classes, model.thresholds, box),
+                )
             for way, writer in writers.items():
                 writer.close()
                 folders[way].append(writer.folder)
-        found = {way: 100 * evaluate(results, args.truth, EvaluationOptions()).all.pq for way, results in folders.items()} if args.truth else {}
-    print(f"images={len(differences)} instances={instances} equal_mean={1 - np.mean(differences):.5f} "
-          f"equal_worst={1 - max(differences):.5f} "
-          + " ".join(f"pq_{way}={pq:.2f}" for way, pq in found.items()))
+        found = (
+            {way: 100 * evaluate(results, args.truth, EvaluationOptions()).all.pq for way, results in folders.items()}
+            if args.truth
+            else {}
+        )
+    print(
+        f"images={len(differences)} instances={instances} equal_mean={1 - np.mean(differences):.5f} "
+        f"equal_worst={1 - max(differences):.5f} " + " ".join(f"pq_{way}={pq:.2f}" for way, pq in found.items())
+    )
     return 0
 
 
@@ -73,8 +85,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="exported model folder")
     parser.add_argument("recording", type=Path, nargs="+")
-    parser.add_argument("--truth", type=lambda text: [Path(part) for part in text.split(",")], help="truth folders, joined by commas")
-    parser.add_argument("--score", type=float, help="threshold of the score instead of the card's: a lower one draws more instances")
+    parser.add_argument(
+        "--truth", type=lambda text: [Path(part) for part in text.split(",")], help="truth folders, joined by commas"
+    )
+    parser.add_argument(
+        "--score", type=float, help="threshold of the score instead of the card's: a lower one draws more instances"
+    )
     return parser.parse_args()
 
 

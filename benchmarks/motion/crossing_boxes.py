@@ -5,6 +5,7 @@
 FOLDER holds panoptic.json (thing segments count) or motion.json. A box counts where its track moves, its distance is
 known and it is not heavily occluded (0 or 1); it is found where an instance's box overlaps it with IoU > 0.5.
 """
+
 from __future__ import annotations
 
 import argparse

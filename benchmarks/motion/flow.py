@@ -8,6 +8,7 @@ left_t0.png ... flow_noc.png. Either may be left out. Each `--set` adds a row, e
 beyond 3 px and 5 %), for all pixels with truth and for those seen in both images; `kept` is the share of the seen
 pixels that passed the matcher's own checks, with the errors there.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -61,12 +62,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--kitti", type=Path)
     parser.add_argument("--every", type=int, default=3, help="take every n-th frame of the street")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME:key=value,...", help="one more row with these settings of `motion`")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME:key=value,...",
+        help="one more row with these settings of `motion`",
+    )
     args = parser.parse_args()
     matchers: dict[str, Matcher] = {"plain": plain, "classical": ours(MotionConfig())}
     for text in args.set:
         name, _, pairs = text.partition(":")
-        matchers[name] = ours(MotionConfig.model_validate({k: yaml.safe_load(v) for k, v in (pair.split("=", 1) for pair in pairs.split(","))}))
+        matchers[name] = ours(
+            MotionConfig.model_validate(
+                {k: yaml.safe_load(v) for k, v in (pair.split("=", 1) for pair in pairs.split(","))}
+            )
+        )
     groups = {scene.name: street(scene, args.every) for scene in sorted(args.data.glob("val/*"))} if args.data else {}
     for scene in sorted(p for p in args.kitti.iterdir() if p.is_dir()) if args.kitti else ():
         groups[f"kitti {scene.name}"] = kitti(scene)
@@ -80,16 +91,25 @@ def score(group: str, cases: list[Case], matchers: dict[str, Matcher]) -> None:
         start = time.process_time()
         answers = [matcher(case.now, case.after) for case in cases]
         seconds = (time.process_time() - start) / len(cases)
-        flow = [(a.flow - c.flow, np.linalg.norm(c.flow, axis=-1), c.flow_known, c.flow_seen, a.flow_ok) for a, c in zip(answers, cases, strict=True)]
-        stereo = [((a.disparity - c.disparity)[..., None], c.disparity, c.disparity_known, c.disparity_seen, a.disparity_ok)
-                  for a, c in zip(answers, cases, strict=True)]
+        flow = [
+            (a.flow - c.flow, np.linalg.norm(c.flow, axis=-1), c.flow_known, c.flow_seen, a.flow_ok)
+            for a, c in zip(answers, cases, strict=True)
+        ]
+        stereo = [
+            ((a.disparity - c.disparity)[..., None], c.disparity, c.disparity_known, c.disparity_seen, a.disparity_ok)
+            for a, c in zip(answers, cases, strict=True)
+        ]
         for field, rows in (("flow", flow), ("disparity", stereo)):
-            error, size, known, seen, ok = (np.concatenate([np.asarray(part).reshape(-1, *np.shape(part)[2:]) for part in parts])
-                                            for parts in zip(*rows, strict=True))
+            error, size, known, seen, ok = (
+                np.concatenate([np.asarray(part).reshape(-1, *np.shape(part)[2:]) for part in parts])
+                for parts in zip(*rows, strict=True)
+            )
             error = np.linalg.norm(error, axis=-1)
             bad = (error > 3) & (error > 0.05 * size)
-            text = "  ".join(f"{title} {error[at].mean():6.3f} px {100 * bad[at].mean():5.2f} %"
-                             for title, at in (("all", known), ("seen", seen), (f"kept {100 * ok[seen].mean():5.1f} %:", seen & ok)))
+            text = "  ".join(
+                f"{title} {error[at].mean():6.3f} px {100 * bad[at].mean():5.2f} %"
+                for title, at in (("all", known), ("seen", seen), (f"kept {100 * ok[seen].mean():5.1f} %:", seen & ok))
+            )
             print(f"{group:20} {name:10} {field:9} {text}  {seconds:5.2f} s", flush=True)
 
 
@@ -107,9 +127,11 @@ def plain(now: StereoFrame, after: StereoFrame) -> Dense:
 
 def ours(config: MotionConfig) -> Matcher:
     """The source of scene flow that `config` names."""
+
     def match(now: StereoFrame, after: StereoFrame) -> Dense:
         found = scene_flow(now, after, config)
         return Dense(found.flow, found.flow_ok, fill_disparity(found.disparity, found.disparity_ok), found.disparity_ok)
+
     return match
 
 
@@ -119,8 +141,16 @@ def street(scene: Path, every: int) -> Iterator[Case]:
         flow, known = decode_flow(truth / f"{stamp.key}_flow.png")
         seen = read_image(truth / f"{stamp.key}_vis.png")
         disparity = read_image(truth / f"{stamp.key}_disp.png") / 256
-        yield Case(recording.stereo(stamp.key), recording.stereo(following.key), flow, known, known & (seen & 2 > 0),
-                   disparity, disparity > 0, (disparity > 0) & (seen & 1 > 0))
+        yield Case(
+            recording.stereo(stamp.key),
+            recording.stereo(following.key),
+            flow,
+            known,
+            known & (seen & 2 > 0),
+            disparity,
+            disparity > 0,
+            (disparity > 0) & (seen & 1 > 0),
+        )
 
 
 def kitti(scene: Path) -> Iterator[Case]:

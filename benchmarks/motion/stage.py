@@ -9,6 +9,7 @@ Clustering is everything after scene flow: ego-motion, evidence, residual propos
 clustering, votes, growth, outlines. As in the stage itself, each core has a process of its own that takes pair after
 pair; the time is that of all pairs together, the memory the sum of the processes' peaks.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -35,7 +36,9 @@ SMALL_PAIRS = 7
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ego", nargs=2, type=Path, metavar=("MOTION", "POSES"), help="only the error of a motion folder's ego-motion")
+    parser.add_argument(
+        "--ego", nargs=2, type=Path, metavar=("MOTION", "POSES"), help="only the error of a motion folder's ego-motion"
+    )
     parser.add_argument("--pairs", type=int, default=PAIRS, help="pairs at 640x1280")
     args = parser.parse_args()
     if args.ego:
@@ -54,10 +57,15 @@ def main() -> None:
             start = time.perf_counter()
             results = list(pool.map(clustered, [root / "large"] * len(keys), keys))
             seconds = time.perf_counter() - start
-        peaks = {process: max(r.peak_mb for r in results if r.process == process) for process in {r.process for r in results}}
-        print(f"clustering at 640x1280, {RUNS} runs: {np.mean([r.seconds for r in results]):.2f} s "
-              "of processor time a pair, "
-              f"{sum(r.objects for r in results)} objects in {len(keys)} pairs", flush=True)
+        peaks = {
+            process: max(r.peak_mb for r in results if r.process == process) for process in {r.process for r in results}
+        }
+        print(
+            f"clustering at 640x1280, {RUNS} runs: {np.mean([r.seconds for r in results]):.2f} s "
+            "of processor time a pair, "
+            f"{sum(r.objects for r in results)} objects in {len(keys)} pairs",
+            flush=True,
+        )
         print(f"clustering_s_per_pair={seconds / len(keys):.2f} peak_rss_mb={sum(peaks.values()):.0f}")
 
 
@@ -96,7 +104,13 @@ def matched(root: Path) -> list[str]:
     keys = []
     for now, after in open_recording(root / "recording", RecordingConfig()).pairs():
         if after is not None:
-            np.savez(root / f"{now.key}.npz", left=now.left, right=now.right, after=after.left, **vars(scene_flow(now, after, MotionConfig())))
+            np.savez(
+                root / f"{now.key}.npz",
+                left=now.left,
+                right=now.right,
+                after=after.left,
+                **vars(scene_flow(now, after, MotionConfig())),
+            )
             keys.append(now.key)
     return keys
 
@@ -132,7 +146,9 @@ def clustered(root: Path, key: str) -> Clustered:
         content = dict(saved)
     left, right, after = (content.pop(name) for name in ("left", "right", "after"))
     start = time.process_time()
-    step = TimeStep(StereoFrame(key, 0, left, right, recording.camera), SceneFlow(**content), recording.step_ns / 1e9, after)
+    step = TimeStep(
+        StereoFrame(key, 0, left, right, recording.camera), SceneFlow(**content), recording.step_ns / 1e9, after
+    )
     result = find_moving_objects(step, MotionConfig(runs=RUNS), 1996)
     spent = time.process_time() - start
     return Clustered(os.getpid(), spent, len(result.objects), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -141,19 +157,30 @@ def clustered(root: Path, key: str) -> Clustered:
 def ego_errors(motion: Path, poses: Path) -> str:
     """Median and worst error of the steps between frames: of the translation in per cent of the true step, of the
     rotation in degrees."""
-    inverse, rotation_angle = (getattr(importlib.import_module("cups_train.geometry.se3"), name) for name in ("inverse", "rotation_angle"))
+    inverse, rotation_angle = (
+        getattr(importlib.import_module("cups_train.geometry.se3"), name) for name in ("inverse", "rotation_angle")
+    )
     true = np.tile(np.eye(4), (len(rows := np.loadtxt(poses)), 1, 1))
     true[:, :3] = rows.reshape(-1, 3, 4)
     frames = json.loads((motion / "motion.json").read_text())["frames"]
-    steps = {int(f["key"]): np.array(f["ego"]) for f in frames if f["ego"] is not None and int(f["key"]) + 1 < len(true)}
+    steps = {
+        int(f["key"]): np.array(f["ego"]) for f in frames if f["ego"] is not None and int(f["key"]) + 1 < len(true)
+    }
     errors = []
     for key, step in steps.items():
         want = inverse(true[key]) @ true[key + 1]
         difference = inverse(want) @ step
-        errors.append((100 * np.linalg.norm(difference[:3, 3]) / np.linalg.norm(want[:3, 3]), np.degrees(rotation_angle(difference[:3, :3]))))
+        errors.append(
+            (
+                100 * np.linalg.norm(difference[:3, 3]) / np.linalg.norm(want[:3, 3]),
+                np.degrees(rotation_angle(difference[:3, :3])),
+            )
+        )
     (shift, turn), (worst_shift, worst_turn) = np.median(errors, 0), np.max(errors, 0)
-    return (f"ego-motion of {len(steps)} steps: translation error median {shift:.2f} % (worst {worst_shift:.2f}), "
-            f"rotation error median {turn:.4f} degrees a frame (worst {worst_turn:.4f})")
+    return (
+        f"ego-motion of {len(steps)} steps: translation error median {shift:.2f} % (worst {worst_shift:.2f}), "
+        f"rotation error median {turn:.4f} degrees a frame (worst {worst_turn:.4f})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Prints nothing: what the node's benchmarks share, a ROS domain of their own, the node as a child, a camera that also
 reads the answers."""
+
 from __future__ import annotations
 
 import array
@@ -98,7 +99,12 @@ class Camera:
         self.latency_s: dict[int, float] = {}  # by stamp
         self.status: dict[str, str] = {}
         self.node.create_subscription(PanopticImage, "/cups/panoptic", self._answered, 10)
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: self.status.update({v.key: v.value for v in m.status[0].values}), 10)
+        self.node.create_subscription(
+            DiagnosticArray,
+            "/diagnostics",
+            lambda m: self.status.update({v.key: v.value for v in m.status[0].values}),
+            10,
+        )
 
     def wait(self) -> None:
         """Until the node is active and connected."""
@@ -141,10 +147,16 @@ def picture(height: int, width: int, transport: str = "raw") -> Any:
     """A coloured gradient with noise as a ROS message, raw bgr8 or JPEG."""
     from sensor_msgs.msg import CompressedImage, Image
 
-    rows = np.linspace(0, 255, height)[:, None, None] + np.linspace(0, 255, width)[None, :, None] + np.array([0, 40, 80])
-    pixels = cv2.add((rows % 256).astype(np.uint8), np.random.default_rng(0).integers(0, 30, (height, width, 3), np.uint8))
+    rows = (
+        np.linspace(0, 255, height)[:, None, None] + np.linspace(0, 255, width)[None, :, None] + np.array([0, 40, 80])
+    )
+    pixels = cv2.add(
+        (rows % 256).astype(np.uint8), np.random.default_rng(0).integers(0, 30, (height, width, 3), np.uint8)
+    )
     if transport == "compressed":
-        return CompressedImage(format="bgr8; jpeg compressed bgr8", data=array.array("B", cv2.imencode(".jpg", pixels)[1].tobytes()))
+        return CompressedImage(
+            format="bgr8; jpeg compressed bgr8", data=array.array("B", cv2.imencode(".jpg", pixels)[1].tobytes())
+        )
     return Image(encoding="bgr8", height=height, width=width, step=3 * width, data=array.array("B", pixels.tobytes()))
 
 

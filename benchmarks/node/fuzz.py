@@ -7,6 +7,7 @@ Wrong step, size and encoding, 0x0, 16k x 16k, stamps that go back, sizes that c
 PNG, calibrations and depth images of nonsense, and sound images in between: those have to be answered. The model is
 small and real.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,8 +27,27 @@ from benchmarks.node.camera import own_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 SOUND_EVERY = 10
-ENCODINGS = ("rgb8", "bgr8", "mono8", "rgba8", "bgra8", "mono16", "16UC1", "yuv422", "yuv422_yuy2", "bayer_rggb8", "bayer_grbg8", "8UC3", "32FC1",
-             "rgb16", "", "RGB8", "nv12", "\u00e9", "x" * 300)
+ENCODINGS = (
+    "rgb8",
+    "bgr8",
+    "mono8",
+    "rgba8",
+    "bgra8",
+    "mono16",
+    "16UC1",
+    "yuv422",
+    "yuv422_yuy2",
+    "bayer_rggb8",
+    "bayer_grbg8",
+    "8UC3",
+    "32FC1",
+    "rgb16",
+    "",
+    "RGB8",
+    "nv12",
+    "\u00e9",
+    "x" * 300,
+)
 SIDES = (0, 1, 2, 3, 7, 16, 64, 96, 97, 640, 16384, 2**31, 2**32 - 1)
 MOST_BYTES = 1 << 20
 DEPTH_EVERY, CALIBRATION_EVERY = 7, 11
@@ -52,8 +72,16 @@ class Malformed:
         step = int(rng.choice([0, 1, width, 3 * width, 3 * width + 5, 2**32 - 1])) % 2**32
         right = step * height
         size = int(min(MOST_BYTES, max(0, rng.choice([0, 1, right, right - 1, right + 1, rng.integers(0, 5000)]))))
-        return self._stamped(Image(encoding=encoding, width=width, height=height, step=step, is_bigendian=int(rng.integers(0, 2)),
-                                   data=array.array("B", bytes(size))))
+        return self._stamped(
+            Image(
+                encoding=encoding,
+                width=width,
+                height=height,
+                step=step,
+                is_bigendian=int(rng.integers(0, 2)),
+                data=array.array("B", bytes(size)),
+            )
+        )
 
     def compressed(self) -> Any:
         """A sensor_msgs/CompressedImage, cut or with bytes overwritten."""
@@ -65,7 +93,9 @@ class Malformed:
             data = data[: int(rng.integers(0, len(data)))]
         for at in rng.integers(0, max(1, len(data)), int(rng.integers(0, 20))) if len(data) else ():
             data[at] = rng.integers(0, 256)
-        kind = str(rng.choice(["jpeg", "png", "bgr8; jpeg compressed bgr8", "bayer_rggb8; png compressed ", "", "\u00e9"]))
+        kind = str(
+            rng.choice(["jpeg", "png", "bgr8; jpeg compressed bgr8", "bayer_rggb8; png compressed ", "", "\u00e9"])
+        )
         return self._stamped(CompressedImage(format=kind, data=array.array("B", data.tobytes())))
 
     def camera_info(self) -> Any:
@@ -73,16 +103,24 @@ class Malformed:
 
         rng = self._rng
         numbers = [0.0, 1.0, -1.0, 100.0, 1e300, float("nan"), float("inf")]
-        return CameraInfo(width=int(rng.choice(SIDES)), height=int(rng.choice(SIDES)), distortion_model=str(rng.choice(["plumb_bob", "x", ""])),
-                          d=rng.choice(numbers, int(rng.integers(0, 9))).tolist(), k=rng.choice(numbers, 9).tolist(),
-                          r=rng.choice(numbers, 9).tolist(), p=rng.choice(numbers, 12).tolist())
+        return CameraInfo(
+            width=int(rng.choice(SIDES)),
+            height=int(rng.choice(SIDES)),
+            distortion_model=str(rng.choice(["plumb_bob", "x", ""])),
+            d=rng.choice(numbers, int(rng.integers(0, 9))).tolist(),
+            k=rng.choice(numbers, 9).tolist(),
+            r=rng.choice(numbers, 9).tolist(),
+            p=rng.choice(numbers, 12).tolist(),
+        )
 
     def disparity(self) -> Any:
         from stereo_msgs.msg import DisparityImage
 
         numbers = [0.0, -1.0, 100.0, float("nan")]
         image = self.raw()
-        return DisparityImage(header=image.header, image=image, f=float(self._rng.choice(numbers)), t=float(self._rng.choice(numbers)))
+        return DisparityImage(
+            header=image.header, image=image, f=float(self._rng.choice(numbers)), t=float(self._rng.choice(numbers))
+        )
 
     def _stamped(self, message: Any) -> Any:
         message.header.stamp.sec = int(self._rng.choice([0, 5, 4, -(2**31), 2**31 - 1, 77]))
@@ -107,7 +145,11 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as folder:
         model = args.model or _tiny(Path(folder) / "model")
-        good = [_run(model, count, way, args.seed) for count, way in ((args.direct, _direct), (args.dds, _over_dds)) if count]
+        good = [
+            _run(model, count, way, args.seed)
+            for count, way in ((args.direct, _direct), (args.dds, _over_dds))
+            if count
+        ]
     print(f"passed={'yes' if all(good) else 'no'} direct={args.direct} dds={args.dds}")
     return int(not all(good))
 
@@ -122,7 +164,14 @@ class Spun:
         from cups_ros.guarding import Spinning
         from cups_ros.panoptic_node import PanopticNode
 
-        values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, "track": True, "depth_source": "disparity"}
+        values = {
+            "model": str(model),
+            "engines": "onnxruntime-cpu",
+            "threads": 1,
+            "autostart": True,
+            "track": True,
+            "depth_source": "disparity",
+        }
         self.node = PanopticNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
         self.node.get_logger().set_level(LoggingSeverity.FATAL)
         self.ended: list[BaseException | None] = []  # by what; None: as it should
@@ -177,7 +226,10 @@ def _run(model: Path, count: int, way: Callable[..., int], seed: int) -> bool:
     finally:
         peer.destroy_node()
         spun.close()
-    print(f"{way.__name__.strip('_')}: {count} messages in {time.monotonic() - begun:.0f} s, {sounds} sound ones; ", end="")
+    print(
+        f"{way.__name__.strip('_')}: {count} messages in {time.monotonic() - begun:.0f} s, {sounds} sound ones; ",
+        end="",
+    )
     return _account(node.snapshot(), died) and not any(spun.ended)
 
 
@@ -185,8 +237,11 @@ def _account(end: Any, died: bool) -> bool:
     """Print what became of the images; whether every one is accounted for and the node lived."""
     counts = vars(end.counts)
     exact = counts["received"] == sum(counts[name] for name in IMAGES)
-    print(", ".join(f"{name} {number}" for name, number in counts.items() if number)
-          + f"; exact={'yes' if exact else 'no'} died={'yes' if died else 'no'}; last sentence: {end.last_error}", flush=True)
+    print(
+        ", ".join(f"{name} {number}" for name, number in counts.items() if number)
+        + f"; exact={'yes' if exact else 'no'} died={'yes' if died else 'no'}; last sentence: {end.last_error}",
+        flush=True,
+    )
     return exact and not died
 
 
@@ -218,8 +273,10 @@ def _over_dds(node: Any, peer: Any, ears: Any, count: int, seed: int) -> int:
     from stereo_msgs.msg import DisparityImage
 
     malformed, sounds = Malformed(seed + 1), 0
-    images, infos, depths = (peer.create_publisher(kind, topic, 5) for kind, topic in
-                             ((Image, "/image"), (CameraInfo, "/camera_info"), (DisparityImage, "/depth")))
+    images, infos, depths = (
+        peer.create_publisher(kind, topic, 5)
+        for kind, topic in ((Image, "/image"), (CameraInfo, "/camera_info"), (DisparityImage, "/depth"))
+    )
     _until(lambda: images.get_subscription_count() > 0, ears)
     for number in range(count):
         if number % SOUND_EVERY == 0:
@@ -251,8 +308,17 @@ def _tiny(folder: Path) -> Path:
     from cups_train.config import ExportConfig, NetworkConfig
     from cups_train.network import build_network, make_spec
 
-    settings = NetworkConfig(backbone="resnet18-half", channels=16, hidden=32, mask_convs=1, semantic_channels=16, proposals=16, detections=8,
-                             height=64, width=96)
+    settings = NetworkConfig(
+        backbone="resnet18-half",
+        channels=16,
+        hidden=32,
+        mask_convs=1,
+        semantic_channels=16,
+        proposals=16,
+        detections=8,
+        height=64,
+        width=96,
+    )
     return export(build_network(make_spec(settings, CLASSES, [(64, 96)]), seed=1).eval(), folder, ExportConfig())
 
 
@@ -260,7 +326,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--direct", type=int, default=100_000, help="messages by the callback")
     parser.add_argument("--dds", type=int, default=1000, help="messages over the transport")
-    parser.add_argument("--model", type=Path, default=None, help="exported model folder; none: a small network with random weights")
+    parser.add_argument(
+        "--model", type=Path, default=None, help="exported model folder; none: a small network with random weights"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

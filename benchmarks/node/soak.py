@@ -11,6 +11,7 @@ minutes each, or a third of a shorter run): growth of mean memory (it swings by 
 engine anew; the first part starts after a tenth of the time), of the median number of threads and of file descriptors
 (some are open for a moment while an engine is opened), the latency's 99th percentile; and failures.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -38,9 +39,12 @@ def main() -> int:
         watch = Path(folder) / "watch"
         images = round(args.rate * 60 * args.minutes)
         every = max(2, round(LEAST_ANSWERED * images / args.failures)) if args.failures else 0
-        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {images} images of "
-              f"{SIZE[0]}x{SIZE[1]} at {args.rate:g} Hz, "
-              f"the engine fails at every {every}th", flush=True)
+        print(
+            f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {images} images of "
+            f"{SIZE[0]}x{SIZE[1]} at {args.rate:g} Hz, "
+            f"the engine fails at every {every}th",
+            flush=True,
+        )
         camera = Camera(picture(*SIZE))
         chosen = ["--model", str(model.resolve()), "--fail-every", str(every), "--watch", str(watch)]
         with node(*chosen, "--ros", "-p", "engines:=onnxruntime-cpu", "-p", f"threads:={args.threads}") as child:
@@ -61,23 +65,41 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
         part = rows[(rows[:, 1] >= begun + 60 * minute) & (rows[:, 1] < begun + 60 * (minute + 1)), 2]
         seen = watch[(watch[:, 0] >= 60 * minute) & (watch[:, 0] < 60 * (minute + 1))]
         if len(part) and len(seen):
-            print(f"minute {minute + 1}: {len(part)} answers, p50 {1e3 * np.median(part):.0f} ms, p99 "
-                  f"{1e3 * np.percentile(part, 99):.0f} ms; "
-                  f"{seen[-1, 1]:.0f} MB, {seen[-1, 2]:.0f} threads, {seen[-1, 3]:.0f} file descriptors")
+            print(
+                f"minute {minute + 1}: {len(part)} answers, p50 {1e3 * np.median(part):.0f} ms, p99 "
+                f"{1e3 * np.percentile(part, 99):.0f} ms; "
+                f"{seen[-1, 1]:.0f} MB, {seen[-1, 2]:.0f} threads, {seen[-1, 3]:.0f} file descriptors"
+            )
     length_s = min(PART_S, 20 * args.minutes)
-    first, last = (1e3 * np.percentile(rows[mask, 2], 99) for mask in (rows[:, 1] < begun + length_s, rows[:, 1] > rows[-1, 1] - length_s))
-    settled, end = (watch[mask, 1:4] for mask in (watch[:, 0] < 6 * args.minutes + length_s, watch[:, 0] > watch[-1, 0] - length_s))
-    settled = settled[len(watch) // 10:]
-    growth = [end[:, 0].mean() - settled[:, 0].mean(), *(np.median(end[:, 1:], axis=0) - np.median(settled[:, 1:], axis=0))]
+    first, last = (
+        1e3 * np.percentile(rows[mask, 2], 99)
+        for mask in (rows[:, 1] < begun + length_s, rows[:, 1] > rows[-1, 1] - length_s)
+    )
+    settled, end = (
+        watch[mask, 1:4] for mask in (watch[:, 0] < 6 * args.minutes + length_s, watch[:, 0] > watch[-1, 0] - length_s)
+    )
+    settled = settled[len(watch) // 10 :]
+    growth = [
+        end[:, 0].mean() - settled[:, 0].mean(),
+        *(np.median(end[:, 1:], axis=0) - np.median(settled[:, 1:], axis=0)),
+    ]
     images = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
     exact = counts["received"] == sum(counts[name] for name in images)
     print(f"sent {sent}, " + ", ".join(f"{name} {number}" for name, number in counts.items() if number))
-    good = growth[0] < max(20.0, 0.03 * settled[0, 0]) and growth[1] <= 0 and growth[2] <= 0 and exact and counts["engine_failures"] >= args.failures
+    good = (
+        growth[0] < max(20.0, 0.03 * settled[0, 0])
+        and growth[1] <= 0
+        and growth[2] <= 0
+        and exact
+        and counts["engine_failures"] >= args.failures
+    )
     passed = good and last <= 1.2 * first
-    print(f"memory_growth_mb={growth[0]:.1f} threads_growth={growth[1]:.0f} fds_growth={growth[2]:.0f} "
-          f"p99_first_ms={first:.0f} p99_last_ms={last:.0f} ratio={last / first:.2f} "
-          f"engine_failures={counts['engine_failures']} "
-          f"exact={'yes' if exact else 'no'} minutes={args.minutes:g} passed={'yes' if passed else 'no'}")
+    print(
+        f"memory_growth_mb={growth[0]:.1f} threads_growth={growth[1]:.0f} fds_growth={growth[2]:.0f} "
+        f"p99_first_ms={first:.0f} p99_last_ms={last:.0f} ratio={last / first:.2f} "
+        f"engine_failures={counts['engine_failures']} "
+        f"exact={'yes' if exact else 'no'} minutes={args.minutes:g} passed={'yes' if passed else 'no'}"
+    )
     return int(not passed)
 
 
@@ -93,7 +115,9 @@ def _tiny(folder: Path) -> Path:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--model", type=Path, default=None, help="exported model folder; none: the tiny network with random weights")
+    parser.add_argument(
+        "--model", type=Path, default=None, help="exported model folder; none: the tiny network with random weights"
+    )
     parser.add_argument("--rate", type=float, default=RATE_HZ, help="images a second")
     parser.add_argument("--failures", type=int, default=100, help="injected engine failures")
     parser.add_argument("--threads", type=int, default=1, help="of the engine")

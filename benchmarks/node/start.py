@@ -10,6 +10,7 @@ the first start. start: from `ros2 launch` to the first answer to an image. resp
 an image sent since. The launch file waits for a second before it starts a dead node anew. A camera sends 10 images a
 second all the while.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -37,8 +38,10 @@ AGAIN = 3  # further configures
 def main() -> int:
     """Print the lines; the exit code."""
     args = _arguments()
-    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {args.model}, engines "
-          f"{args.engines or 'as they come'}")
+    print(
+        f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {args.model}, engines "
+        f"{args.engines or 'as they come'}"
+    )
     own_graph()
     height, width = (int(side) for side in args.size.split("x"))
     camera = Camera(picture(height, width), "/image")
@@ -50,8 +53,10 @@ def main() -> int:
         respawned = [_killed(process, camera) for _ in range(args.kills)]
     print(f"respawn: {', '.join(f'{seconds:.1f}' for seconds in respawned)} s from kill -9 to the first answer")
     camera.close()
-    print(f"configure_s={first:.1f} start_s={started:.1f} respawn_p50_s={statistics.median(respawned):.1f} "
-          f"respawn_max_s={max(respawned):.1f}")
+    print(
+        f"configure_s={first:.1f} start_s={started:.1f} respawn_p50_s={statistics.median(respawned):.1f} "
+        f"respawn_max_s={max(respawned):.1f}"
+    )
     return 0
 
 
@@ -105,7 +110,10 @@ def _children(parent: int) -> list[int]:
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if int(status.read_text().rsplit(")", 1)[1].split()[1]) == parent and b"panoptic_node" in (status.parent / "cmdline").read_bytes():
+            if (
+                int(status.read_text().rsplit(")", 1)[1].split()[1]) == parent
+                and b"panoptic_node" in (status.parent / "cmdline").read_bytes()
+            ):
                 found.append(int(status.parent.name))
         except (FileNotFoundError, ProcessLookupError):  # it has just ended
             continue
@@ -122,7 +130,15 @@ def _until(camera: Camera, condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def _launched(args: argparse.Namespace, *arguments: str) -> Iterator[subprocess.Popen]:
-    command = [ROS2, "launch", "cups_ros", "panoptic.launch.py", f"model:={args.model.resolve()}", "image:=/image", f"engines:={args.engines}"]
+    command = [
+        ROS2,
+        "launch",
+        "cups_ros",
+        "panoptic.launch.py",
+        f"model:={args.model.resolve()}",
+        "image:=/image",
+        f"engines:={args.engines}",
+    ]
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         yield process

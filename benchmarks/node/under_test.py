@@ -3,6 +3,7 @@ duration or with failures.
 
 Not started by hand: benchmarks/node/overhead.py and soak.py do.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -37,17 +38,23 @@ class StreetModel:
     real."""
 
     name, engine = "street", "fixed time"
-    classes = Classes((*(PseudoClass(n, f"stuff {n}", False, (40 * n, 90, 90)) for n in range(1, STUFF + 1)),
-                       PseudoClass(STUFF + 1, "car", True, (0, 0, 142))))
+    classes = Classes(
+        (
+            *(PseudoClass(n, f"stuff {n}", False, (40 * n, 90, 90)) for n in range(1, STUFF + 1)),
+            PseudoClass(STUFF + 1, "car", True, (0, 0, 142)),
+        )
+    )
 
     def __init__(self, engine_s: float, input_size: tuple[int, int]) -> None:
         self.input_size, self.thresholds, self._engine_s, self.spent_s = input_size, Thresholds(), engine_s, 0.0
         height, width = input_size
-        self._ids = (CARS + 1 + np.arange(height) * STUFF // height).repeat(width).reshape(height, width).astype(np.int32)
+        self._ids = (
+            (CARS + 1 + np.arange(height) * STUFF // height).repeat(width).reshape(height, width).astype(np.int32)
+        )
         table = np.zeros((CARS + STUFF, 7), np.float32)
         for car in range(CARS):
             x, y, w, h = car * width // CARS, height // 2 + 5 * (car % 3), width // CARS - 8, height // 8
-            self._ids[y: y + h, x: x + w] = car + 1
+            self._ids[y : y + h, x : x + w] = car + 1
             table[car] = STUFF + 1, 0.9, w * h, x, y, w, h
         for band in range(STUFF):
             rows, columns = np.nonzero(self._ids == CARS + 1 + band)
@@ -154,8 +161,16 @@ def main() -> int:
         pass
     node.close()
     used, end = resource.getrusage(resource.RUSAGE_SELF), node.snapshot()
-    args.out.write_text(json.dumps({"counts": vars(end.counts), "rows": Diary.rows, "last_error": end.last_error,
-                                    "processor_s": used.ru_utime + used.ru_stime - Diary.processor_s}))
+    args.out.write_text(
+        json.dumps(
+            {
+                "counts": vars(end.counts),
+                "rows": Diary.rows,
+                "last_error": end.last_error,
+                "processor_s": used.ru_utime + used.ru_stime - Diary.processor_s,
+            }
+        )
+    )
     rclpy.try_shutdown()
     return 0
 
@@ -165,10 +180,19 @@ def _watch(path: Path) -> None:
     begun = time.monotonic()
     with path.open("w") as file:
         while True:
-            status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+            status = dict(
+                line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line
+            )
             used = resource.getrusage(resource.RUSAGE_SELF)
-            print(round(time.monotonic() - begun, 1), round(int(status["VmRSS"].split()[0]) / 1024, 1), int(status["Threads"]),
-                  len(list(Path("/proc/self/fd").iterdir())), round(used.ru_utime + used.ru_stime, 1), file=file, flush=True)
+            print(
+                round(time.monotonic() - begun, 1),
+                round(int(status["VmRSS"].split()[0]) / 1024, 1),
+                int(status["Threads"]),
+                len(list(Path("/proc/self/fd").iterdir())),
+                round(used.ru_utime + used.ru_stime, 1),
+                file=file,
+                flush=True,
+            )
             time.sleep(10)
 
 
@@ -176,7 +200,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=None, help="exported model; none: the street of this file")
     parser.add_argument("--engine-ms", type=float, default=5.0)
-    parser.add_argument("--input", type=lambda text: tuple(int(side) for side in text.split("x")), default=(512, 1024), help="height x width")
+    parser.add_argument(
+        "--input",
+        type=lambda text: tuple(int(side) for side in text.split("x")),
+        default=(512, 1024),
+        help="height x width",
+    )
     parser.add_argument("--fail-every", type=int, default=0, help="the engine fails at every n-th image")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--watch", default="")

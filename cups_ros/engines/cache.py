@@ -1,4 +1,5 @@
 """Where built plans lie, and what they are called."""
+
 from __future__ import annotations
 
 import hashlib
@@ -16,7 +17,9 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EngineError(f"expected a folder for built engines in {folder}, found that it cannot be made ({error}); set CUPS_CACHE") from error
+        raise EngineError(
+            f"expected a folder for built engines in {folder}, found that it cannot be made ({error}); set CUPS_CACHE"
+        ) from error
     return folder
 
 
@@ -34,4 +37,6 @@ def write_plan(path: Path, plan: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise EngineError(f"expected to write a built engine to {path}, found that it cannot be written ({error}); set CUPS_CACHE") from error
+        raise EngineError(
+            f"expected to write a built engine to {path}, found that it cannot be written ({error}); set CUPS_CACHE"
+        ) from error

@@ -1,4 +1,5 @@
 """The few calls of the CUDA runtime that an engine needs, by NVIDIA's own package cuda-bindings."""
+
 from __future__ import annotations
 
 import ctypes
@@ -72,8 +73,10 @@ class Cuda:
         status, *given = getattr(self._runtime, name)(*arguments)
         if int(status):
             _, reason = self._runtime.cudaGetErrorString(status)
-            raise EngineError(f"expected {name} of the CUDA runtime to work, found error {int(status)} "
-                              f"({reason.decode(errors='replace')})")
+            raise EngineError(
+                f"expected {name} of the CUDA runtime to work, found error {int(status)} "
+                f"({reason.decode(errors='replace')})"
+            )
         return given[0] if given else None
 
 
@@ -82,5 +85,7 @@ def import_runtime() -> Any:
     try:
         return importlib.import_module("cuda.bindings.runtime")
     except (ImportError, OSError) as error:
-        raise EngineMissing(f"expected the CUDA runtime of the package cuda-bindings, found none ({error}); "
-                            "install cuda-bindings of the CUDA version of the driver") from error
+        raise EngineMissing(
+            f"expected the CUDA runtime of the package cuda-bindings, found none ({error}); "
+            "install cuda-bindings of the CUDA version of the driver"
+        ) from error

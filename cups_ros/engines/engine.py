@@ -1,4 +1,5 @@
 """What every back end is given, gives and raises."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

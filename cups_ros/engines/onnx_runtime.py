@@ -1,4 +1,5 @@
 """ONNX Runtime with one of its providers."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -13,7 +14,13 @@ PROVIDERS = {  # engine -> its providers, the first installed one is taken
     "onnxruntime-cuda": ("CUDAExecutionProvider",),
     "onnxruntime-cpu": ("CPUExecutionProvider",),
 }
-TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(int32)": "int32", "tensor(int64)": "int64"}
+TYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
 ONLY_ERRORS = 3  # severity from which ONNX Runtime writes to standard error
 
 
@@ -28,8 +35,10 @@ class OnnxRuntime:
         installed = onnxruntime.get_available_providers()
         provider = next((p for p in PROVIDERS[name] if p in installed), None)
         if provider is None:
-            raise EngineMissing(f"expected an onnxruntime with {' or '.join(PROVIDERS[name])}, found one with {', '.join(installed)}; "
-                                "install onnxruntime-gpu")
+            raise EngineMissing(
+                f"expected an onnxruntime with {' or '.join(PROVIDERS[name])}, found one with {', '.join(installed)}; "
+                "install onnxruntime-gpu"
+            )
         self._input = graph.input
         self._session = _open(onnxruntime, provider, graph)
 
@@ -42,7 +51,9 @@ class OnnxRuntime:
         """(1, H, W, 3) uint8 -> the named outputs, in their order."""
         try:
             return self._session.run(list(outputs), {self._input: image})
-        except Exception as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception
+        except (
+            Exception
+        ) as error:  # onnxruntime raises its own C++ exception classes, which share no base but Exception
             raise EngineError(f"ONNX Runtime failed: {_first_line(error)}") from error
 
     def close(self) -> None:
@@ -53,7 +64,9 @@ def _import() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise EngineMissing(f"expected the package onnxruntime, found none ({error}); install onnxruntime or onnxruntime-gpu") from error
+        raise EngineMissing(
+            f"expected the package onnxruntime, found none ({error}); install onnxruntime or onnxruntime-gpu"
+        ) from error
     return onnxruntime
 
 
@@ -64,19 +77,27 @@ def _open(onnxruntime: Any, provider: str, graph: Graph) -> Any:
     # numbers below 1e-38 cost a CPU a hundred times as much
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
-        session = onnxruntime.InferenceSession(str(graph.path), options, providers=[(provider, _provider_options(provider))])
+        session = onnxruntime.InferenceSession(
+            str(graph.path), options, providers=[(provider, _provider_options(provider))]
+        )
     except Exception as error:  # as in `run`
         raise EngineError(f"ONNX Runtime refuses the graph {graph.path} ({_first_line(error)})") from error
     if session.get_providers()[0] != provider:
-        raise EngineError(f"expected ONNX Runtime to open {provider}, found that it fell back to {session.get_providers()[0]}; "
-                          "its message above says which library or device is missing")
+        raise EngineError(
+            f"expected ONNX Runtime to open {provider}, found that it fell back to {session.get_providers()[0]}; "
+            "its message above says which library or device is missing"
+        )
     return session
 
 
 def _provider_options(provider: str) -> dict[str, str]:
     if provider == "TensorrtExecutionProvider":
-        return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache_folder()), "trt_timing_cache_enable": "1",
-                "trt_timing_cache_path": str(cache_folder())}
+        return {
+            "trt_engine_cache_enable": "1",
+            "trt_engine_cache_path": str(cache_folder()),
+            "trt_timing_cache_enable": "1",
+            "trt_timing_cache_path": str(cache_folder()),
+        }
     return {}
 
 

@@ -1,4 +1,5 @@
 """Names of the back ends and how each is opened."""
+
 from __future__ import annotations
 
 from cups_ros.engines.engine import Engine, EngineError, Graph

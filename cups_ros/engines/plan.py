@@ -1,5 +1,6 @@
 """model.onnx -> a TensorRT plan: classic TensorRT and TensorRT-RTX share this interface. No GPU is needed for
 TensorRT-RTX."""
+
 from __future__ import annotations
 
 import importlib
@@ -12,7 +13,10 @@ from cups_ros.engines.engine import EngineError, EngineMissing
 
 logger = logging.getLogger(__name__)
 PACKAGES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}  # engine -> Python package
-INSTALL = {"tensorrt": "it comes with JetPack or from the vendor's package index", "tensorrt-rtx": "install the extra cups[tensorrt]"}
+INSTALL = {
+    "tensorrt": "it comes with JetPack or from the vendor's package index",
+    "tensorrt-rtx": "install the extra cups[tensorrt]",
+}
 # device of a plan that TensorRT-RTX built without a GPU: its kernels are made where it runs
 ANY_DEVICE = "ahead of time"
 LOG_EVERY_S = 5.0
@@ -23,10 +27,16 @@ def import_tensorrt(name: str) -> Any:
     try:
         trt = importlib.import_module(PACKAGES[name])
     except (ImportError, OSError) as error:
-        raise EngineMissing(f"expected the package {PACKAGES[name]} for the engine {name}, found none ({error}); {INSTALL[name]}") from error
-    if not hasattr(trt, "NetworkDefinitionCreationFlag") or not hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
-        raise EngineError(f"expected {PACKAGES[name]} 10 or newer, found "
-                          f"{getattr(trt, '__version__', 'another package of that name')}")
+        raise EngineMissing(
+            f"expected the package {PACKAGES[name]} for the engine {name}, found none ({error}); {INSTALL[name]}"
+        ) from error
+    if not hasattr(trt, "NetworkDefinitionCreationFlag") or not hasattr(
+        trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"
+    ):
+        raise EngineError(
+            f"expected {PACKAGES[name]} 10 or newer, found "
+            f"{getattr(trt, '__version__', 'another package of that name')}"
+        )
     return trt
 
 
@@ -41,15 +51,21 @@ def build_plan(trt: Any, graph: Path) -> bytes:
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(graph.read_bytes()):
-        raise EngineError(f"expected a graph that {name} reads, found one that it refuses: {str(parser.get_error(0)).splitlines()[0]}")
+        raise EngineError(
+            f"expected a graph that {name} reads, found one that it refuses: {str(parser.get_error(0)).splitlines()[0]}"
+        )
     config = builder.create_builder_config()
     if hasattr(trt, "IProgressMonitor"):
         config.progress_monitor = _monitor(trt, name)
     start = time.monotonic()
-    logger.info("%s builds an engine for %s; this can take minutes and is done once for each model and GPU", name, graph)
+    logger.info(
+        "%s builds an engine for %s; this can take minutes and is done once for each model and GPU", name, graph
+    )
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
-        raise EngineError(f"expected {name} to build an engine for {graph}, found that it gave none; its messages above say why")
+        raise EngineError(
+            f"expected {name} to build an engine for {graph}, found that it gave none; its messages above say why"
+        )
     logger.info("%s built the engine in %.0f s", name, time.monotonic() - start)
     return bytes(serialized)
 

@@ -1,5 +1,6 @@
 """Classic TensorRT (Jetson, servers) and TensorRT-RTX (GeForce and RTX cards): a plan is built once, then loaded from
 the cache."""
+
 from __future__ import annotations
 
 import logging
@@ -29,8 +30,10 @@ class TensorRT:
             self._engine = load_plan(self._trt, self._runtime, graph, self._cuda.device())
             self._context = self._engine.create_execution_context()
             if self._context is None:
-                raise EngineError(f"expected {name} to open its engine on {self._cuda.device()}, found that it does "
-                                  "not; is there memory left")
+                raise EngineError(
+                    f"expected {name} to open its engine on {self._cuda.device()}, found that it does "
+                    "not; is there memory left"
+                )
             self._bind()
         except Exception:
             self._cuda.close()
@@ -60,7 +63,10 @@ class TensorRT:
         self._device: dict[str, int] = {}
         for number in range(self._engine.num_io_tensors):
             name = self._engine.get_tensor_name(number)
-            shape, dtype = tuple(self._engine.get_tensor_shape(name)), np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
+            shape, dtype = (
+                tuple(self._engine.get_tensor_shape(name)),
+                np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name))),
+            )
             self._host[name] = self._cuda.on_host(shape, dtype)
             self._device[name] = self._cuda.on_device(math.prod(shape) * dtype.itemsize)
             self._context.set_tensor_address(name, self._device[name])
@@ -68,7 +74,13 @@ class TensorRT:
 
 def plan_facts(trt: Any, graph: Graph, device: str) -> dict[str, str]:
     """What a plan belongs to; it is built again where any of these differs."""
-    return {"package": trt.__name__, "version": trt.__version__, "device": device, "precision": graph.precision, "graph": graph.sha256}
+    return {
+        "package": trt.__name__,
+        "version": trt.__version__,
+        "device": device,
+        "precision": graph.precision,
+        "graph": graph.sha256,
+    }
 
 
 def load_plan(trt: Any, runtime: Any, graph: Graph, device: str) -> Any:
@@ -81,12 +93,19 @@ def load_plan(trt: Any, runtime: Any, graph: Graph, device: str) -> Any:
             engine = runtime.deserialize_cuda_engine(path.read_bytes())
             if engine is not None:
                 return engine
-            logger.warning("expected a plan of %s %s in %s, found one that it refuses; it is built again", facts["package"], facts["version"], path)
+            logger.warning(
+                "expected a plan of %s %s in %s, found one that it refuses; it is built again",
+                facts["package"],
+                facts["version"],
+                path,
+            )
     plan = build_plan(trt, graph.path)
     write_plan(cached, plan)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise EngineError(f"expected {facts['package']} {facts['version']} to load the engine that it built, found that it refuses it")
+        raise EngineError(
+            f"expected {facts['package']} {facts['version']} to load the engine that it built, found that it refuses it"
+        )
     return engine
 
 
@@ -94,5 +113,7 @@ def fits(built: dict[str, Any] | None, facts: dict[str, str]) -> bool:
     """Was a plan with the card's description `built` made for these facts? One made ahead of time is for any device."""
     if built is None:
         return False
-    return all(built.get(key) == value for key, value in facts.items() if key != "device") and built.get("device") in (facts["device"], ANY_DEVICE)
-
+    return all(built.get(key) == value for key, value in facts.items() if key != "device") and built.get("device") in (
+        facts["device"],
+        ANY_DEVICE,
+    )

@@ -1,4 +1,5 @@
 """Self-enhanced copy-paste: confident predictions that no pseudo label knows are pasted too (CUPS, stage 2)."""
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,9 @@ from cups_train.training.copy_paste import Cutout, cutouts_of, new_rows
 from cups_train.training.sample import Sample, boxes_of
 
 
-def discovered(network: PanopticNetwork, samples: list[Sample], score: float, threads: ThreadPoolExecutor) -> list[Cutout]:
+def discovered(
+    network: PanopticNetwork, samples: list[Sample], score: float, threads: ThreadPoolExecutor
+) -> list[Cutout]:
     """Objects that the network finds with more than `score` in clean samples, beside those of the pseudo labels."""
     if not network.spec.classes.things:
         return []
@@ -31,7 +34,9 @@ def new_objects(sample: Sample, answer: RawOutput, classes: Classes, score: floa
     panoptic = fuse(answer, classes, Thresholds(score=score), Letterbox(size, size))
     things = [s for s in panoptic.segments if s.is_instance]
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in (s.bbox for s in things)], np.float32).reshape(-1, 4)
-    fresh = [s for s, new in zip(things, new_rows(boxes, boxes_of(sample.instance, len(sample.thing))), strict=True) if new]
+    fresh = [
+        s for s, new in zip(things, new_rows(boxes, boxes_of(sample.instance, len(sample.thing))), strict=True) if new
+    ]
     instance = np.zeros(size, np.uint16)
     for number, segment in enumerate(fresh, 1):
         instance[panoptic.instance_id == segment.instance_id] = number

@@ -1,4 +1,5 @@
 """The labelled frames of all recordings, and which of them a step trains on."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -43,7 +44,9 @@ def index_frames(labelled: LabelledRecordings) -> list[TrainingFrame]:
             has_object = any(labelled.classes.is_thing(instance.class_id) for instance in label.instances)
             frames.append(TrainingFrame(number, label, has_object))
     if not frames:
-        raise ResultError(f"expected labelled frames in {labelled.labels}, found none; make them with `cups-train pseudo-label`")
+        raise ResultError(
+            f"expected labelled frames in {labelled.labels}, found none; make them with `cups-train pseudo-label`"
+        )
     return frames
 
 
@@ -87,15 +90,23 @@ class Loader:
         recording = self.labelled.recordings[frame.recording]
         image, (class_map, instance_map) = recording.left(frame.label.key), frame.label.maps()
         if image.shape[:2] != class_map.shape:
-            raise ResultError(f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.label.key} of "
-                              f"{recording.name}, found "
-                              f"{class_map.shape[1]}x{class_map.shape[0]} px in {frame.label.folder}; delete "
-                              "the folder to make it again")
+            raise ResultError(
+                f"expected labels of {image.shape[1]}x{image.shape[0]} px for frame {frame.label.key} of "
+                f"{recording.name}, found "
+                f"{class_map.shape[1]}x{class_map.shape[0]} px in {frame.label.folder}; delete "
+                "the folder to make it again"
+            )
         window = random_window(image.shape[:2], self.size[1] / self.size[0], AREA_FRACTION, rng)
         image, class_map, instance_map = cut(image, window), cut(class_map, window), cut(instance_map, window)
         if rng.random() < 0.5:
-            image, class_map, instance_map = (np.ascontiguousarray(array[:, ::-1]) for array in (image, class_map, instance_map))
-        image, class_map, instance_map = resize_image(image, self.size), resize_labels(class_map, self.size), resize_labels(instance_map, self.size)
+            image, class_map, instance_map = (
+                np.ascontiguousarray(array[:, ::-1]) for array in (image, class_map, instance_map)
+            )
+        image, class_map, instance_map = (
+            resize_image(image, self.size),
+            resize_labels(class_map, self.size),
+            resize_labels(instance_map, self.size),
+        )
         class_of = {instance.id: instance.class_id for instance in frame.label.instances}
         sample = label_sample(image, class_map, instance_map, class_of, self.labelled.classes, self.ignore_unknown)
         return without_slivers(sample, self.ignore_unknown)

@@ -1,4 +1,5 @@
 """What stage 2 begins with: the encoder of stage 1b, and what the labels made of each of its clusters."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,11 @@ def read_known_encoder(semantics: Path | None) -> KnownEncoder | None:
         return None
     content = read_encoder(semantics)
     with reading_encoder(semantics):
-        return None if "channels" not in content.card["spec"] else KnownEncoder(EncoderSpec.from_json(content.card["spec"]), content.network)
+        return (
+            None
+            if "channels" not in content.card["spec"]
+            else KnownEncoder(EncoderSpec.from_json(content.card["spec"]), content.network)
+        )
 
 
 def count_pixels(labelled: LabelledRecordings, frames: Sequence[TrainingFrame], clusters: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Stage 2: what a step learns from pseudo labels."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -32,19 +33,28 @@ from cups_train.types import Work
 NETWORK, AVERAGE = "network", "average"
 
 
-def bootstrap(labelled: LabelledRecordings, out: Path, network: NetworkConfig, config: BootstrapConfig, work: Work) -> Path:
+def bootstrap(
+    labelled: LabelledRecordings, out: Path, network: NetworkConfig, config: BootstrapConfig, work: Work
+) -> Path:
     """Train the network on pseudo labels; out/checkpoint.safetensors. A killed run goes on from its last checkpoint
     and ends with the same weights as one that was not. Several processes started by torchrun share the work."""
     frames = index_frames(labelled)
     origin = find_origin(labelled, frames)
-    spec = make_spec(network, labelled.classes, [(r.camera.height, r.camera.width) for r in labelled.recordings],
-                     origin.encoder.spec if origin.encoder else None, widths_of(origin.clusters))
+    spec = make_spec(
+        network,
+        labelled.classes,
+        [(r.camera.height, r.camera.width) for r in labelled.recordings],
+        origin.encoder.spec if origin.encoder else None,
+        widths_of(origin.clusters),
+    )
     if config.balance:
         spec = replace(spec, pixel_weights=class_weights(origin.pixels, config.balance))
     loader = Loader(labelled, (spec.height, spec.width), config.ignore_unknown_things)
     schedule = Schedule.of(frames, config.empty_frames, work.seed)
     with crew_on(work.device) as crew:
-        training = Bootstrapping(config, "bootstrap", out, work.seed, crew, Beginning(spec, network.weights, origin), loader, schedule)
+        training = Bootstrapping(
+            config, "bootstrap", out, work.seed, crew, Beginning(spec, network.weights, origin), loader, schedule
+        )
         train(training, training.plan)
     return out / CHECKPOINT
 
@@ -92,15 +102,26 @@ class Bootstrapping(PanopticTraining[Sample]):
         network = found.networks[NETWORK] if found else self.beginning.build(self.seed).to(self.process.device)
         if not self.config.average:
             return {NETWORK: network}
-        return {NETWORK: network, AVERAGE: found.networks[AVERAGE].requires_grad_(False) if found else still_copy(network)}
+        return {
+            NETWORK: network,
+            AVERAGE: found.networks[AVERAGE].requires_grad_(False) if found else still_copy(network),
+        }
 
     def headline(self) -> str:
         spec, schedule = self.beginning.spec, self.schedule
-        start = "from the encoder of stage 1b" if self.beginning.from_encoder(self.network) else "from weights" if spec.weights else "from scratch"
-        return (f"{spec.backbone} {start}, input {spec.height}x{spec.width}, "
-                f"{len(schedule.with_object)} frames with objects, "
-                f"{len(schedule.empty)} without, {len(spec.classes.things)} thing and "
-                f"{len(spec.classes.stuff)} stuff classes")
+        start = (
+            "from the encoder of stage 1b"
+            if self.beginning.from_encoder(self.network)
+            else "from weights"
+            if spec.weights
+            else "from scratch"
+        )
+        return (
+            f"{spec.backbone} {start}, input {spec.height}x{spec.width}, "
+            f"{len(schedule.with_object)} frames with objects, "
+            f"{len(schedule.empty)} without, {len(spec.classes.things)} thing and "
+            f"{len(spec.classes.stuff)} stuff classes"
+        )
 
     def identity(self) -> dict[str, Any]:
         """More steps may be asked for later, unless the learning rate falls towards the last one; names of classes may
@@ -110,8 +131,17 @@ class Bootstrapping(PanopticTraining[Sample]):
         recordings = [recording.fingerprint for recording in self.loader.labelled.recordings]
         spec, labelled = self.beginning.spec, self.loader.labelled
         network = {**spec.to_json(), "classes": [c.isthing for c in spec.classes]}
-        start = sha256(encoder_path(labelled.semantics)) if self.beginning.origin.encoder and labelled.semantics else None
-        return {"config": config, "seed": self.seed, "world": self.process.world, "spec": network, "start": start, "recordings": recordings}
+        start = (
+            sha256(encoder_path(labelled.semantics)) if self.beginning.origin.encoder and labelled.semantics else None
+        )
+        return {
+            "config": config,
+            "seed": self.seed,
+            "world": self.process.world,
+            "spec": network,
+            "start": start,
+            "recordings": recordings,
+        }
 
     def read(self, step: int, row: int) -> Sample:
         """Sample `row` of this process's batch in a step: cropped, flipped, nothing else."""
@@ -121,7 +151,10 @@ class Bootstrapping(PanopticTraining[Sample]):
     def look(self, step: int, items: list[Sample]) -> Lesson:
         """Pastes this batch's pseudo objects; later what the network discovers in the batch before, too."""
         cutouts = [cutout for sample in items for cutout in cutouts_of(sample)]
-        due = step >= self.config.self_enhanced_from and (step - self.config.self_enhanced_from) % self.config.self_enhanced_every == 0
+        due = (
+            step >= self.config.self_enhanced_from
+            and (step - self.config.self_enhanced_from) % self.config.self_enhanced_every == 0
+        )
         if due and self.before and self.config.copy_paste:
             new = discovered(self.networks[self.result], self.before, self.config.paste_score, self.crew.threads)
             cutouts = cutouts + new if self.config.paste == "both" else new
@@ -131,7 +164,11 @@ class Bootstrapping(PanopticTraining[Sample]):
     def augment(self, step: int, lesson: Lesson) -> list[Sample]:
         """Copy-paste, one size for all, photometric changes."""
         vary = partial(self._augment, cutouts=lesson.cutouts, size=self.size(step))
-        return list(self.crew.threads.map(vary, [(step, self.process.rank, row) for row in range(len(lesson.samples))], lesson.samples))
+        return list(
+            self.crew.threads.map(
+                vary, [(step, self.process.rank, row) for row in range(len(lesson.samples))], lesson.samples
+            )
+        )
 
     def size(self, step: int) -> Size:
         """The one size of a step's images, the same for all processes."""
@@ -140,15 +177,23 @@ class Bootstrapping(PanopticTraining[Sample]):
 
     def _augment(self, numbers: tuple[int, ...], sample: Sample, cutouts: list[Cutout], size: Size) -> Sample:
         sample = paste_objects(sample, cutouts, self.config.copy_paste, generator(self.seed, "paste", *numbers))
-        sample = without_slivers(crop_sample(sample, whole(sample.semantic.shape), size), self.config.ignore_unknown_things)
+        sample = without_slivers(
+            crop_sample(sample, whole(sample.semantic.shape), size), self.config.ignore_unknown_things
+        )
         return replace(sample, image=LIGHT[self.config.light](sample.image, generator(self.seed, "light", *numbers)))
 
     def options(self, step: int) -> LossOptions:
         config = self.config
-        return LossOptions(rois=config.rois, rpn_samples=config.rpn_samples, drop_iou=config.drop_iou, drop_rpn=config.drop_rpn,
-                           known_background=config.known_background, semantic_stride=config.semantic_stride,
-                           class_weights=self.network.spec.weights_on(self.process.device),
-                           generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank))
+        return LossOptions(
+            rois=config.rois,
+            rpn_samples=config.rpn_samples,
+            drop_iou=config.drop_iou,
+            drop_rpn=config.drop_rpn,
+            known_background=config.known_background,
+            semantic_stride=config.semantic_stride,
+            class_weights=self.network.spec.weights_on(self.process.device),
+            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank),
+        )
 
     def rate(self, step: int) -> float:
         config = self.config

@@ -1,5 +1,6 @@
 """Every option of every stage: type, text, unit, range and default. The command line, the YAML and the docs come from
 here."""
+
 from cups_train.config.bootstrap import BootstrapConfig
 from cups_train.config.export import ExportConfig
 from cups_train.config.labels import LabelConfig
@@ -14,5 +15,19 @@ from cups_train.config.semantics import SemanticsConfig
 from cups_train.config.settings import Config
 from cups_train.config.training import TrainingConfig
 
-__all__ = ["BootstrapConfig", "Config", "ExportConfig", "LabelConfig", "MotionConfig", "NetworkConfig", "RecordingConfig", "RenderConfig",
-           "Section", "SelfTrainConfig", "SemanticsConfig", "TrainingConfig", "dump_config", "load_config"]
+__all__ = [
+    "BootstrapConfig",
+    "Config",
+    "ExportConfig",
+    "LabelConfig",
+    "MotionConfig",
+    "NetworkConfig",
+    "RecordingConfig",
+    "RenderConfig",
+    "Section",
+    "SelfTrainConfig",
+    "SemanticsConfig",
+    "TrainingConfig",
+    "dump_config",
+    "load_config",
+]

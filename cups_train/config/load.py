@@ -1,4 +1,5 @@
 """Settings from YAML files and from `key.path=value`, and back."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -18,27 +19,35 @@ def load_config(path: Path | None, overrides: list[str] | None = None, over: Pat
     tree: dict[str, Any] = {}
     for file in (path, over):
         for name, value in _read_tree(file).items() if file is not None else ():
-            tree[name] = {**tree[name], **value} if isinstance(value, dict) and isinstance(tree.get(name), dict) else value
+            tree[name] = (
+                {**tree[name], **value} if isinstance(value, dict) and isinstance(tree.get(name), dict) else value
+            )
     for override in overrides or []:
         _override(tree, override)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
         mistakes = "; ".join(_mistake(e["loc"], e) for e in error.errors())
-        raise CupsError(f"expected settings that fit, found {mistakes} (`--config` and `-o key.path=value` set them)") from error
+        raise CupsError(
+            f"expected settings that fit, found {mistakes} (`--config` and `-o key.path=value` set them)"
+        ) from error
 
 
 def _mistake(place: tuple[int | str, ...], error: Mapping[str, Any]) -> str:
     """One of pydantic's errors; one of several settings together says its own sentence."""
     own = error["type"] == "value_error"
-    return str(error["ctx"]["error"]) if own else f"{'.'.join(map(str, place))}: {error['msg']}, found {error['input']!r}"
+    return (
+        str(error["ctx"]["error"]) if own else f"{'.'.join(map(str, place))}: {error['msg']}, found {error['input']!r}"
+    )
 
 
 def _read_tree(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text()) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CupsError(f"expected a YAML file of settings (--config), found {path}, which cannot be read: {error}") from error
+        raise CupsError(
+            f"expected a YAML file of settings (--config), found {path}, which cannot be read: {error}"
+        ) from error
     if not isinstance(tree, dict):
         raise CupsError(f"expected sections with keys in {path} (--config), found {type(tree).__name__}")
     return tree

@@ -1,4 +1,5 @@
 """Settings of what is read of a recording."""
+
 from __future__ import annotations
 
 from pydantic import Field

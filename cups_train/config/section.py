@@ -1,4 +1,5 @@
 """What every section of settings is."""
+
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict

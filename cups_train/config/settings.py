@@ -1,4 +1,5 @@
 """All settings of a run."""
+
 from __future__ import annotations
 
 from pydantic import Field, model_validator
@@ -36,6 +37,8 @@ class Config(Section):
     def _fits_one_byte(self) -> Config:
         """Told before the work of hours, not where labels are written."""
         if self.semantics.clusters + self.labels.kinds > MAX_CLASSES:
-            raise ValueError(f"{self.semantics.clusters} semantics.clusters and {self.labels.kinds} labels.kinds, of at most "
-                             f"{MAX_CLASSES} together")
+            raise ValueError(
+                f"{self.semantics.clusters} semantics.clusters and {self.labels.kinds} labels.kinds, of at most "
+                f"{MAX_CLASSES} together"
+            )
         return self

@@ -1,4 +1,5 @@
 """Settings that both stages of training have."""
+
 from __future__ import annotations
 
 from typing import Literal
@@ -18,12 +19,18 @@ class TrainingConfig(Section):
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
-    light: Literal["mild", "strong"] = Field("mild", description="changes of light and colour: `mild`, or blur, strong jitter and greyscale "
-                                            "(published)")
-    semantic_stride: Literal[1, 4] = Field(4, description="grid on which pixels are compared: 4 as the head answers, or 1, enlarged (published)")
+    light: Literal["mild", "strong"] = Field(
+        "mild", description="changes of light and colour: `mild`, or blur, strong jitter and greyscale (published)"
+    )
+    semantic_stride: Literal[1, 4] = Field(
+        4, description="grid on which pixels are compared: 4 as the head answers, or 1, enlarged (published)"
+    )
     jitter: tuple[float, float] = Field((0.6, 1.1), description="range of the resolution jitter, times the input size")
     bf16: bool = Field(True, description="bfloat16 autocast on CUDA")
-    bf16_cpu: bool = Field(True, description="the same on CPUs that multiply in bfloat16 by tiles (AMX), where it is a third faster "
-                                             "(published: not)")
+    bf16_cpu: bool = Field(
+        True,
+        description="the same on CPUs that multiply in bfloat16 by tiles (AMX), where it is a third faster "
+        "(published: not)",
+    )
     checkpoint_every: int = Field(ge=1, description="steps between checkpoints")
     pictures_every: int = Field(ge=1, description="steps between pictures of image, target and prediction")

@@ -3,6 +3,7 @@
 Clusters are learned on cells of 4 x 4 px of all recordings. Where stage 1a's motion folders are given, stage 1c's own
 rule tells which clusters are things; without them every cluster is stuff.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -51,8 +52,13 @@ def write_baseline(learning: Learning, recordings: Sequence[Recording], out: Pat
     """Learn, and label `recordings`; gives the result folders, OUT itself for one recording."""
     learned_on, count, motion = learning.recordings, learning.classes, learning.motion
     model = kmeans_colour_position(learned_on, out / "kmeans.json", count, config.seed)
-    classes = make_classes(count, moving_clusters(learned_on, model, motion, config.labels) if motion is not None else frozenset())
-    return [apply(model, classes, recording, out if len(recordings) == 1 else out / recording.name) for recording in recordings]
+    classes = make_classes(
+        count, moving_clusters(learned_on, model, motion, config.labels) if motion is not None else frozenset()
+    )
+    return [
+        apply(model, classes, recording, out if len(recordings) == 1 else out / recording.name)
+        for recording in recordings
+    ]
 
 
 def kmeans_colour_position(recordings: Sequence[Recording], out_model: Path, count: int, seed: int) -> Clusters:
@@ -63,7 +69,7 @@ def kmeans_colour_position(recordings: Sequence[Recording], out_model: Path, cou
     rows = []
     for i in progress(picked, "sample colours", len(picked)):
         cells = colour_position(every[i][0].left(every[i][1])).reshape(5, -1)
-        rows.append(cells[:, rng.permutation(cells.shape[1])[:max(1, SAMPLES // len(picked))]].T)
+        rows.append(cells[:, rng.permutation(cells.shape[1])[: max(1, SAMPLES // len(picked))]].T)
     samples = np.concatenate(rows)
     scaler = Scaler.fit(samples, GROUPS)
     clusters = Clusters(scaler, kmeans(scaler(samples), count, rng)[0], np.arange(count))
@@ -85,8 +91,12 @@ def load(path: Path) -> Clusters:
 def colour_position(image: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 RGB -> (5, H/4, W/4) float32: Lab, column and row from 0 to 1."""
     height, width = max(1, image.shape[0] // CELL), max(1, image.shape[1] // CELL)
-    lab = cv2.cvtColor(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    y, x = np.meshgrid(np.linspace(0, 1, height, dtype=np.float32), np.linspace(0, 1, width, dtype=np.float32), indexing="ij")
+    lab = cv2.cvtColor(
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255, cv2.COLOR_RGB2LAB
+    )
+    y, x = np.meshgrid(
+        np.linspace(0, 1, height, dtype=np.float32), np.linspace(0, 1, width, dtype=np.float32), indexing="ij"
+    )
     return np.stack([*np.moveaxis(lab, -1, 0), x, y])
 
 
@@ -96,7 +106,9 @@ def classify(model: Clusters, image: np.ndarray) -> np.ndarray:
     return cv2.resize(ids, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def moving_clusters(recordings: Sequence[Recording], model: Clusters, motion: Path, config: LabelConfig) -> frozenset[int]:
+def moving_clusters(
+    recordings: Sequence[Recording], model: Clusters, motion: Path, config: LabelConfig
+) -> frozenset[int]:
     """Ids of the clusters that are things by the rule of stage 1c; labels.things names classes of the run, not
     clusters."""
     k = len(model.centres)

@@ -5,6 +5,7 @@ Label maps are fetched along the measured correspondence and compared as a predi
 quality, and the share of pixels with one class. Points are followed for longer, too: how many keep their class. What
 the matcher cannot vouch for is void. A label that flickers or hangs at the image's frame agrees with nothing.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -63,16 +64,24 @@ class FollowedFrame:
     next_key: str
 
 
-def measure(recordings: Sequence[Recording], run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None, workers: int) -> dict[str, Any]:
+def measure(
+    recordings: Sequence[Recording], run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None, workers: int
+) -> dict[str, Any]:
     """Figures for a few frames of all recordings of a labelled run. `load` gives the run's classifier and must pickle;
     None: the labels came from elsewhere, so that the right images have no classes.
     """
-    every = [FollowedFrame(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
+    every = [
+        FollowedFrame(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows
+    ]
     chosen = [every[i] for i in evenly_spaced(len(every), FRAMES)]
     work = map_frames(partial(_frame, run, classes, load), chosen, min(workers, 1 + len(chosen) // FRAMES_A_WORKER))
     both = list(progress(work, "consistency", len(chosen)))
-    return {"frames": len(chosen), "left_right": summarise([a for a, _ in both if a is not None], classes),
-            "next": summarise([b for _, b in both], classes), "kept": [] if load is None else _kept(recordings, run, workers)}
+    return {
+        "frames": len(chosen),
+        "left_right": summarise([a for a, _ in both if a is not None], classes),
+        "next": summarise([b for _, b in both], classes),
+        "kept": [] if load is None else _kept(recordings, run, workers),
+    }
 
 
 def summarise(comparisons: Sequence[Comparison], classes: Classes) -> dict[str, float | None]:
@@ -81,35 +90,51 @@ def summarise(comparisons: Sequence[Comparison], classes: Classes) -> dict[str, 
     compared, pixels = sum(c.compared for c in comparisons), sum(c.pixels for c in comparisons)
     if not compared:
         return dict.fromkeys(("pq", "sq", "rq", "pq_things", "pq_stuff", "same_class", "compared"))
-    return {**_means(list(quality.values())), "pq_things": _means([q for c, q in quality.items() if classes.is_thing(c)])["pq"],
-            "pq_stuff": _means([q for c, q in quality.items() if not classes.is_thing(c)])["pq"],
-            "same_class": sum(c.same for c in comparisons) / compared, "compared": compared / pixels}
+    return {
+        **_means(list(quality.values())),
+        "pq_things": _means([q for c, q in quality.items() if classes.is_thing(c)])["pq"],
+        "pq_stuff": _means([q for c, q in quality.items() if not classes.is_thing(c)])["pq"],
+        "same_class": sum(c.same for c in comparisons) / compared,
+        "compared": compared / pixels,
+    }
 
 
 def compare(here: Maps, fetched: Maps, vouched: np.ndarray) -> Comparison:
     """Label maps of one image, and the same fetched from another image; (H, W) bool, True where the correspondence
     holds."""
-    ids = [np.where(vouched, np.where(instance_id > 0, instance_id.astype(np.int64) + INSTANCE, class_id), 0)
-           for class_id, instance_id in (here, fetched)]
+    ids = [
+        np.where(vouched, np.where(instance_id > 0, instance_id.astype(np.int64) + INSTANCE, class_id), 0)
+        for class_id, instance_id in (here, fetched)
+    ]
     segments = [_segments(maps, own) for maps, own in zip((here, fetched), ids, strict=True)]
     known = (ids[0] > 0) & (ids[1] > 0)
     table = ImageTable((0, ""), *count_pairs(ids[1], ids[0]), segments[1], segments[0])
-    return Comparison(table, int(np.count_nonzero(known & (here[0] == fetched[0]))), int(np.count_nonzero(known)), vouched.size)
+    return Comparison(
+        table, int(np.count_nonzero(known & (here[0] == fetched[0]))), int(np.count_nonzero(known)), vouched.size
+    )
 
 
 def render(figures: Mapping[str, Any]) -> str:
     """The figures, a line each."""
     lines = []
-    for name, title in (("left_right", "left image and right image through disparity"), ("next", "t and t+1 through optical flow")):
+    for name, title in (
+        ("left_right", "left image and right image through disparity"),
+        ("next", "t and t+1 through optical flow"),
+    ):
         row = figures[name]
         text = "nothing to compare"
         if row["pq"] is not None:
-            text = (f"PQ {100 * row['pq']:.1f}, one class on {100 * row['same_class']:.1f} % of the "
-                    f"{100 * row['compared']:.0f} % of pixels that can "
-                    f"be compared, {figures['frames']} frames")
+            text = (
+                f"PQ {100 * row['pq']:.1f}, one class on {100 * row['same_class']:.1f} % of the "
+                f"{100 * row['compared']:.0f} % of pixels that can "
+                f"be compared, {figures['frames']} frames"
+            )
         lines.append(f"{title}: {text}")
     if figures["kept"]:
-        shares = ", ".join(f"{r['frames']}: {100 * r['after']:.1f} % (before joining {100 * r['before']:.1f} %)" for r in figures["kept"])
+        shares = ", ".join(
+            f"{r['frames']}: {100 * r['after']:.1f} % (before joining {100 * r['before']:.1f} %)"
+            for r in figures["kept"]
+        )
         lines.append(f"tracked points that keep their class, by frames: {shares}")
     return "\n".join(lines)
 
@@ -124,13 +149,17 @@ def _kept(recordings: Sequence[Recording], run: Path, workers: int) -> list[dict
     return steadiness(evidence_of(sources, len(joining["class_of"]), workers), np.array(joining["class_of"]))
 
 
-def _frame(run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None,
-           chosen: FollowedFrame) -> tuple[Comparison | None, Comparison]:
+def _frame(
+    run: Path, classes: Classes, load: Callable[[], ClassifyRight] | None, chosen: FollowedFrame
+) -> tuple[Comparison | None, Comparison]:
     """One frame against its right image (classes alone), and against the next left one (label with instances)."""
     recording, key = chosen.recording, chosen.key
     frame, labels = recording.stereo(key), {f.key: f for f in read_labels(run / stages.LABELS / recording.name)}
     flow, flow_ok = optical_flow(frame.left, recording.left(chosen.next_key))
-    now, then = (panoptic_from_maps(*labels[k].maps(), known_instances(labels[k].instances), classes) for k in (key, chosen.next_key))
+    now, then = (
+        panoptic_from_maps(*labels[k].maps(), known_instances(labels[k].instances), classes)
+        for k in (key, chosen.next_key)
+    )
     class_id, inside = warp(then.class_id, flow, nearest=True)
     instance_id, _ = warp(then.instance_id, flow, nearest=True)
     over_time = compare((now.class_id, now.instance_id), (class_id, instance_id), flow_ok & inside)
@@ -155,8 +184,10 @@ def _left_right(frame: StereoFrame, left_clusters: Path, classify: ClassifyRight
 def _segments(maps: Maps, ids: np.ndarray) -> dict[int, SegmentEntry]:
     """The segments of an (H, W) map of segment ids, 0 = void."""
     class_id, instance_id = maps
-    return {i: SegmentEntry(i if i < INSTANCE else int(class_id[instance_id == i - INSTANCE][0]), False, None)
-            for i in np.unique(ids[ids > 0]).tolist()}
+    return {
+        i: SegmentEntry(i if i < INSTANCE else int(class_id[instance_id == i - INSTANCE][0]), False, None)
+        for i in np.unique(ids[ids > 0]).tolist()
+    }
 
 
 def _means(qualities: Sequence[ClassQuality]) -> dict[str, float | None]:

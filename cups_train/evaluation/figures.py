@@ -1,4 +1,5 @@
 """The figures of results against truth, all between 0 and 1."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -33,8 +34,15 @@ class ClassResult:
     fn: int
 
     def to_json(self) -> dict[str, Any]:
-        return {"category_id": self.category.id, "name": self.category.name, "isthing": int(self.category.isthing), **self.quality.to_json(),
-                "tp": self.tp, "fp": self.fp, "fn": self.fn}
+        return {
+            "category_id": self.category.id,
+            "name": self.category.name,
+            "isthing": int(self.category.isthing),
+            **self.quality.to_json(),
+            "tp": self.tp,
+            "fp": self.fp,
+            "fn": self.fn,
+        }
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,22 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """The file that `--json` writes."""
         used = None if self.assignment is None else self.assignment.to_json()["assignment"]
-        return {**self.all.to_json(), "things": self.things.to_json(), "stuff": self.stuff.to_json(),
-                "per_class": [c.to_json() for c in self.per_class],
-                "acc": self.acc, "miou": self.miou, "acc7": self.acc7, "miou7": self.miou7, "ap": self.ap, "ap50": self.ap50,
-                "void_rule": self.void_rule, "matching": self.matching, "assignment": used, "images": self.images}
+        return {
+            **self.all.to_json(),
+            "things": self.things.to_json(),
+            "stuff": self.stuff.to_json(),
+            "per_class": [c.to_json() for c in self.per_class],
+            "acc": self.acc,
+            "miou": self.miou,
+            "acc7": self.acc7,
+            "miou7": self.miou7,
+            "ap": self.ap,
+            "ap50": self.ap50,
+            "void_rule": self.void_rule,
+            "matching": self.matching,
+            "assignment": used,
+            "images": self.images,
+        }
 
 
 def mean_quality(classes: Iterable[ClassResult]) -> Quality:

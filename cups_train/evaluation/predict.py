@@ -1,4 +1,5 @@
 """Result folders of a model for any recordings or images; which model it is makes no difference here."""
+
 from __future__ import annotations
 
 import shutil
@@ -67,7 +68,9 @@ def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path
         begin_results(folder)
     for source, folder in zip(sources, folders, strict=True):
         work = folder / ".work"
-        writer = ResultWriter(folder, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name})
+        writer = ResultWriter(
+            folder, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name}
+        )
         length = len(source.stamps) if isinstance(source, Recording) else len(source.keys)
         for number, found in enumerate(progress(predictor.predictions(source, work), f"predict {source.name}", length)):
             writer.write(found.key, found.stamp_ns, found.panoptic)

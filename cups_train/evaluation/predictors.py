@@ -1,4 +1,5 @@
 """What can be asked for results: the labels of a run, a checkpoint, or an exported model folder."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -129,7 +130,9 @@ class LabelPredictor:
 def _load_labels(run_folder: RunFolder, config: Config) -> LabelPredictor:
     from cups_train.pseudo_label import read_rules
 
-    return LabelPredictor(run_folder, config, read_rules(run_folder.stage("labels"), run_folder.classes(), config.labels))
+    return LabelPredictor(
+        run_folder, config, read_rules(run_folder.stage("labels"), run_folder.classes(), config.labels)
+    )
 
 
 def _load_exported(folder: Path) -> ExportedPredictor:
@@ -141,7 +144,9 @@ def _load_exported(folder: Path) -> ExportedPredictor:
         raise ModelError(str(error)) from error
 
 
-def _load_checkpoint(path: Path, config: ExportConfig, device: str, named: Classes | None = None) -> CheckpointPredictor:
+def _load_checkpoint(
+    path: Path, config: ExportConfig, device: str, named: Classes | None = None
+) -> CheckpointPredictor:
     from cups_train.device import torch_device
     from cups_train.export.card import thresholds
     from cups_train.network import load_checkpoint

@@ -1,4 +1,5 @@
 """How results are scored: which true class a pseudo class is taken for, and what void costs."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

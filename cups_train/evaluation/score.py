@@ -1,5 +1,6 @@
 """Result folders against truth folders: `evaluate` is the door, `read_tables` and `score` are its halves for scoring by
 several protocols."""
+
 from __future__ import annotations
 
 import logging
@@ -10,7 +11,13 @@ from pathlib import Path
 
 from cups_train.errors import ResultError
 from cups_train.evaluation.figures import ClassResult, Evaluation, Quality, mean_quality
-from cups_train.evaluation.metrics.assignment import Assignment, class_counts, counts_in_categories7, fit_assignment, load_assignment
+from cups_train.evaluation.metrics.assignment import (
+    Assignment,
+    class_counts,
+    counts_in_categories7,
+    fit_assignment,
+    load_assignment,
+)
 from cups_train.evaluation.metrics.average_precision import average_precision
 from cups_train.evaluation.metrics.cooccurrence import ImageTable, image_tables
 from cups_train.evaluation.metrics.panoptic_quality import ClassQuality, panoptic_quality
@@ -62,7 +69,9 @@ class Tables:
     @cached_property
     def precision(self) -> tuple[float | None, float | None]:
         """(AP, AP at IoU 0.5) of things as one class, whatever the assignment; None without scores or true things."""
-        found = average_precision(self.images, self.results.is_thing, self.truths.is_thing) if self.results.scored else None
+        found = (
+            average_precision(self.images, self.results.is_thing, self.truths.is_thing) if self.results.scored else None
+        )
         return found or (None, None)
 
 
@@ -99,8 +108,12 @@ def score(tables: Tables, options: EvaluationOptions, fit: Tables | None = None)
     """All figures by one protocol. `fit`: the tables of the folders that `options` names for the fit, where they are
     read already."""
     assignment = _assignment(tables, options, fit)
-    quality = panoptic_quality(tables.images, None if assignment is None else assignment.panoptic, lambda c: tables.categories[c].isthing,
-                               options.void)
+    quality = panoptic_quality(
+        tables.images,
+        None if assignment is None else assignment.panoptic,
+        lambda c: tables.categories[c].isthing,
+        options.void,
+    )
     if not quality:
         logger.warning("no class has a segment that counts in %s: PQ is 0 for want of any", tables.results.name)
     return _evaluation(tables, options, assignment, quality)
@@ -109,7 +122,11 @@ def score(tables: Tables, options: EvaluationOptions, fit: Tables | None = None)
 def _check(options: EvaluationOptions) -> None:
     if (options.fit_result is None) != (options.fit_truth is None):
         raise ResultError("expected --fit-result and --fit-truth together, found one of them")
-    given = {"--no-assignment": options.no_assignment, "--assignment": options.assignment, "--fit-result": options.fit_result}
+    given = {
+        "--no-assignment": options.no_assignment,
+        "--assignment": options.assignment,
+        "--fit-result": options.fit_result,
+    }
     ways = [name for name, value in given.items() if value]
     if len(ways) > 1:
         raise ResultError(f"expected one way to assign classes, found {' and '.join(ways)}")
@@ -138,11 +155,17 @@ def _assignment(tables: Tables, options: EvaluationOptions, fit: Tables | None) 
         fit = fit or _fit_tables(options) or tables
         found = fit_assignment(fit.counts, fit.results, fit.truths, options.matching)
     void: dict[int, int | None] = dict.fromkeys(tables.results.categories)
-    return Assignment({**void, **found.panoptic}, {**void, **found.semantic}, {**void, **found.categories7}, found.matching)
+    return Assignment(
+        {**void, **found.panoptic}, {**void, **found.semantic}, {**void, **found.categories7}, found.matching
+    )
 
 
-def _evaluation(tables: Tables, options: EvaluationOptions, assignment: Assignment | None, quality: Mapping[int, ClassQuality]) -> Evaluation:
-    per_class = tuple(ClassResult(tables.categories[c], Quality(q.pq, q.sq, q.rq), q.tp, q.fp, q.fn) for c, q in quality.items())
+def _evaluation(
+    tables: Tables, options: EvaluationOptions, assignment: Assignment | None, quality: Mapping[int, ClassQuality]
+) -> Evaluation:
+    per_class = tuple(
+        ClassResult(tables.categories[c], Quality(q.pq, q.sq, q.rq), q.tp, q.fp, q.fn) for c, q in quality.items()
+    )
     identity: dict[int, int | None] = {c: c for c in tables.results.categories}
     acc, miou = accuracy_and_miou(tables.counts, identity if assignment is None else assignment.semantic)
     seven = counts_in_categories7(tables.counts, tables.truths.categories) if assignment is not None else {}
@@ -150,7 +173,20 @@ def _evaluation(tables: Tables, options: EvaluationOptions, assignment: Assignme
     ap, ap50 = tables.precision
     things, stuff = ([c for c in per_class if c.category.isthing == isthing] for isthing in (True, False))
     return Evaluation(
-        all=mean_quality(per_class), things=mean_quality(things), stuff=mean_quality(stuff), per_class=per_class,
-        acc=acc, miou=miou, acc7=acc7, miou7=miou7, ap=ap, ap50=ap50, void_share=void_share(tables.counts),
-        void_rule=options.void, matching=options.matching if assignment is None else assignment.matching,
-        assignment=assignment, pseudo_classes=len(tables.results.categories), images=len(tables.images))
+        all=mean_quality(per_class),
+        things=mean_quality(things),
+        stuff=mean_quality(stuff),
+        per_class=per_class,
+        acc=acc,
+        miou=miou,
+        acc7=acc7,
+        miou7=miou7,
+        ap=ap,
+        ap50=ap50,
+        void_share=void_share(tables.counts),
+        void_rule=options.void,
+        matching=options.matching if assignment is None else assignment.matching,
+        assignment=assignment,
+        pseudo_classes=len(tables.results.categories),
+        images=len(tables.images),
+    )

@@ -1,4 +1,5 @@
 """Figures as text and as rows of tables: strict first, the published protocol second, majority third."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -40,10 +41,12 @@ def render_table(evaluation: Evaluation) -> str:
     lines.append("-" * len(lines[0]))
     for name, quality in (("all", evaluation.all), ("things", evaluation.things), ("stuff", evaluation.stuff)):
         lines.append(f"{name:<{width}}         {_quality(quality)}")
-    lines.append(f"acc {_percent(evaluation.acc)}  mIoU {_percent(evaluation.miou)}  |  seven categories: acc "
-                 f"{_percent(evaluation.acc7)}  "
-                 f"mIoU {_percent(evaluation.miou7)}  |  AP {_percent(evaluation.ap)}  AP50 {_percent(evaluation.ap50)}  |  "
-                 f"void {_percent(evaluation.void_share)}")
+    lines.append(
+        f"acc {_percent(evaluation.acc)}  mIoU {_percent(evaluation.miou)}  |  seven categories: acc "
+        f"{_percent(evaluation.acc7)}  "
+        f"mIoU {_percent(evaluation.miou7)}  |  AP {_percent(evaluation.ap)}  AP50 {_percent(evaluation.ap50)}  |  "
+        f"void {_percent(evaluation.void_share)}"
+    )
     fitted = f"{evaluation.pseudo_classes} pseudo classes assigned by {evaluation.matching}"
     how = "ids compared as they are" if evaluation.assignment is None else fitted
     lines.append(f"{evaluation.images} images, {how}, void rule {evaluation.void_rule}; all figures in %")
@@ -66,10 +69,20 @@ def score_tables(metrics: Mapping[str, Any]) -> tuple[ScoreTable, ...]:
         if protocol.void != "official":
             continue
         more = key == "official"
-        rows = tuple(ScoreRow(stage, _values(figures[key]) + (_more_values(figures) if more else ()))
-                     for stage, figures in metrics.items() if key in figures)
+        rows = tuple(
+            ScoreRow(stage, _values(figures[key]) + (_more_values(figures) if more else ()))
+            for stage, figures in metrics.items()
+            if key in figures
+        )
         if rows:
-            tables.append(ScoreTable(TITLES[protocol.matching], MEANINGS[protocol.matching], COLUMNS + (MORE_COLUMNS if more else ()), rows))
+            tables.append(
+                ScoreTable(
+                    TITLES[protocol.matching],
+                    MEANINGS[protocol.matching],
+                    COLUMNS + (MORE_COLUMNS if more else ()),
+                    rows,
+                )
+            )
     return tuple(tables)
 
 
@@ -77,12 +90,25 @@ def render_stages(metrics: Mapping[str, Any], title: str) -> str:
     """The same as text."""
     lines = []
     for table in score_tables(metrics):
-        lines += [f"{table.title}: {table.meaning}", _line(title, table.columns), *(_line(row.name, row.values) for row in table.rows), ""]
+        lines += [
+            f"{table.title}: {table.meaning}",
+            _line(title, table.columns),
+            *(_line(row.name, row.values) for row in table.rows),
+            "",
+        ]
     return "\n".join(lines)
 
 
 def _values(figures: Mapping[str, Any]) -> tuple[float | None, ...]:
-    shares = (figures["pq"], figures["sq"], figures["rq"], figures["things"]["pq"], figures["stuff"]["pq"], figures["acc"], figures["miou"])
+    shares = (
+        figures["pq"],
+        figures["sq"],
+        figures["rq"],
+        figures["things"]["pq"],
+        figures["stuff"]["pq"],
+        figures["acc"],
+        figures["miou"],
+    )
     return tuple(100 * share for share in shares)
 
 

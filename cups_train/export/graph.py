@@ -1,4 +1,5 @@
 """The whole network as one static ONNX graph."""
+
 from __future__ import annotations
 
 import json
@@ -46,7 +47,9 @@ class ExportGraph(nn.Module):
         return outputs if self.merge is None else (*outputs, *self.merge(*outputs))
 
 
-def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], merge: Thresholds | None = None) -> None:
+def write_graph(
+    network: PanopticNetwork, path: Path, metadata: dict[str, Any], merge: Thresholds | None = None
+) -> None:
     """Export to `path` with the card's facts in the graph's metadata, with `merge` the panoptic merge by these
     thresholds too.
 
@@ -62,8 +65,16 @@ def write_graph(network: PanopticNetwork, path: Path, metadata: dict[str, Any], 
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(graph, (example,), dynamo=True, opset_version=OPSET, external_data=False, input_names=[INPUT],
-                                        output_names=list(names), verbose=False)
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                external_data=False,
+                input_names=[INPUT],
+                output_names=list(names),
+                verbose=False,
+            )
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
@@ -88,10 +99,14 @@ def forget_sources(model: onnx.ModelProto) -> None:
 
 def check_static(model: onnx.ModelProto) -> None:
     """Raises ModelError where an operator or a dimension depends on data."""
-    operators = {node.op_type for node in model.graph.node} | {node.op_type for function in model.functions for node in function.node}
+    operators = {node.op_type for node in model.graph.node} | {
+        node.op_type for function in model.functions for node in function.node
+    }
     values = (*model.graph.input, *model.graph.output, *model.graph.value_info)
     dynamic = [v.name for v in values if any(not d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)]
     if operators & FORBIDDEN or dynamic:
-        raise ModelError("expected a static graph from the exporter, found operators "
-                         f"{sorted(operators & FORBIDDEN)} and dynamic shapes "
-                         f"{dynamic[:5]}; use the versions of torch and onnxscript that cups pins")
+        raise ModelError(
+            "expected a static graph from the exporter, found operators "
+            f"{sorted(operators & FORBIDDEN)} and dynamic shapes "
+            f"{dynamic[:5]}; use the versions of torch and onnxscript that cups pins"
+        )

@@ -1,5 +1,6 @@
 """int8 convolutions for the CPU: quantise and dequantise nodes in the graph, ranges from images that the vehicle has
 seen."""
+
 from __future__ import annotations
 
 import logging
@@ -23,17 +24,29 @@ from cups_train.recording.recording import open_recording
 logger = logging.getLogger(__name__)
 LAYERS = ("Conv", "ConvTranspose", "Gemm")
 # layers that stay float32
-KEPT = ("body.conv1.weight", "backbone.stem.0.0", "rpn.head.cls_logits", "rpn.head.bbox_pred", "cls_score", "bbox_pred", "predictor")
+KEPT = (
+    "body.conv1.weight",
+    "backbone.stem.0.0",
+    "rpn.head.cls_logits",
+    "rpn.head.bbox_pred",
+    "cls_score",
+    "bbox_pred",
+    "predictor",
+)
 
 
 def calibration_images(config: ExportConfig, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """`calibration_frames` images of `calibration`, evenly spread, (H, W, 3) uint8 of the network's input; one at a
     time in memory."""
     if config.calibration is None:
-        raise ModelError("expected a recording or a folder of images to calibrate int8 on, found none; set export.calibration")
+        raise ModelError(
+            "expected a recording or a folder of images to calibrate int8 on, found none; set export.calibration"
+        )
     keys, read = _source(config.calibration, config.calibration_topic)
     if not keys:
-        raise ModelError(f"expected images to calibrate int8 on in {config.calibration} (export.calibration), found none")
+        raise ModelError(
+            f"expected images to calibrate int8 on in {config.calibration} (export.calibration), found none"
+        )
     for row in evenly_spaced(len(keys), config.calibration_frames):
         yield letterbox(read(keys[row]), size)[0]
 
@@ -72,8 +85,18 @@ def quantise(graph: Path, images: Iterator[np.ndarray], out: Path) -> None:
         model = onnx.load(plain)
         name, metadata = model.graph.input[0].name, list(model.metadata_props)
         options: dict[str, Any] = {"ActivationSymmetric": False, "WeightSymmetric": True}
-        quantize_static(str(plain), str(out), Frames(name, images), quant_format=QuantFormat.QDQ, per_channel=True, op_types_to_quantize=list(LAYERS),
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=kept_nodes(model), extra_options=options)
+        quantize_static(
+            str(plain),
+            str(out),
+            Frames(name, images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            op_types_to_quantize=list(LAYERS),
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=kept_nodes(model),
+            extra_options=options,
+        )
     written = onnx.load(out)
     if not written.metadata_props:
         written.metadata_props.extend(metadata)
@@ -82,4 +105,8 @@ def quantise(graph: Path, images: Iterator[np.ndarray], out: Path) -> None:
 
 def kept_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the layers whose weights are among KEPT."""
-    return [node.name for node in model.graph.node if node.op_type in LAYERS and any(part in name for name in node.input for part in KEPT)]
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in LAYERS and any(part in name for name in node.input for part in KEPT)
+    ]

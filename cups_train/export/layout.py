@@ -1,4 +1,5 @@
 """Layouts that a CPU reads faster, changed in the finished graph; no answer changes."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -26,8 +27,12 @@ def put_channels_last(model: onnx.ModelProto) -> int:
             continue
         batch, channels, rows, columns = numpy_helper.to_array(scales[resize.input[2]])
         first = f"{resize.name}_channels_last"
-        graph.initializer.append(numpy_helper.from_array(np.array([batch, rows, columns, channels], np.float32), f"{first}_scales"))
-        transpose = helper.make_node("Transpose", [resize.input[0]], [first], name=f"{first}_transpose", perm=[0, 2, 3, 1])
+        graph.initializer.append(
+            numpy_helper.from_array(np.array([batch, rows, columns, channels], np.float32), f"{first}_scales")
+        )
+        transpose = helper.make_node(
+            "Transpose", [resize.input[0]], [first], name=f"{first}_transpose", perm=[0, 2, 3, 1]
+        )
         graph.node.insert(list(graph.node).index(resize), transpose)
         resize.input[0], resize.input[2] = first, f"{first}_scales"
         next(a for a in node.attribute if a.name == "axis").i = 3

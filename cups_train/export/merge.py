@@ -5,6 +5,7 @@ of it is. A decision depends on earlier rows alone, so that rounds in which all 
 decisions of the round before, settle row after row: after r rounds every chain of up to r instances that hide each
 other is decided as by the sequential rule.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -52,7 +53,9 @@ class Merge(nn.Module):
         region_area = ((semantic[None] == self.seen[:, None, None]) & (winner == 0)[None]).float().sum(dim=(1, 2))
         kept = (region_area > 0) & (region_area >= self.thresholds.stuff_area * height * width)
         rows = torch.arange(len(self.regions), device=boxes.device) + number + 1
-        region_row = ((kept * rows).float() @ self.one_hot).index_select(0, semantic.flatten().long()).reshape(height, width)
+        region_row = (
+            ((kept * rows).float() @ self.one_hot).index_select(0, semantic.flatten().long()).reshape(height, width)
+        )
         ids = torch.where(winner > 0, number + 1 - winner, region_row).to(torch.int32)
         class_of_row = torch.cat([class_id, self.regions]).float()
         return Merged(ids, _table(ids, class_of_row, torch.cat([scores, torch.ones_like(region_area)])))

@@ -1,4 +1,5 @@
 """A checkpoint becomes a model folder, checked before it appears."""
+
 from __future__ import annotations
 
 import logging
@@ -29,7 +30,9 @@ PARITY_IMAGES = 4
 JOURNAL = {INPUTS}  # what a run folder has written before its stage starts
 
 
-def write_model_folder(checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None) -> None:
+def write_model_folder(
+    checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None
+) -> None:
     """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with
     torch.
 
@@ -46,7 +49,10 @@ def write_model_folder(checkpoint: Path, out: Path, config: ExportConfig, run_na
     temporary.mkdir(parents=True)
     try:
         card = make_card(spec, config, run_name, facts)
-        described = {key: card[key] for key in ("format", "name", "input", "classes", "thresholds", "weights", "training", "version")}
+        described = {
+            key: card[key]
+            for key in ("format", "name", "input", "classes", "thresholds", "weights", "training", "version")
+        }
         _write(network, temporary / "model.onnx", described, config)
         card["sha256"] = sha256(temporary / "model.onnx")
         write_json(temporary / "model.json", card)
@@ -54,7 +60,9 @@ def write_model_folder(checkpoint: Path, out: Path, config: ExportConfig, run_na
         parity.require(LIMITS[config.precision])
         card["parity"] = {**asdict(parity), "limits": asdict(LIMITS[config.precision])}
         if "tensorrt" in config.formats:
-            card["engine"] = build_engine(Graph(temporary / "model.onnx", card["sha256"], card["precision"], INPUT), temporary / "model.plan")
+            card["engine"] = build_engine(
+                Graph(temporary / "model.onnx", card["sha256"], card["precision"], INPUT), temporary / "model.plan"
+            )
         write_json(temporary / "model.json", card)
         _replace(out, temporary)
     finally:

@@ -1,4 +1,5 @@
 """Does ONNX Runtime answer as torch does?"""
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
@@ -52,11 +53,19 @@ class Parity:
 
     def require(self, limits: Limits = LIMITS["fp32"]) -> None:
         """Raises ModelError where the difference is more than the precision explains."""
-        if (self.unmatched > max(1, self.instances * limits.unmatched) or self.box > limits.box or self.score > limits.score
-                or self.mask > limits.mask or self.semantic > limits.semantic or self.panoptic > limits.panoptic):
-            raise ModelError(f"expected the same answers from ONNX Runtime and torch, found differences {asdict(self)} "
-                             f"beyond {asdict(limits)}; use the versions of torch, onnxscript and onnxruntime that cups pins, "
-                             "or export.precision=fp32")
+        if (
+            self.unmatched > max(1, self.instances * limits.unmatched)
+            or self.box > limits.box
+            or self.score > limits.score
+            or self.mask > limits.mask
+            or self.semantic > limits.semantic
+            or self.panoptic > limits.panoptic
+        ):
+            raise ModelError(
+                f"expected the same answers from ONNX Runtime and torch, found differences {asdict(self)} "
+                f"beyond {asdict(limits)}; use the versions of torch, onnxscript and onnxruntime that cups pins, "
+                "or export.precision=fp32"
+            )
 
 
 def compare(network: PanopticNetwork, folder: Path, images: list[np.ndarray]) -> Parity:
@@ -69,8 +78,16 @@ def compare(network: PanopticNetwork, folder: Path, images: list[np.ndarray]) ->
         first, second = network.infer(tensor).raw_output(0), model.raw(image)
         found.append(replace(difference(first, second, reach), panoptic=_panoptic_difference(model, first, second)))
     model.close()
-    return Parity(sum(f.inputs for f in found), sum(f.instances for f in found), sum(f.unmatched for f in found), max(f.box for f in found),
-                  max(f.score for f in found), max(f.mask for f in found), max(f.semantic for f in found), max(f.panoptic for f in found))
+    return Parity(
+        sum(f.inputs for f in found),
+        sum(f.instances for f in found),
+        sum(f.unmatched for f in found),
+        max(f.box for f in found),
+        max(f.score for f in found),
+        max(f.mask for f in found),
+        max(f.semantic for f in found),
+        max(f.panoptic for f in found),
+    )
 
 
 def difference(first: RawOutput, second: RawOutput, reach: float = 1.0) -> Parity:
@@ -79,16 +96,25 @@ def difference(first: RawOutput, second: RawOutput, reach: float = 1.0) -> Parit
     rows, others = (np.flatnonzero(raw.scores >= LOW_SCORE) for raw in (first, second))
     free, worst, unmatched = set(others.tolist()), [0.0, 0.0, 0.0], 0
     for row in rows.tolist():
-        gaps = {other: float(np.abs(first.boxes[row] - second.boxes[other]).max()) for other in free if first.class_id[row] == second.class_id[other]}
+        gaps = {
+            other: float(np.abs(first.boxes[row] - second.boxes[other]).max())
+            for other in free
+            if first.class_id[row] == second.class_id[other]
+        }
         partner = min(gaps, key=gaps.__getitem__, default=None)
         if partner is None or gaps[partner] > reach:
             unmatched += not _at_the_limit(first.scores[row])
             continue
         free.discard(partner)
-        worst = [max(worst[0], gaps[partner]), max(worst[1], float(abs(first.scores[row] - second.scores[partner]))),
-                 max(worst[2], float(np.abs(first.masks[row] - second.masks[partner]).max()))]
+        worst = [
+            max(worst[0], gaps[partner]),
+            max(worst[1], float(abs(first.scores[row] - second.scores[partner]))),
+            max(worst[2], float(np.abs(first.masks[row] - second.masks[partner]).max())),
+        ]
     unmatched += sum(not _at_the_limit(second.scores[other]) for other in free)
-    return Parity(1, len(rows), unmatched, worst[0], worst[1], worst[2], float((first.semantic != second.semantic).mean()))
+    return Parity(
+        1, len(rows), unmatched, worst[0], worst[1], worst[2], float((first.semantic != second.semantic).mean())
+    )
 
 
 def _panoptic_difference(model: Model, first: RawOutput, second: RawOutput) -> float:

@@ -3,6 +3,7 @@
 Convolutions and linear layers compute in float16. Normalisation statistics, box arithmetic, RoI pooling, softmax, the
 upsampled logits and all outputs stay float32: the network casts to float32 before each of them by itself.
 """
+
 from __future__ import annotations
 
 import copy

@@ -1,4 +1,5 @@
 """A TensorRT engine ahead of time, where TensorRT is installed."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,8 +20,10 @@ def build_engine(graph: Graph, plan: Path) -> dict[str, Any]:
         name, trt = _import()
         device = _device()
         if device == ANY_DEVICE and name != "tensorrt-rtx":
-            raise EngineError("expected a GPU for classic TensorRT, found none; export with `--format onnx`: the vehicle builds "
-                              "its engine by itself")
+            raise EngineError(
+                "expected a GPU for classic TensorRT, found none; export with `--format onnx`: the vehicle builds "
+                "its engine by itself"
+            )
         plan.write_bytes(build_plan(trt, graph.path))
     except EngineError as error:
         raise ModelError(str(error)) from error
@@ -34,7 +37,9 @@ def _import() -> tuple[str, Any]:
             return name, import_tensorrt(name)
         except EngineMissing as error:
             reasons.append(str(error))
-    raise ModelError(f"expected TensorRT for `--format tensorrt`, found none; install the extra cups[tensorrt] ({reasons[0]})")
+    raise ModelError(
+        f"expected TensorRT for `--format tensorrt`, found none; install the extra cups[tensorrt] ({reasons[0]})"
+    )
 
 
 def _device() -> str:

@@ -1,4 +1,5 @@
 """The flow that the camera's own motion would give everything that stands still."""
+
 from __future__ import annotations
 
 import cv2
@@ -29,8 +30,15 @@ def camera_motion(camera: StereoCamera, flow: np.ndarray, disparity: np.ndarray,
     points = points_of(camera, u, v, disparity[v, u])
     ends = np.stack([u, v], -1) + flow[v, u].astype(np.float64)
     matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
-    found, turn, shift, inliers = cv2.solvePnPRansac(points, ends, matrix, None, iterationsCount=TRIALS, reprojectionError=TOLERANCE * camera.width,
-                                                     flags=cv2.SOLVEPNP_EPNP)
+    found, turn, shift, inliers = cv2.solvePnPRansac(
+        points,
+        ends,
+        matrix,
+        None,
+        iterationsCount=TRIALS,
+        reprojectionError=TOLERANCE * camera.width,
+        flags=cv2.SOLVEPNP_EPNP,
+    )
     if not found or inliers is None or len(inliers) < FEWEST:
         return None
     rows = inliers[:, 0]
@@ -41,6 +49,11 @@ def camera_motion(camera: StereoCamera, flow: np.ndarray, disparity: np.ndarray,
 def rigid_flow(camera: StereoCamera, motion: np.ndarray, disparity: np.ndarray) -> np.ndarray:
     """(H, W, 2) float32 px. motion: (4, 4), as above; disparity: (H, W) px, 0 = infinitely far."""
     u, v = pixel_grid(*disparity.shape)
-    ends = rays(camera, u, v).astype(np.float64) @ motion[:3, :3].T + motion[:3, 3] * (disparity / camera.depth_scale)[..., None]
+    ends = (
+        rays(camera, u, v).astype(np.float64) @ motion[:3, :3].T
+        + motion[:3, 3] * (disparity / camera.depth_scale)[..., None]
+    )
     depth = np.maximum(ends[..., 2], 1e-3)  # what passes the camera has no flow; the images refute it
-    return np.stack([ends[..., 0] / depth * camera.fx + camera.cx - u, ends[..., 1] / depth * camera.fy + camera.cy - v], -1).astype(np.float32)
+    return np.stack(
+        [ends[..., 0] / depth * camera.fx + camera.cx - u, ends[..., 1] / depth * camera.fy + camera.cy - v], -1
+    ).astype(np.float32)

@@ -1,4 +1,5 @@
 """Measured fields checked against one another: what is left is scene flow, with what the checks say about its noise."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -26,7 +27,12 @@ def checked(fields: Fields) -> SceneFlow:
     nearest, _ = warp(fields.after.px, forward, nearest=True)
     smooth = np.abs(fetched - nearest) < 0.25 + 0.03 * nearest  # bilinear across a depth step is no depth
     return SceneFlow(
-        flow=forward.astype(np.float32), disparity=np.where(ok, disparity, 0).astype(np.float32), disparity_next=fetched.astype(np.float32),
-        flow_ok=flow_ok, disparity_ok=ok & (disparity > 0), disparity_next_ok=sure & (next_ok > 0.999) & smooth & flow_ok,
+        flow=forward.astype(np.float32),
+        disparity=np.where(ok, disparity, 0).astype(np.float32),
+        disparity_next=fetched.astype(np.float32),
+        flow_ok=flow_ok,
+        disparity_ok=ok & (disparity > 0),
+        disparity_next_ok=sure & (next_ok > 0.999) & smooth & flow_ok,
         flow_sigma=np.hypot(FLOW_SIGMA, np.minimum(round_trip, 50) / 2).astype(np.float32),
-        disparity_sigma=np.hypot(DISPARITY_SIGMA, np.minimum(error, CHECK_PX) / 2).astype(np.float32))
+        disparity_sigma=np.hypot(DISPARITY_SIGMA, np.minimum(error, CHECK_PX) / 2).astype(np.float32),
+    )

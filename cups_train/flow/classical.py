@@ -1,4 +1,5 @@
 """Flow and disparity without a network: DIS and SGBM, both ways."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -48,7 +49,9 @@ class ClassicalMatcher:
         backward = once(lambda: candidates(grey_after, grey), "candidates", after, now)
         disparity = self.disparity(now)
         known = disparity.error < CHECK_PX
-        motion = camera_motion(now.camera, onward[0], disparity.px, known & consistent(onward[0], *warp(backward[0], onward[0])))
+        motion = camera_motion(
+            now.camera, onward[0], disparity.px, known & consistent(onward[0], *warp(backward[0], onward[0]))
+        )
         prior = None
         if motion is not None:
             prior = measured_near(rigid_flow(now.camera, motion, fill_disparity(disparity.px, known)), grey, grey_after)

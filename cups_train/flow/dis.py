@@ -1,4 +1,5 @@
 """Dense optical flow by inverse search (DIS) in several settings, both ways, fused and checked."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
 """What matchers measure of a pair of stereo frames, and the memory that lets consecutive pairs share their work."""
+
 from __future__ import annotations
 
 from collections import deque

@@ -1,4 +1,5 @@
 """What stands in for unknown disparity."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Flow and disparity from files instead of estimates (KITTI's 16-bit codings)."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -32,9 +33,16 @@ def given_flow(folder: Path, key: str, shape: tuple[int, int]) -> SceneFlow:
     if (folder / f"{key}_vis.png").is_file():
         ok = ok & (_read(folder / f"{key}_vis.png", shape, 1) & 4 > 0)
     full = np.ones(shape, np.float32)
-    return SceneFlow(flow=(coded[..., :2].astype(np.float32) - 32768) / 64, disparity=disparity, disparity_next=disparity_next, flow_ok=ok,
-                     disparity_ok=np.ones(shape, bool), disparity_next_ok=ok & ((disparity_next > 0) | (disparity == 0)),
-                     flow_sigma=FLOW_SIGMA * full, disparity_sigma=DISPARITY_SIGMA * full)
+    return SceneFlow(
+        flow=(coded[..., :2].astype(np.float32) - 32768) / 64,
+        disparity=disparity,
+        disparity_next=disparity_next,
+        flow_ok=ok,
+        disparity_ok=np.ones(shape, bool),
+        disparity_next_ok=ok & ((disparity_next > 0) | (disparity == 0)),
+        flow_sigma=FLOW_SIGMA * full,
+        disparity_sigma=DISPARITY_SIGMA * full,
+    )
 
 
 def _read(path: Path, shape: tuple[int, int], channels: int) -> np.ndarray:
@@ -42,5 +50,7 @@ def _read(path: Path, shape: tuple[int, int], channels: int) -> np.ndarray:
     image = read_image(path)
     want = shape if channels == 1 else (*shape, channels)
     if image.shape != want:
-        raise ResultError(f"expected an image of {want} in {path}, found {image.shape}: --given must name the truth of this recording")
+        raise ResultError(
+            f"expected an image of {want} in {path}, found {image.shape}: --given must name the truth of this recording"
+        )
     return image

@@ -1,5 +1,6 @@
 """Which matcher the settings name, on which device it computes, and what motion.json says of it. Imports torch only
 where a network is chosen."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -47,5 +48,10 @@ def matcher_facts(config: MotionConfig) -> dict[str, Any]:
     """What motion.json says about where flow and disparity come from."""
     if config.flow == "classical" or config.flow_weights is None:
         return {"source": config.flow}
-    return {"source": config.flow, "weights": config.flow_weights.name, "sha256": sha256(config.flow_weights),
-            "licence": config.flow_licence or ("trained on these recordings" if config.flow == "self" else "not stated (motion.flow_licence)")}
+    return {
+        "source": config.flow,
+        "weights": config.flow_weights.name,
+        "sha256": sha256(config.flow_weights),
+        "licence": config.flow_licence
+        or ("trained on these recordings" if config.flow == "self" else "not stated (motion.flow_licence)"),
+    }

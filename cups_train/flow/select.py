@@ -1,5 +1,6 @@
 """Several flow fields of one pair become one: at each pixel the field that the images and the opposite direction
 confirm best."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -36,12 +37,17 @@ def look_at(grey: np.ndarray) -> Look:
     for dy in range(5):
         for dx in range(5):
             if (dy, dx) != (2, 2):
-                census = census << 1 | (padded[dy:dy + height, dx:dx + width] > smooth)
+                census = census << 1 | (padded[dy : dy + height, dx : dx + width] > smooth)
     return Look(smooth, census.astype(np.uint32))
 
 
-def fuse(fields: Sequence[np.ndarray], opposite: Sequence[np.ndarray], here: Look, there: Look,
-         prior: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def fuse(
+    fields: Sequence[np.ndarray],
+    opposite: Sequence[np.ndarray],
+    here: Look,
+    there: Look,
+    prior: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """The best of `fields` at each pixel, (H, W, 2) float32 px, and where that choice is open to doubt, (H, W) bool.
 
     fields: (H, W, 2) float32 px each, measured from `here` to `there`; opposite: measured ones of the way back. prior:
@@ -73,8 +79,13 @@ def _cost(field: np.ndarray, opposite: Sequence[np.ndarray], here: Look, there: 
     column, row = (np.clip(np.rint(at), 0, most - 1).astype(np.intp) for at, most in ((x, width), (y, height)))
     differ = here.census ^ there.census[row, column]
     bits = BITS[differ & 0xFFFF] + BITS[differ >> 16]
-    grey = np.minimum(np.abs(here.grey - cv2.remap(there.grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)), MOST_GREY)
-    trips = [np.square(field + cv2.remap(back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)).sum(-1) for back in opposite]
+    grey = np.minimum(
+        np.abs(here.grey - cv2.remap(there.grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)), MOST_GREY
+    )
+    trips = [
+        np.square(field + cv2.remap(back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)).sum(-1)
+        for back in opposite
+    ]
     trip = np.sqrt(np.minimum(np.min(trips, 0), MOST_PX**2)) / MOST_PX
     cost = np.where(inside, (1 - GREY) * bits / 24 + GREY * grey / MOST_GREY, OUTSIDE) + AGREE * trip
     return cost.astype(np.float32)

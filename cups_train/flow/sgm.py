@@ -1,4 +1,5 @@
 """Disparity by semi-global matching, both ways, with a left-right check."""
+
 from __future__ import annotations
 
 import cv2
@@ -12,7 +13,9 @@ BLOCK = 5
 MAX_DISPARITY = 0.15  # share of the width
 
 
-def disparity(left: np.ndarray, right: np.ndarray, max_disparity_share: float = MAX_DISPARITY) -> tuple[np.ndarray, np.ndarray]:
+def disparity(
+    left: np.ndarray, right: np.ndarray, max_disparity_share: float = MAX_DISPARITY
+) -> tuple[np.ndarray, np.ndarray]:
     """Disparity of the left image.
 
     left, right: (H, W, 3) uint8 RGB, rectified; max_disparity_share: largest disparity, share of the width.
@@ -47,9 +50,23 @@ def match_both_ways(left: np.ndarray, right: np.ndarray, max_disparity_share: fl
 def _match(reference: np.ndarray, other: np.ndarray, steps: int) -> np.ndarray:
     """(H, W) float32 px, -1 where unmatched. Columns are added at the left, for the matcher answers nothing in its
     first `steps` columns."""
-    matcher = cv2.StereoSGBM.create(minDisparity=0, numDisparities=steps, blockSize=BLOCK, P1=8 * BLOCK**2, P2=32 * BLOCK**2, disp12MaxDiff=-1,
-                                    preFilterCap=31, uniquenessRatio=5, speckleWindowSize=60, speckleRange=2, mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY)
-    wide = [cv2.copyMakeBorder(np.ascontiguousarray(image), 0, 0, steps, 0, cv2.BORDER_REPLICATE) for image in (reference, other)]
+    matcher = cv2.StereoSGBM.create(
+        minDisparity=0,
+        numDisparities=steps,
+        blockSize=BLOCK,
+        P1=8 * BLOCK**2,
+        P2=32 * BLOCK**2,
+        disp12MaxDiff=-1,
+        preFilterCap=31,
+        uniquenessRatio=5,
+        speckleWindowSize=60,
+        speckleRange=2,
+        mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
+    )
+    wide = [
+        cv2.copyMakeBorder(np.ascontiguousarray(image), 0, 0, steps, 0, cv2.BORDER_REPLICATE)
+        for image in (reference, other)
+    ]
     found = matcher.compute(wide[0], wide[1])[:, steps:].astype(np.float32) / 16
     u, _ = pixel_grid(*found.shape)
     return np.where((found >= 0) & (found <= u + 0.5), found, -1).astype(np.float32)

@@ -1,5 +1,6 @@
 """Pseudo labels on disk: NAME/KEY_class.png, NAME/KEY_instance.png (16-bit) and NAME/labels.json, written last, with a
 checksum of every frame."""
+
 from __future__ import annotations
 
 import hashlib
@@ -48,9 +49,11 @@ class LabelledFrame:
     def verify(self) -> None:
         """Raises ResultError where a map is not what was written."""
         if self.sha256 is not None and self.sha256 != checksum(self.folder, self.key):
-            raise ResultError(f"expected the maps of frame {self.key} in {self.folder} as they were written, found others; delete "
-                              "that folder and "
-                              "its stage's done.json, and `cups-train pseudo-label` makes them again")
+            raise ResultError(
+                f"expected the maps of frame {self.key} in {self.folder} as they were written, found others; delete "
+                "that folder and "
+                "its stage's done.json, and `cups-train pseudo-label` makes them again"
+            )
 
 
 def known_instances(instances: Sequence[LabelInstance]) -> dict[int, KnownInstance]:
@@ -76,8 +79,10 @@ def read_joining(labels: Path) -> dict[str, Any]:
         tree = read_json(path)
         return {**tree, "class_of": [int(c) for c in tree["class_of"]]}
     except (KeyError, TypeError, ValueError, ResultError) as error:
-        raise ResultError(f"expected the classes of the clusters in {path}, found labels of an earlier version or a damaged file; "
-                          "`cups-train pseudo-label` makes them again") from error
+        raise ResultError(
+            f"expected the classes of the clusters in {path}, found labels of an earlier version or a damaged file; "
+            "`cups-train pseudo-label` makes them again"
+        ) from error
 
 
 def class_path(folder: Path, key: str) -> Path:
@@ -106,7 +111,9 @@ def checksum(folder: Path, key: str) -> str:
         try:
             digest.update(path.read_bytes())
         except OSError as error:
-            raise ResultError(f"expected a label map in {path}, found {error.strerror}; `cups-train pseudo-label` makes it again") from error
+            raise ResultError(
+                f"expected a label map in {path}, found {error.strerror}; `cups-train pseudo-label` makes it again"
+            ) from error
     return digest.hexdigest()
 
 
@@ -120,16 +127,26 @@ def read_maps(folder: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) uint8 class ids and (H, W) uint16 instance ids of one frame. Raises ResultError."""
     class_map, instances = read_image(class_path(folder, key)), read_image(instance_path(folder, key))
     if class_map.ndim != 2 or class_map.shape != instances.shape:
-        raise ResultError(f"expected two one-channel maps of one size for frame {key} in {folder}, found {class_map.shape} and "
-                          f"{instances.shape}; "
-                          f"delete the folder to make it again")
+        raise ResultError(
+            f"expected two one-channel maps of one size for frame {key} in {folder}, found {class_map.shape} and "
+            f"{instances.shape}; "
+            f"delete the folder to make it again"
+        )
     return class_map, instances.astype(np.uint16)
 
 
 def write_labels(folder: Path, name: str, frames: list[LabelledFrame]) -> None:
     """labels.json of one recording, once all its maps are there."""
-    rows = [{"key": f.key, "stamp_ns": f.stamp_ns, "instances": [asdict(i) for i in f.instances], "reason": f.reason,
-             "sha256": checksum(folder, f.key) if f.sha256 is None else f.sha256} for f in frames]
+    rows = [
+        {
+            "key": f.key,
+            "stamp_ns": f.stamp_ns,
+            "instances": [asdict(i) for i in f.instances],
+            "reason": f.reason,
+            "sha256": checksum(folder, f.key) if f.sha256 is None else f.sha256,
+        }
+        for f in frames
+    ]
     write_json(folder / LABELS, {"recording": name, "frames": rows})
 
 
@@ -138,9 +155,20 @@ def read_labels(folder: Path) -> list[LabelledFrame]:
     not fit."""
     tree = read_json(folder / LABELS)
     try:
-        return [LabelledFrame(folder, str(row["key"]), int(row["stamp_ns"]), tuple(LabelInstance(**i) for i in row["instances"]), row["reason"],
-                              row.get("sha256")) for row in tree["frames"]]
+        return [
+            LabelledFrame(
+                folder,
+                str(row["key"]),
+                int(row["stamp_ns"]),
+                tuple(LabelInstance(**i) for i in row["instances"]),
+                row["reason"],
+                row.get("sha256"),
+            )
+            for row in tree["frames"]
+        ]
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultError(f"expected the frames of a labelled recording in {folder / LABELS}, found "
-                          f"{type(error).__name__} at {error}; "
-                          f"`cups-train pseudo-label` makes it again") from error
+        raise ResultError(
+            f"expected the frames of a labelled recording in {folder / LABELS}, found "
+            f"{type(error).__name__} at {error}; "
+            f"`cups-train pseudo-label` makes it again"
+        ) from error

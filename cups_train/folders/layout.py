@@ -13,6 +13,7 @@
 
 Every stage's folder holds inputs.json, written first, and done.json, written last.
 """
+
 from pathlib import Path
 
 CONFIG = "config.yaml"  # the settings in force

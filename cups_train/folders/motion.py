@@ -1,5 +1,6 @@
 """The motion folder on disk (formats.md, section 3): instances/KEY.png, motion.json, and frames/ while a run is under
 way."""
+
 from __future__ import annotations
 
 import shutil
@@ -40,18 +41,39 @@ def begin_motion(folder: Path, settings: dict[str, Any]) -> None:
 def frame_json(result: MotionResult) -> dict[str, Any]:
     """One entry of `frames` in motion.json. `reason` is for people, `reason_code` for programs."""
     absence = result.absence
-    return {"key": result.key, "stamp_ns": result.stamp_ns, "ego": None if result.ego is None else result.ego.tolist(),
-            "objects": [{"id": o.id, "track_id": o.track_id, "score": round(o.score, 4), "pixels": o.pixels, "transform": o.transform.tolist(),
-                         "centroid_m": list(o.centroid_m), "source": o.source} for o in result.objects],
-            "reason": None if absence is None else absence.detail, "reason_code": None if absence is None else absence.reason.value}
+    return {
+        "key": result.key,
+        "stamp_ns": result.stamp_ns,
+        "ego": None if result.ego is None else result.ego.tolist(),
+        "objects": [
+            {
+                "id": o.id,
+                "track_id": o.track_id,
+                "score": round(o.score, 4),
+                "pixels": o.pixels,
+                "transform": o.transform.tolist(),
+                "centroid_m": list(o.centroid_m),
+                "source": o.source,
+            }
+            for o in result.objects
+        ],
+        "reason": None if absence is None else absence.detail,
+        "reason_code": None if absence is None else absence.reason.value,
+    }
 
 
 def result_from(row: dict[str, Any], instances: np.ndarray) -> MotionResult:
     """The inverse of `frame_json`; instances: (H, W) uint16. Raises KeyError, TypeError or ValueError where the row
     does not fit."""
     ego = None if row.get("ego") is None else np.array(row["ego"], float).reshape(4, 4)
-    absence = None if row["reason"] is None else Absence(CODES.get(str(row.get("reason_code")), Reason.UNKNOWN), str(row["reason"]))
-    return MotionResult(str(row["key"]), int(row["stamp_ns"]), instances, ego, tuple(_object(o) for o in row["objects"]), absence)
+    absence = (
+        None
+        if row["reason"] is None
+        else Absence(CODES.get(str(row.get("reason_code")), Reason.UNKNOWN), str(row["reason"]))
+    )
+    return MotionResult(
+        str(row["key"]), int(row["stamp_ns"]), instances, ego, tuple(_object(o) for o in row["objects"]), absence
+    )
 
 
 def has_frame(folder: Path, key: str) -> bool:
@@ -91,8 +113,10 @@ def read_motion(folder: Path) -> MotionFolder:
     try:
         return MotionFolder(folder, content["frames"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ResultError(f"expected the frames of a motion folder in {folder / MOTION}, found {type(error).__name__} at {error}; "
-                          f"`cups-train motion` makes it again") from error
+        raise ResultError(
+            f"expected the frames of a motion folder in {folder / MOTION}, found {type(error).__name__} at {error}; "
+            f"`cups-train motion` makes it again"
+        ) from error
 
 
 def read_instances(folder: Path, key: str) -> np.ndarray:
@@ -102,5 +126,12 @@ def read_instances(folder: Path, key: str) -> np.ndarray:
 
 def _object(row: dict[str, Any]) -> MovingObject:
     x, y, z = row["centroid_m"]
-    return MovingObject(int(row["id"]), row["track_id"], float(row["score"]), int(row["pixels"]), np.array(row["transform"], float).reshape(4, 4),
-                        (float(x), float(y), float(z)), str(row["source"]))
+    return MovingObject(
+        int(row["id"]),
+        row["track_id"],
+        float(row["score"]),
+        int(row["pixels"]),
+        np.array(row["transform"], float).reshape(4, 4),
+        (float(x), float(y), float(z)),
+        str(row["source"]),
+    )

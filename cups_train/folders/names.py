@@ -1,4 +1,5 @@
 """Names, colours and merges that a person has given to the pseudo classes of a run (RUN/names.yaml)."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,8 +19,14 @@ HEAD = """\
 
 def names_yaml(classes: Classes) -> str:
     """The file as it begins: every class under its present name."""
-    rows = ((f"{c.id}: {{name: {c.name}, color: [{', '.join(map(str, c.color))}]" + (f", merge_into: {c.merge_into}" if c.merge_into else "") + "}\n")
-            for c in classes)
+    rows = (
+        (
+            f"{c.id}: {{name: {c.name}, color: [{', '.join(map(str, c.color))}]"
+            + (f", merge_into: {c.merge_into}" if c.merge_into else "")
+            + "}\n"
+        )
+        for c in classes
+    )
     return HEAD + "".join(rows)
 
 
@@ -36,9 +43,11 @@ def read_names(path: Path, classes: Classes) -> Classes:
         given = {c.id: {"name": c.name, "color": c.color} for c in classes if c.unknown} | given
         return Classes.from_json([_row(row, given) for row in classes.to_json()])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CupsError(f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to "
-                        f"{len(classes)} in {path}, "
-                        f"found {error!r}; mend it, or delete it and type `cups-train name`") from error
+        raise CupsError(
+            f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to "
+            f"{len(classes)} in {path}, "
+            f"found {error!r}; mend it, or delete it and type `cups-train name`"
+        ) from error
 
 
 def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any]:
@@ -49,14 +58,21 @@ def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any
     color = [int(v) for v in own.get("color", standing["color"])]
     if len(color) != 3 or not all(0 <= v <= 255 for v in color):
         raise ValueError(f"color {color} of class {row['id']}")
-    return {**row, "name": str(own.get("name", standing["name"])), "color": color, "merge_into": int(own.get("merge_into") or 0)}
+    return {
+        **row,
+        "name": str(own.get("name", standing["name"])),
+        "color": color,
+        "merge_into": int(own.get("merge_into") or 0),
+    }
 
 
 def under_names(own: Classes, named: Classes) -> Classes:
     """The classes of a trained network as its run names and merges them now. Raises ModelError where the run was
     labelled again since."""
     if len(own) != len(named) or own.things != named.things:
-        raise ModelError(f"expected a network for the {len(named)} classes of its run with the things "
-                         f"{list(named.things)}, found one for "
-                         f"{len(own)} with the things {list(own.things)}; `cups-train train` makes it again from the new labels")
+        raise ModelError(
+            f"expected a network for the {len(named)} classes of its run with the things "
+            f"{list(named.things)}, found one for "
+            f"{len(own)} with the things {list(own.things)}; `cups-train train` makes it again from the new labels"
+        )
     return named

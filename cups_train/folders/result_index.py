@@ -1,4 +1,5 @@
 """What result and truth folders hold: categories and, for each image, its segments. No pixels are read here."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -54,8 +55,10 @@ class ResultIndex:
     def crowd_as_void(self) -> ResultIndex:
         """The same with the pixels of crowd segments void, and without the class of unknown objects."""
         unknown = {c.id for c in self.categories.values() if c.unknown}
-        frames = {key: _without(frame, {i for i, s in frame.segments.items() if s.iscrowd or s.category_id in unknown})
-                  for key, frame in self.frames.items()}
+        frames = {
+            key: _without(frame, {i for i, s in frame.segments.items() if s.iscrowd or s.category_id in unknown})
+            for key, frame in self.frames.items()
+        }
         return ResultIndex(self.name, {i: c for i, c in self.categories.items() if i not in unknown}, frames)
 
     def is_thing(self, category_id: int) -> bool:
@@ -68,7 +71,7 @@ class ResultIndex:
 
 
 def folder_list(folders: Folders) -> list[Path]:
-    """"a,b" or a list -> paths."""
+    """ "a,b" or a list -> paths."""
     if isinstance(folders, Path):
         return [folders]
     parts = [p.strip() for p in folders.split(",")] if isinstance(folders, str) else folders
@@ -79,7 +82,9 @@ def read_index(folders: Folders) -> ResultIndex:
     """Read panoptic.json of every folder. Raises ResultError where one is missing or does not fit its format."""
     paths = folder_list(folders)
     if not paths:
-        raise ResultError("expected a folder with panoptic.json, found an empty list (give one, or several joined by commas)")
+        raise ResultError(
+            "expected a folder with panoptic.json, found an empty list (give one, or several joined by commas)"
+        )
     categories: dict[int, Category] = {}
     frames: dict[FrameKey, FrameEntry] = {}
     for position, path in enumerate(paths):
@@ -91,8 +96,10 @@ def read_index(folders: Folders) -> ResultIndex:
                 segments = {int(s["id"]): _segment(s) for s in annotation["segments_info"]}
                 frames[position, name] = FrameEntry(map_path(path, name), segments)
         except (KeyError, TypeError, ValueError) as error:
-            raise ResultError(f"expected images, annotations and categories in COCO panoptic form in {path / PANOPTIC}, "
-                              f"found {type(error).__name__} at {error}") from error
+            raise ResultError(
+                f"expected images, annotations and categories in COCO panoptic form in {path / PANOPTIC}, "
+                f"found {type(error).__name__} at {error}"
+            ) from error
     index = ResultIndex(",".join(map(str, paths)), categories, frames)
     _check_categories(index)
     return index
@@ -106,7 +113,9 @@ def _read_panoptic_json(folder: Path) -> dict[str, Any]:
         raise ResultError(f"expected a result folder with panoptic.json, found none in {folder}{hint}")
     tree = read_json(file)
     if not isinstance(tree, dict):
-        raise ResultError(f"expected an object with images, annotations and categories in {file}, found {type(tree).__name__}")
+        raise ResultError(
+            f"expected an object with images, annotations and categories in {file}, found {type(tree).__name__}"
+        )
     return tree
 
 
@@ -120,7 +129,11 @@ def _segment(row: dict[str, Any]) -> SegmentEntry:
 
 
 def _without(frame: FrameEntry, void: set[int]) -> FrameEntry:
-    return replace(frame, segments={i: s for i, s in frame.segments.items() if i not in void}, void=frozenset(void)) if void else frame
+    return (
+        replace(frame, segments={i: s for i, s in frame.segments.items() if i not in void}, void=frozenset(void))
+        if void
+        else frame
+    )
 
 
 def _check_categories(index: ResultIndex) -> None:

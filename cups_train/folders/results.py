@@ -1,5 +1,6 @@
 """Result and truth folders in COCO panoptic form: panoptic.json and panoptic/KEY.png (id = R + 256 G + 65536 B, 0 =
 void)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -37,13 +38,27 @@ class ResultWriter:
         """The same from a map of segment ids (H, W) and its rows, for a truth that has more to say."""
         write_image(map_path(self.folder, f"{key}.png"), ids_to_rgb(ids))
         image_id = len(self._images)
-        self._images.append({"id": image_id, "file_name": f"{key}.png", "width": int(ids.shape[1]), "height": int(ids.shape[0]),
-                             "stamp_ns": int(stamp_ns)})
+        self._images.append(
+            {
+                "id": image_id,
+                "file_name": f"{key}.png",
+                "width": int(ids.shape[1]),
+                "height": int(ids.shape[0]),
+                "stamp_ns": int(stamp_ns),
+            }
+        )
         self._annotations.append({"image_id": image_id, "file_name": f"{key}.png", "segments_info": segments_info})
 
     def close(self) -> None:
-        write_json(self.folder / PANOPTIC, {"images": self._images, "annotations": self._annotations, "categories": self.classes.to_json(),
-                                            "info": self.info})
+        write_json(
+            self.folder / PANOPTIC,
+            {
+                "images": self._images,
+                "annotations": self._annotations,
+                "categories": self.classes.to_json(),
+                "info": self.info,
+            },
+        )
 
 
 def begin_results(folder: Path, option: str = "--out") -> None:
@@ -54,8 +69,10 @@ def begin_results(folder: Path, option: str = "--out") -> None:
     if index.is_file():
         tree = read_json(index)
         if not isinstance(tree, dict) or tree.get("info", {}).get("kind") == "truth":
-            raise CupsError(f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name "
-                            "another folder")
+            raise CupsError(
+                f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name "
+                "another folder"
+            )
         index.unlink()
 
 
@@ -85,8 +102,13 @@ def _segment_ids(panoptic: Panoptic, scored: bool) -> tuple[np.ndarray, list[dic
 
 
 def _row(number: int, segment: Segment, scored: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": number, "category_id": segment.class_id, "area": segment.area, "bbox": list(segment.bbox),
-                           "iscrowd": int(segment.is_crowd)}
+    row: dict[str, Any] = {
+        "id": number,
+        "category_id": segment.class_id,
+        "area": segment.area,
+        "bbox": list(segment.bbox),
+        "iscrowd": int(segment.is_crowd),
+    }
     if scored:
         row["score"] = round(float(segment.score), 6)
     if segment.track_id:

@@ -1,5 +1,6 @@
 """The run folder is a journal: one folder a stage, its done.json written last; what fits is skipped, all else is made
 again."""
+
 from __future__ import annotations
 
 import hashlib
@@ -47,8 +48,10 @@ class RunFolder:
     def open(cls, root: Path) -> RunFolder:
         """An existing run. Raises CupsError where there is none."""
         if not is_run(root):
-            raise CupsError("expected a run folder (made by `cups-train run` or `pseudo-label`), found no "
-                            f"{layout.CONFIG} in {root}")
+            raise CupsError(
+                "expected a run folder (made by `cups-train run` or `pseudo-label`), found no "
+                f"{layout.CONFIG} in {root}"
+            )
         return cls(root)
 
     def config(self, overrides: list[str], over: Path | None = None) -> Config:
@@ -75,8 +78,10 @@ class RunFolder:
         finished."""
         if not self.is_finished(name):
             found = "its files changed since" if self._done(name) else "it unfinished"
-            raise CupsError(f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train "
-                            f"{BY_NAME[name].verb}` makes it")
+            raise CupsError(
+                f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train "
+                f"{BY_NAME[name].verb}` makes it"
+            )
         return sha256(self.stage(name) / layout.DONE)
 
     def classes(self) -> Classes:
@@ -85,7 +90,9 @@ class RunFolder:
         try:
             classes = Classes.from_json(read_json(path)["classes"])
         except (KeyError, ValueError, TypeError) as error:
-            raise ResultError(f"expected the classes of a run in {path}, found {error}; delete it and label again") from error
+            raise ResultError(
+                f"expected the classes of a run in {path}, found {error}; delete it and label again"
+            ) from error
         return read_names(names, classes) if names.is_file() else classes
 
     def write_classes(self, classes: Classes) -> None:
@@ -100,8 +107,10 @@ class RunFolder:
             if (self.stage(stage) / layout.DONE).exists():
                 self.fingerprint(stage)
                 return stage
-        raise CupsError(f"expected a finished stage in {self.root}, found none; `cups-train pseudo-label` and "
-                        "`cups-train train` make them")
+        raise CupsError(
+            f"expected a finished stage in {self.root}, found none; `cups-train pseudo-label` and "
+            "`cups-train train` make them"
+        )
 
     def checkpoint(self, name: str) -> Path:
         """Where a trained stage leaves its network."""
@@ -111,7 +120,9 @@ class RunFolder:
         """The checkpoint of the last trained stage."""
         stage = self.last_stage()
         if not BY_NAME[stage].trained:
-            raise CupsError(f"expected a trained stage in {self.root}, found only labels; `cups-train train {self.root}` makes it")
+            raise CupsError(
+                f"expected a trained stage in {self.root}, found only labels; `cups-train train {self.root}` makes it"
+            )
         return self.checkpoint(stage)
 
     @contextmanager
@@ -131,10 +142,19 @@ class RunFolder:
         write_json(folder / layout.INPUTS, inputs)
         start = time.monotonic()
         yield folder
-        write_json(folder / layout.DONE, {
-            "stage": name, "inputs": inputs, "inputs_sha256": key, "outputs": _outputs(folder), "seed": seed,
-            "seconds": round(time.monotonic() - start, 1), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "versions": _versions()})
+        write_json(
+            folder / layout.DONE,
+            {
+                "stage": name,
+                "inputs": inputs,
+                "inputs_sha256": key,
+                "outputs": _outputs(folder),
+                "seed": seed,
+                "seconds": round(time.monotonic() - start, 1),
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "versions": _versions(),
+            },
+        )
 
     def _set_aside_unless(self, name: str, inputs: dict[str, Any]) -> None:
         folder = self.stage(name)
@@ -175,7 +195,9 @@ def _outputs(folder: Path) -> dict[str, Any]:
     """Count and digest of a stage's files: names and sizes of all but hidden ones (leftovers of a kill), contents of
     the decisive ones."""
     digest, count = hashlib.sha256(), 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (layout.DONE, layout.INPUTS) and p.name[0] != "."):
+    for path in sorted(
+        p for p in folder.rglob("*") if p.is_file() and p.name not in (layout.DONE, layout.INPUTS) and p.name[0] != "."
+    ):
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
         if path.suffix in HASHED:
             digest.update(sha256(path).encode())

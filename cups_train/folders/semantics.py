@@ -1,11 +1,12 @@
 """The semantics folder on disk.
 
-    encoder.safetensors  the network that names classes, with K and the centres of the classes
-    classes.jpg          what each class looks like
-    NAME/KEY.png         (H, W) uint8 class ids 1..K of a frame of the recording NAME; NAME/overlays/KEY.jpg of a few
-    state/               while classes are learned: where the trainings stand, and of each prepared frame NAME/KEY.npz
-    and the arrays beside it
+encoder.safetensors  the network that names classes, with K and the centres of the classes
+classes.jpg          what each class looks like
+NAME/KEY.png         (H, W) uint8 class ids 1..K of a frame of the recording NAME; NAME/overlays/KEY.jpg of a few
+state/               while classes are learned: where the trainings stand, and of each prepared frame NAME/KEY.npz
+and the arrays beside it
 """
+
 from __future__ import annotations
 
 import json
@@ -70,17 +71,24 @@ def class_map_path(folder: Path, key: str) -> Path:
 def write_encoder(folder: Path, content: EncoderFile) -> None:
     from safetensors.torch import save_file
 
-    tensors = {**{name: value.contiguous().cpu() for name, value in content.network.items()},
-               **{CELLS + name: value for name, value in content.cells.items()}}
-    write_atomically(encoder_path(folder), lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(content.card)}))
+    tensors = {
+        **{name: value.contiguous().cpu() for name, value in content.network.items()},
+        **{CELLS + name: value for name, value in content.cells.items()},
+    }
+    write_atomically(
+        encoder_path(folder), lambda beside: save_file(tensors, beside, metadata={"cups": json.dumps(content.card)})
+    )
 
 
 def read_encoder(folder: Path) -> EncoderFile:
     """Raises ModelError where the file is missing or damaged."""
     with reading_encoder(folder), safe_open(encoder_path(folder), "pt", device="cpu") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-        return EncoderFile(_card(file), {name: value for name, value in tensors.items() if not name.startswith(CELLS)},
-                           {name.removeprefix(CELLS): value for name, value in tensors.items() if name.startswith(CELLS)})
+        return EncoderFile(
+            _card(file),
+            {name: value for name, value in tensors.items() if not name.startswith(CELLS)},
+            {name.removeprefix(CELLS): value for name, value in tensors.items() if name.startswith(CELLS)},
+        )
 
 
 def read_classes(folder: Path) -> LearnedClasses:
@@ -90,10 +98,14 @@ def read_classes(folder: Path) -> LearnedClasses:
         card = _card(file)
         count = int(card["spec"]["classes"])
         if card["cells"] is not None:
-            return LearnedClasses(count, _means(file.get_tensor(CELLS + "centres"), file.get_tensor(CELLS + "classes"), count))
+            return LearnedClasses(
+                count, _means(file.get_tensor(CELLS + "centres"), file.get_tensor(CELLS + "classes"), count)
+            )
         if not {"centres", "class_of_centre"} <= set(file.keys()):
             return LearnedClasses(count, None)
-        return LearnedClasses(count, None, _means(file.get_tensor("centres"), file.get_tensor("class_of_centre"), count))
+        return LearnedClasses(
+            count, None, _means(file.get_tensor("centres"), file.get_tensor("class_of_centre"), count)
+        )
 
 
 def _means(centres: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
@@ -113,8 +125,10 @@ def reading_encoder(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"expected an encoder written by `cups-train pseudo-label` in {encoder_path(folder)}, found {error}; "
-                         "run that command again") from error
+        raise ModelError(
+            f"expected an encoder written by `cups-train pseudo-label` in {encoder_path(folder)}, found {error}; "
+            "run that command again"
+        ) from error
 
 
 def _card(file: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """The stages of a run in order: the only table of them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,7 +17,14 @@ class Stage:
     answers: bool = False  # can be asked for panoptic results
 
 
-MOTION, SEMANTICS, LABELS, BOOTSTRAP, SELF_TRAIN, MODEL = "motion", "semantics", "labels", "bootstrap", "self_train", "model"
+MOTION, SEMANTICS, LABELS, BOOTSTRAP, SELF_TRAIN, MODEL = (
+    "motion",
+    "semantics",
+    "labels",
+    "bootstrap",
+    "self_train",
+    "model",
+)
 STAGES = (
     Stage(MOTION, "pseudo-label", (), "stage 1a: moving objects"),
     Stage(SEMANTICS, "pseudo-label", (MOTION,), "stage 1b: classes"),

@@ -1,5 +1,6 @@
 """Rays, points and pixels of the rectified left camera. Depth travels as disparity, so that "no finite depth" is the
 plain value 0."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -40,4 +41,11 @@ def project(camera: StereoCamera, points: np.ndarray) -> np.ndarray:
     """Points (..., 3) [m] -> column, row, disparity (..., 3) [px]; NaN for points at or behind the camera (z <= 0.1
     m)."""
     z = np.where(points[..., 2] > 0.1, points[..., 2], np.nan)
-    return np.stack([camera.fx * points[..., 0] / z + camera.cx, camera.fy * points[..., 1] / z + camera.cy, camera.depth_scale / z], -1)
+    return np.stack(
+        [
+            camera.fx * points[..., 0] / z + camera.cx,
+            camera.fy * points[..., 1] / z + camera.cy,
+            camera.depth_scale / z,
+        ],
+        -1,
+    )

@@ -1,5 +1,6 @@
 """The ground plane, found in disparity space, where a plane of the world is a plane d = a u + b v + c (Labayrie's
 v-disparity, in two dimensions)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ class Ground:
         """(H, W) float32 m over the ground of every pixel with positive disparity [px]; NaN elsewhere."""
         slope = self._slope(camera, disparity.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(disparity > 0, self.height - slope * camera.depth_scale / disparity, np.nan).astype(np.float32)
+            return np.where(disparity > 0, self.height - slope * camera.depth_scale / disparity, np.nan).astype(
+                np.float32
+            )
 
     def disparity(self, camera: StereoCamera, shape: tuple[int, int]) -> np.ndarray:
         """(H, W) float32 px: the disparity that the ground has, or would have, at every pixel; not above 0 over the
@@ -50,7 +53,9 @@ def find_ground(camera: StereoCamera, disparity: np.ndarray, ok: np.ndarray, rng
     low = (v > camera.cy) & ok & (disparity > 0.5)
     picked = np.zeros_like(low)
     picked[::step, ::step] = low[::step, ::step]
-    rays = np.stack([(u[picked] - camera.cx) / camera.fx, (v[picked] - camera.cy) / camera.fy, np.ones(picked.sum())], -1).astype(np.float64)
+    rays = np.stack(
+        [(u[picked] - camera.cx) / camera.fx, (v[picked] - camera.cy) / camera.fy, np.ones(picked.sum())], -1
+    ).astype(np.float64)
     inverse_depth = disparity[picked].astype(np.float64) / camera.depth_scale
     if len(rays) < 50:
         return None
@@ -60,7 +65,9 @@ def find_ground(camera: StereoCamera, disparity: np.ndarray, ok: np.ndarray, rng
         return None
     for _ in range(3):
         inlier = np.abs(rays @ plane - inverse_depth) < tolerance
-        plane = np.linalg.lstsq(rays[inlier] / tolerance[inlier, None], inverse_depth[inlier] / tolerance[inlier], rcond=None)[0]
+        plane = np.linalg.lstsq(
+            rays[inlier] / tolerance[inlier, None], inverse_depth[inlier] / tolerance[inlier], rcond=None
+        )[0]
     if not _plausible(plane[None])[0]:
         return None
     error = (rays @ plane - inverse_depth) / tolerance
@@ -70,7 +77,9 @@ def find_ground(camera: StereoCamera, disparity: np.ndarray, ok: np.ndarray, rng
     return Ground(plane / size, float(1 / size))
 
 
-def _sample_planes(rays: np.ndarray, inverse_depth: np.ndarray, tolerance: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+def _sample_planes(
+    rays: np.ndarray, inverse_depth: np.ndarray, tolerance: np.ndarray, rng: np.random.Generator
+) -> np.ndarray | None:
     """The plausible plane through three points with most support; points under it count against it.
 
     rays: (N, 3); inverse_depth, tolerance: (N,) 1/m -> (3,).

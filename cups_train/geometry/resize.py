@@ -1,4 +1,5 @@
 """Images at another size."""
+
 from __future__ import annotations
 
 import cv2

@@ -1,4 +1,5 @@
 """Rigid motions as 4x4 matrices; `x' = R x + t`."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -26,7 +27,13 @@ def rotation(w: np.ndarray) -> np.ndarray:
 
 def rotation_angle(r: np.ndarray) -> np.ndarray:
     """Angle [rad] of rotation matrices (..., 3, 3), guarded against rounding."""
-    sine = np.linalg.norm(np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1), axis=-1) / 2
+    sine = (
+        np.linalg.norm(
+            np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1),
+            axis=-1,
+        )
+        / 2
+    )
     return np.arctan2(sine, (np.trace(r, axis1=-2, axis2=-1) - 1) / 2)
 
 

@@ -1,4 +1,5 @@
 """Images fetched from elsewhere, exact in pixel coordinates."""
+
 from __future__ import annotations
 
 import cv2
@@ -21,7 +22,9 @@ def warp(image: np.ndarray, flow: np.ndarray, nearest: bool = False) -> tuple[np
     if nearest:
         return image[np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)], inside
     if image.dtype == np.uint8:
-        return cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), inside
+        return cv2.remap(
+            image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        ), inside
     return bilinear(image, x, y), inside
 
 

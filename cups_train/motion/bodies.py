@@ -1,5 +1,6 @@
 """Bodies one behind the other: they move alike and touch in the picture, but depth steps along most of the line between
 them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -40,7 +41,11 @@ def split(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
     found = []
     for proposal in proposals:
         masks = bodies(evidence, proposal.mask)
-        parts = [p for mask in masks if (p := fit_region(evidence, mask, rng, proposal.source)) is not None] if len(masks) > 1 else []
+        parts = (
+            [p for mask in masks if (p := fit_region(evidence, mask, rng, proposal.source)) is not None]
+            if len(masks) > 1
+            else []
+        )
         found += parts or [proposal]
     return found
 
@@ -136,7 +141,9 @@ def _without_specks(evidence: Evidence, side: np.ndarray) -> np.ndarray:
 def _shared_out(mask: np.ndarray, seeds: list[np.ndarray]) -> list[np.ndarray]:
     """Every pixel of the mask goes to the seed that is nearest in the picture. mask and seeds: (H, W) bool."""
     box = window_of(mask, 2)
-    owner = np.stack([cv2.distanceTransform(1 - seed[box].astype(np.uint8), cv2.DIST_L2, 3) for seed in seeds]).argmin(0)
+    owner = np.stack([cv2.distanceTransform(1 - seed[box].astype(np.uint8), cv2.DIST_L2, 3) for seed in seeds]).argmin(
+        0
+    )
     out = []
     for k in range(len(seeds)):
         part = np.zeros_like(mask)

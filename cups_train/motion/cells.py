@@ -1,4 +1,5 @@
 """The working grid of the rigid clustering: about 2900 cells, each one pixel's scene flow."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -29,8 +30,17 @@ class Cells:
 
     def pick(self, mask: np.ndarray) -> Cells:
         """Only the cells of a mask (N,) bool."""
-        return Cells(self.shape, self.rows, self.columns, self.where[mask], self.samples.pick(mask), self.points[mask], self.ends[mask],
-                     self.depth_sigma[mask], self.static_chi[mask])
+        return Cells(
+            self.shape,
+            self.rows,
+            self.columns,
+            self.where[mask],
+            self.samples.pick(mask),
+            self.points[mask],
+            self.ends[mask],
+            self.depth_sigma[mask],
+            self.static_chi[mask],
+        )
 
 
 def make_cells(evidence: Evidence) -> Cells:
@@ -43,7 +53,11 @@ def make_cells(evidence: Evidence) -> Cells:
     columns = ((2 * np.arange(shape[1]) + 1) * width) // (2 * shape[1])
     at = np.ix_(rows, columns)
     flow, camera = evidence.flow, evidence.camera
-    usable = flow.disparity_next_ok & ~np.isnan(evidence.chi) & (flow.disparity > camera.depth_scale / evidence.scales.max_depth)
+    usable = (
+        flow.disparity_next_ok
+        & ~np.isnan(evidence.chi)
+        & (flow.disparity > camera.depth_scale / evidence.scales.max_depth)
+    )
     usable = usable & (flow.disparity_next > 0.1) & evidence.off_ground
     where = np.flatnonzero(usable[at].ravel())
     v, u = rows[where // shape[1]], columns[where % shape[1]]
@@ -51,10 +65,14 @@ def make_cells(evidence: Evidence) -> Cells:
     points = samples.rays / samples.inverse_depth[:, None]
     end = samples.target
     depth = camera.depth_scale / end[:, 2]
-    ends = np.stack([(end[:, 0] - camera.cx) / camera.fx * depth, (end[:, 1] - camera.cy) / camera.fy * depth, depth], -1)
+    ends = np.stack(
+        [(end[:, 0] - camera.cx) / camera.fx * depth, (end[:, 1] - camera.cy) / camera.fy * depth, depth], -1
+    )
     back = np.linalg.inv(evidence.ego.motion)
     sigma = np.hypot(samples.source_sigma * points[:, 2] ** 2, samples.sigma[:, 2] * depth**2) / camera.depth_scale
-    return Cells(shape, rows, columns, where, samples, points, ends @ back[:3, :3].T + back[:3, 3], sigma, evidence.chi[v, u])
+    return Cells(
+        shape, rows, columns, where, samples, points, ends @ back[:3, :3].T + back[:3, 3], sigma, evidence.chi[v, u]
+    )
 
 
 Box = tuple[slice, slice]
@@ -82,7 +100,9 @@ def spatial_penalty(cells: Cells, assigned: np.ndarray, shape: tuple[int, int], 
     rows, columns = (np.arange(size)[part] for size, part in zip(shape, box or (slice(None), slice(None)), strict=True))
     sigma = REACH * shape[1]
     # (h, columns)
-    by_row = _nearest(assigned.astype(bool).T, cells.columns, columns * cells.shape[1] // shape[1], columns / sigma, sigma).T
+    by_row = _nearest(
+        assigned.astype(bool).T, cells.columns, columns * cells.shape[1] // shape[1], columns / sigma, sigma
+    ).T
     return _nearest(by_row, cells.rows, rows * cells.shape[0] // shape[0], rows / sigma, sigma)
 
 

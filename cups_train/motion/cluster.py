@@ -1,6 +1,7 @@
 """Rigid-motion clustering after SF2SE3 (Sommer et al.), own implementation: the static scene is known first, noise is
 propagated to every test (chi-square), a new member must keep its distance to all members, links hold at both ends, and
 every fit is robust."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -107,24 +108,34 @@ def _hypotheses(free: Candidates, rng: np.random.Generator) -> np.ndarray | None
     return fit_points(a[good], b[good], weight[good]) if good.any() else None
 
 
-def _best_parts(evidence: Evidence, cells: Cells, free: np.ndarray, motions: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _best_parts(
+    evidence: Evidence, cells: Cells, free: np.ndarray, motions: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """The motion that explains most free cells, split into connected parts, each refined.
 
     free: (N,) bool; motions: (K, 4, 4) -> (own motion (4, 4), support (N,) bool) each.
     """
     inlier = np.zeros((len(motions), len(free)), bool)
-    inlier[:, free] = chi_square(evidence.camera, evidence.ego.motion @ motions, cells.samples.pick(np.flatnonzero(free)[None])) < 2 * INLIER
+    inlier[:, free] = (
+        chi_square(evidence.camera, evidence.ego.motion @ motions, cells.samples.pick(np.flatnonzero(free)[None]))
+        < 2 * INLIER
+    )
     k = int(inlier.sum(1).argmax())
     supports = _connected(cells, inlier[k])[:PARTS]
     if not supports:
         return []
     own = _refine(evidence, cells, supports)
-    explained = (chi_square(evidence.camera, evidence.ego.motion @ own, cells.samples.pick(np.arange(len(free))[None])) < INLIER) & free
+    explained = (
+        chi_square(evidence.camera, evidence.ego.motion @ own, cells.samples.pick(np.arange(len(free))[None])) < INLIER
+    ) & free
     grown = [(e & _beside(cells, s), s) for e, s in zip(explained, supports, strict=True)]
     grown = [(again, support) for again, support in grown if again.sum() >= MIN_CELLS]
     if not grown:
         return []
-    return [(m, again | support) for m, (again, support) in zip(_refine(evidence, cells, [again for again, _ in grown]), grown, strict=True)]
+    return [
+        (m, again | support)
+        for m, (again, support) in zip(_refine(evidence, cells, [again for again, _ in grown]), grown, strict=True)
+    ]
 
 
 def _refine(evidence: Evidence, cells: Cells, supports: list[np.ndarray]) -> np.ndarray:
@@ -134,7 +145,7 @@ def _refine(evidence: Evidence, cells: Cells, supports: list[np.ndarray]) -> np.
     table = np.zeros((len(index), max(map(len, index))), int)
     unused = np.ones(table.shape, bool)
     for k, row in enumerate(index):
-        table[k, :len(row)], unused[k, :len(row)] = row, False
+        table[k, : len(row)], unused[k, : len(row)] = row, False
     samples = cells.samples.pick(table)
     samples = replace(samples, sigma=np.where(unused[..., None], np.inf, samples.sigma))
     centre = np.stack([np.median(cells.points[s], 0) for s in supports])
@@ -159,15 +170,17 @@ def _connected(cells: Cells, support: np.ndarray) -> list[np.ndarray]:
         for dx in range(-LINK, LINK + 1):
             if (dy, dx) <= (0, 0):
                 continue
-            a = grid[: cells.shape[0] - dy, max(-dx, 0): cells.shape[1] - max(dx, 0)]
-            b = grid[dy:, max(dx, 0): cells.shape[1] + min(dx, 0)]
+            a = grid[: cells.shape[0] - dy, max(-dx, 0) : cells.shape[1] - max(dx, 0)]
+            b = grid[dy:, max(dx, 0) : cells.shape[1] + min(dx, 0)]
             both = (a >= 0) & (b >= 0)
             pairs.append(np.stack([a[both], b[both]]))
     a, b = np.concatenate(pairs, 1)
     za, zb = cells.points[a, 2], cells.points[b, 2]
     linked = np.abs(za - zb) < DEPTH_GAP * np.minimum(za, zb)
     count = len(support)
-    parts, label = connected_components(coo_matrix((np.ones(linked.sum(), bool), (a[linked], b[linked])), (count, count)), directed=False)
+    parts, label = connected_components(
+        coo_matrix((np.ones(linked.sum(), bool), (a[linked], b[linked])), (count, count)), directed=False
+    )
     size = np.bincount(label[support], minlength=parts)
     return [support & (label == k) for k in np.argsort(-size, kind="stable") if size[k] >= MIN_CELLS]
 

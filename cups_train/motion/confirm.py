@@ -1,4 +1,5 @@
 """What the frame before says of an object: did its points come from where its motion, run backwards, takes them?"""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,11 +17,17 @@ FEWEST = 12  # pixels
 FOLLOWS = 0.4  # least share of them that must follow the object
 
 
-def evidence_before(before: Before, camera: StereoCamera, limits: tuple[float, float], rng: np.random.Generator) -> Evidence | None:
+def evidence_before(
+    before: Before, camera: StereoCamera, limits: tuple[float, float], rng: np.random.Generator
+) -> Evidence | None:
     """Chi-square and so on of the pair (t, t-1); None without an ego-motion. `limits`: largest depth [m] and smallest
     surface [m2]."""
     ego = estimate_ego(before.flow, camera, rng)
-    return None if ego is None else gather(before.flow, camera, ego, None, scales_of(before.flow, camera, before.step_s, *limits))
+    return (
+        None
+        if ego is None
+        else gather(before.flow, camera, ego, None, scales_of(before.flow, camera, before.step_s, *limits))
+    )
 
 
 def refutes(evidence: Evidence, own: np.ndarray, mask: np.ndarray) -> bool:

@@ -1,4 +1,5 @@
 """The camera's own motion: the rigid motion that explains most of the picture."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ class Ego:
     inliers: float  # share of the samples
 
 
-def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator, prior: np.ndarray | None = None) -> Ego | None:
+def estimate_ego(
+    flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator, prior: np.ndarray | None = None
+) -> Ego | None:
     """Robust ego-motion; standing still and pure rotation are no special cases. None where too little of the picture
     agrees.
 
@@ -39,7 +42,7 @@ def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator
     height, width = flow.disparity.shape
     step = max(2, round(GRID * width))
     grid = np.zeros((height, width), bool)
-    grid[step // 2::step, step // 2::step] = True
+    grid[step // 2 :: step, step // 2 :: step] = True
     where = grid & flow.flow_ok & flow.disparity_ok
     if where.sum() < MIN_SAMPLES:
         return None
@@ -57,7 +60,9 @@ def estimate_ego(flow: SceneFlow, camera: StereoCamera, rng: np.random.Generator
     return Ego(motion, noise, float((chi_square(camera, motion, samples.with_floor(noise)) < 16).mean()))
 
 
-def _search(camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.random.Generator, prior: np.ndarray | None) -> np.ndarray:
+def _search(
+    camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.random.Generator, prior: np.ndarray | None
+) -> np.ndarray:
     """Random sets of a few samples, a motion from each, and the one with the best robust fit to all, or the prior.
 
     weight: (N,) of the samples; prior: (4, 4) -> (4, 4).
@@ -78,7 +83,11 @@ def _search(camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.
         return best
     own, _ = fit(camera, _batch(rough.pick(near)), prior, FitOptions(np.zeros(3), steps=8))
     start = prior @ own[0]
-    return start if np.isfinite(start).all() and _cost(camera, start[None], samples, weight)[0] < TRUST * cost.min() else best
+    return (
+        start
+        if np.isfinite(start).all() and _cost(camera, start[None], samples, weight)[0] < TRUST * cost.min()
+        else best
+    )
 
 
 def _cost(camera: StereoCamera, motions: np.ndarray, samples: Samples, weight: np.ndarray) -> np.ndarray:

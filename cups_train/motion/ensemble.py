@@ -1,4 +1,5 @@
 """Many random runs of the rigid clustering, their votes, and the choice among overlapping masks."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -33,7 +34,10 @@ class Patch:
         common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(self.box, other.box, strict=True)]
         if any(c.stop <= c.start for c in common):
             return 0.0
-        mine, its = (p.mask[tuple(slice(c.start - a.start, c.stop - a.start) for c, a in zip(common, p.box, strict=True))] for p in (self, other))
+        mine, its = (
+            p.mask[tuple(slice(c.start - a.start, c.stop - a.start) for c, a in zip(common, p.box, strict=True))]
+            for p in (self, other)
+        )
         both = int(np.count_nonzero(mine & its))
         return both / max(self.area + other.area - both, 1)
 
@@ -86,7 +90,10 @@ def _parts(evidence: Evidence, label: np.ndarray) -> list[Patch]:
         return []
     rows, columns = window_of(label > 0)
     label = label[rows, columns]
-    right, down = evidence.links[0][rows, columns.start:columns.stop - 1], evidence.links[1][rows.start:rows.stop - 1, columns]
+    right, down = (
+        evidence.links[0][rows, columns.start : columns.stop - 1],
+        evidence.links[1][rows.start : rows.stop - 1, columns],
+    )
     parts, count = components(label > 0, (right & (label[:, :-1] == label[:, 1:]), down & (label[:-1] == label[1:])))
     size = np.bincount(parts.ravel(), minlength=count + 1)
     kernel = np.ones((3, 3), np.uint8)

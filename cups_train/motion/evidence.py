@@ -1,4 +1,5 @@
 """What the ego-motion leaves unexplained, pixel by pixel, and the scales of one pair that every limit follows."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -67,7 +68,11 @@ class Evidence:
     def chi_in(self, own: np.ndarray, box: tuple[slice, slice], mask: np.ndarray) -> np.ndarray:
         """(N,) chi-square of those pixels of a box that are in the mask (h, w), under an object's own motion (4, 4)."""
         v, u = np.nonzero(mask)
-        return chi_square(self.camera, self.ego.motion @ own, self.samples.pick((v + box[0].start) * self.chi.shape[1] + u + box[1].start))
+        return chi_square(
+            self.camera,
+            self.ego.motion @ own,
+            self.samples.pick((v + box[0].start) * self.chi.shape[1] + u + box[1].start),
+        )
 
     def chi_of(self, own: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
         """Chi-square of the pixels of a box under an object's own motion (4, 4); NaN where unknown."""
@@ -81,8 +86,18 @@ def scales_of(flow: SceneFlow, camera: StereoCamera, step_s: float, max_depth: f
     """Limits that fit the noise of the measurement, the camera and the time step."""
     rough = float(np.median(flow.flow_sigma)) > ROUGH_PX
     noise = float(np.quantile(flow.disparity_sigma, 0.1))
-    return Scales(rough=rough, low=20 if rough else 14, high=40 if rough else 30, link_px=0.15 + min(noise, 0.3), link_share=0.04 if rough else 0.03,
-                  unit=camera.fx / 704, step_s=step_s, min_shift=(0.4 if rough else 0.15) * step_s, max_depth=max_depth, min_area=min_area)
+    return Scales(
+        rough=rough,
+        low=20 if rough else 14,
+        high=40 if rough else 30,
+        link_px=0.15 + min(noise, 0.3),
+        link_share=0.04 if rough else 0.03,
+        unit=camera.fx / 704,
+        step_s=step_s,
+        min_shift=(0.4 if rough else 0.15) * step_s,
+        max_depth=max_depth,
+        min_area=min_area,
+    )
 
 
 def gather(flow: SceneFlow, camera: StereoCamera, ego: Ego, ground: Ground | None, scales: Scales) -> Evidence:
@@ -105,5 +120,16 @@ def gather(flow: SceneFlow, camera: StereoCamera, ego: Ego, ground: Ground | Non
         off = (flow.disparity - plane > slack) & (height > 0.12) | (plane <= 0)
     far = flow.disparity < camera.depth_scale / scales.max_depth
     chi = np.where(far & ~np.isnan(chi), np.minimum(chi, scales.low / 2), chi)
-    return Evidence(flow, camera, ego, scales, samples, chi, np.where(known[..., None], residual, np.nan),
-                    np.where(flow.disparity_ok[..., None], static_flow, np.nan), height, off, ground)
+    return Evidence(
+        flow,
+        camera,
+        ego,
+        scales,
+        samples,
+        chi,
+        np.where(known[..., None], residual, np.nan),
+        np.where(flow.disparity_ok[..., None], static_flow, np.nan),
+        height,
+        off,
+        ground,
+    )

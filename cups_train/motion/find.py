@@ -1,4 +1,5 @@
 """Objects that move, in one pair of frames."""
+
 from __future__ import annotations
 
 import zlib
@@ -40,15 +41,21 @@ def find_moving_objects(step: TimeStep, config: MotionConfig, seed: int) -> Moti
     if ego is None:
         return _nothing(step, None, Absence(Reason.NO_CAMERA_MOTION, "no rigid motion explains enough of the picture"))
     ground = find_ground(now.camera, flow.disparity, flow.disparity_ok, rng)
-    evidence = gather(flow, now.camera, ego, ground, scales_of(flow, now.camera, step.step_s, config.max_depth, config.min_area))
+    evidence = gather(
+        flow, now.camera, ego, ground, scales_of(flow, now.camera, step.step_s, config.max_depth, config.min_area)
+    )
     shown = _visible(evidence, step, config, rng)
     if not isinstance(shown, Absence) and step.before is not None:
-        past = evidence_before(step.before, now.camera, (config.max_depth, config.min_area), generator(seed, now.key, 1))
+        past = evidence_before(
+            step.before, now.camera, (config.max_depth, config.min_area), generator(seed, now.key, 1)
+        )
         shown = _confirmed(past, shown)
     return _nothing(step, inverse(ego.motion), shown) if isinstance(shown, Absence) else _result(now, evidence, shown)
 
 
-def _visible(evidence: Evidence, step: TimeStep, config: MotionConfig, rng: np.random.Generator) -> list[Shown] | Absence:
+def _visible(
+    evidence: Evidence, step: TimeStep, config: MotionConfig, rng: np.random.Generator
+) -> list[Shown] | Absence:
     """What moves, as far as it can be seen, or why nothing does."""
     images = None if step.next_left is None else (step.now.left, step.next_left)
     proposals = _proposals(evidence, config, rng)
@@ -57,8 +64,12 @@ def _visible(evidence: Evidence, step: TimeStep, config: MotionConfig, rng: np.r
     rules = [_why_not(evidence, proposal, images) for proposal in proposals]
     kept = [proposal for proposal, rule in zip(proposals, rules, strict=True) if rule is None]
     if not kept:
-        return Absence(Reason.REJECTED, f"all {len(rules)} candidates rejected: {', '.join(sorted({r for r in rules if r}))}")
-    return _drawn(evidence, select(evidence, kept), images) or Absence(Reason.HIDDEN, "all candidates lie hidden behind others")
+        return Absence(
+            Reason.REJECTED, f"all {len(rules)} candidates rejected: {', '.join(sorted({r for r in rules if r}))}"
+        )
+    return _drawn(evidence, select(evidence, kept), images) or Absence(
+        Reason.HIDDEN, "all candidates lie hidden behind others"
+    )
 
 
 def _confirmed(past: Evidence | None, shown: list[Shown]) -> list[Shown] | Absence:
@@ -119,4 +130,6 @@ def _result(now: StereoFrame, evidence: Evidence, shown: list[Shown]) -> MotionR
 
 def _nothing(step: TimeStep, ego: np.ndarray | None, absence: Absence) -> MotionResult:
     """ego: (4, 4) m, pose of the camera at t+1."""
-    return MotionResult(step.now.key, step.now.stamp_ns, np.zeros(step.flow.disparity.shape, np.uint16), ego, (), absence)
+    return MotionResult(
+        step.now.key, step.now.stamp_ns, np.zeros(step.flow.disparity.shape, np.uint16), ego, (), absence
+    )

@@ -1,4 +1,5 @@
 """Stage 1a: a motion folder from a recording."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -31,15 +32,20 @@ def find_motion(recording: Recording, out: Path, config: MotionConfig, work: Wor
     check_motion_out(out)
     if given is None:
         config = with_weights(config, out)
-    settings = {"recording": recording.fingerprint, "config": config.model_dump(mode="json", exclude={"flow_weights"}), "seed": work.seed,
-                "given": None if given is None else str(given), "flow": matcher_facts(config)}
+    settings = {
+        "recording": recording.fingerprint,
+        "config": config.model_dump(mode="json", exclude={"flow_weights"}),
+        "seed": work.seed,
+        "given": None if given is None else str(given),
+        "flow": matcher_facts(config),
+    }
     if is_finished(out, settings):
         return
     neighbours = given is None and method_of(config).neighbours
     tasks = list_tasks(recording, given, neighbours)
     begin_motion(out, settings)
     waiting = [task for task in tasks if not has_frame(out, task.key)]
-    chunks = [waiting[i:i + CHUNK] for i in range(0, len(waiting), CHUNK)]
+    chunks = [waiting[i : i + CHUNK] for i in range(0, len(waiting), CHUNK)]
     if given is None:
         work = shared_among(config, work)
     keys = _flat(map_frames(partial(find_in_frames, Job(recording, out, config, work, given)), chunks, work.workers))

@@ -1,5 +1,6 @@
 """The cheap pass over finished frames, in order and one at a time: track ids, what neighbours confirm, maps, overlays,
 motion.json."""
+
 from __future__ import annotations
 
 import json
@@ -32,9 +33,11 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     keys = [stamp.key for stamp in recording.stamps]
     done = sum(has_frame(out, key) for key in keys)
     if done < len(keys):
-        raise ResultError(f"expected {len(keys)} finished frames in {out / 'frames'}, found {done}; "
-                          "the same command makes the rest (on a network file system another machine's files may be seen late: "
-                          "docs/scaling.md)")
+        raise ResultError(
+            f"expected {len(keys)} finished frames in {out / 'frames'}, found {done}; "
+            "the same command makes the rest (on a network file system another machine's files may be seen late: "
+            "docs/scaling.md)"
+        )
     follows = [bool(stamp.follows) for stamp in recording.stamps]
     results = track(_finished(out, keys), follows)
     if supported:
@@ -53,11 +56,15 @@ def _finished(out: Path, keys: list[str]) -> Iterator[MotionResult]:
     for key in keys:
         result = read_frame(out, key)
         if result is None:
-            raise ResultError(f"expected the finished frame {key} in {out / 'frames'}, found it gone; the same command makes it again")
+            raise ResultError(
+                f"expected the finished frame {key} in {out / 'frames'}, found it gone; the same command makes it again"
+            )
         yield result
 
 
-def _kept(recording: Recording, out: Path, results: Iterator[MotionResult], shown: set[str]) -> Iterator[dict[str, Any]]:
+def _kept(
+    recording: Recording, out: Path, results: Iterator[MotionResult], shown: set[str]
+) -> Iterator[dict[str, Any]]:
     """Write the map and perhaps the overlay of every frame; its entry of motion.json."""
     for result in results:
         write_image(out / "instances" / f"{result.key}.png", result.instances)
@@ -84,7 +91,15 @@ def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
         outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(out, outline, -1, color, 1)
         v, u = np.nonzero(mask)
-        cv2.putText(out, str(item.track_id or item.id), (int(u.mean()), int(v.mean())), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1)
+        cv2.putText(
+            out,
+            str(item.track_id or item.id),
+            (int(u.mean()), int(v.mean())),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.4,
+            (255, 255, 255),
+            1,
+        )
     return out
 
 

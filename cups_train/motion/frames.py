@@ -1,4 +1,5 @@
 """The work of one process: objects in frames in a row, each written as soon as it is done."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace

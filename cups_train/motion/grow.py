@@ -1,5 +1,6 @@
 """From moving cores to whole objects: along continuous depth, over pixels that the object's motion explains best or
 that have no valid flow."""
+
 from __future__ import annotations
 
 import cv2
@@ -31,8 +32,13 @@ def grow(evidence: Evidence, proposals: list[Proposal]) -> list[np.ndarray]:
     return [_tidy(owner == k, owner, evidence.scales.unit) for k in range(1, len(proposals) + 1)]
 
 
-def _reach(evidence: Evidence, proposal: Proposal, box: tuple[slice, slice], links: tuple[np.ndarray, np.ndarray],
-           others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _reach(
+    evidence: Evidence,
+    proposal: Proposal,
+    box: tuple[slice, slice],
+    links: tuple[np.ndarray, np.ndarray],
+    others: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Chi-square under the object's motion and the pixels joined to its core, both in the box.
 
     others: (h, w) bool, cores that it must not enter -> (h, w) float64 and (h, w) bool.

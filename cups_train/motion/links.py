@@ -1,4 +1,5 @@
 """Pixels joined to their neighbours where depth (and motion) goes on: surfaces without an edge map."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -38,7 +39,11 @@ def components(mask: np.ndarray, links: tuple[np.ndarray, np.ndarray]) -> tuple[
     down = links[1] & mask[:-1] & mask[1:]
     a = np.concatenate([index[:, :-1][right], index[:-1][down]])
     b = np.concatenate([index[:, 1:][right], index[1:][down]])
-    parts, names = connected_components(coo_matrix((np.ones(len(a), bool), (a, b)), (count, count)), directed=False) if count else (0, np.empty(0))
+    parts, names = (
+        connected_components(coo_matrix((np.ones(len(a), bool), (a, b)), (count, count)), directed=False)
+        if count
+        else (0, np.empty(0))
+    )
     out = np.zeros(mask.shape, np.int32)
     out[mask] = names + 1
     return out, int(parts)

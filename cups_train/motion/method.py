@@ -1,4 +1,5 @@
 """How objects are found: ours, or as published. The one place that looks at `motion.method` as a whole."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -22,7 +23,11 @@ class Method:
 
 def method_of(config: MotionConfig) -> Method:
     """The method that `motion.method` names."""
-    return Method(_published, neighbours=False) if config.method == "published" else Method(find_moving_objects, neighbours=True)
+    return (
+        Method(_published, neighbours=False)
+        if config.method == "published"
+        else Method(find_moving_objects, neighbours=True)
+    )
 
 
 def _published(step: TimeStep, config: MotionConfig, seed: int) -> MotionResult:

@@ -1,4 +1,5 @@
 """What the images themselves say: does an object's motion fit the grey values better, and where is its outline?"""
+
 from __future__ import annotations
 
 import cv2
@@ -24,7 +25,9 @@ def grey_test(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: 
     return static > WORSE * own + OFFSET
 
 
-def grey_errors(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+def grey_errors(
+    evidence: Evidence, proposal: Proposal, mask: np.ndarray, images: tuple[np.ndarray, np.ndarray]
+) -> tuple[float, float]:
     """Mean grey error of the static scene's motion and of the object's own, over the measured pixels of a mask; both 0
     with fewer than 20.
 
@@ -36,8 +39,10 @@ def grey_errors(evidence: Evidence, proposal: Proposal, mask: np.ndarray, images
     grey = [cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (3, 3), 0) for image in images]
     index = np.flatnonzero(where.ravel())
     samples = evidence.samples.pick(index)
-    ends = [predict(evidence.camera, motion, samples.rays, samples.inverse_depth)[0][:, :2]
-            for motion in (evidence.ego.motion, evidence.ego.motion @ proposal.own)]
+    ends = [
+        predict(evidence.camera, motion, samples.rays, samples.inverse_depth)[0][:, :2]
+        for motion in (evidence.ego.motion, evidence.ego.motion @ proposal.own)
+    ]
     error, seen = [], np.ones(len(index), bool)
     for end in ends:
         fetched, inside = _fetch(grey[1], end)
@@ -67,7 +72,15 @@ def snap(mask: np.ndarray, image: np.ndarray, free: np.ndarray, unit: float) -> 
     if not (state == cv2.GC_BGD).any() or not sure.any():
         return mask
     cv2.setRNGSeed(1)
-    cv2.grabCut(np.ascontiguousarray(image[box][..., ::-1]), state, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        np.ascontiguousarray(image[box][..., ::-1]),
+        state,
+        None,
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        2,
+        cv2.GC_INIT_WITH_MASK,
+    )
     cut = np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD))
     out = np.zeros_like(mask)
     out[box] = _main_part(cut)

@@ -1,5 +1,6 @@
 """Proposals from residual motion: connected pixels that the static scene does not explain, each with one rigid motion
 of its own."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -50,7 +51,11 @@ def propose(evidence: Evidence, rng: np.random.Generator) -> list[Proposal]:
         follows[mask] = ~(evidence.chi_at(proposal.own, mask) > EXPLAINED)
         rest = mask & ~follows
         if rest.sum() > max(scales.min_pixels, 0.1 * mask.sum()):
-            found += [p for part in _sure_parts(rest, links, evidence) if (p := fit_region(evidence, part, rng, "residual")) is not None]
+            found += [
+                p
+                for part in _sure_parts(rest, links, evidence)
+                if (p := fit_region(evidence, part, rng, "residual")) is not None
+            ]
             mask = follows
             proposal = fit_region(evidence, mask, rng, "residual") if mask.sum() >= scales.min_pixels / 2 else None
         if proposal is not None:
@@ -77,8 +82,12 @@ def _sure_parts(mask: np.ndarray, links: tuple[np.ndarray, np.ndarray], evidence
     """Components with enough pixels of which enough surely move. (H, W) bool each."""
     label, count = components(mask, links)
     size = np.bincount(label.ravel(), minlength=count + 1)
-    sure = np.bincount(label.ravel(), weights=(np.nan_to_num(evidence.chi) > evidence.scales.high).ravel(), minlength=count + 1)
-    keep = [k for k in range(1, count + 1) if size[k] >= evidence.scales.min_pixels / 3 and sure[k] >= MIN_SURE * size[k]]
+    sure = np.bincount(
+        label.ravel(), weights=(np.nan_to_num(evidence.chi) > evidence.scales.high).ravel(), minlength=count + 1
+    )
+    keep = [
+        k for k in range(1, count + 1) if size[k] >= evidence.scales.min_pixels / 3 and sure[k] >= MIN_SURE * size[k]
+    ]
     return [label == k for k in keep]
 
 

@@ -1,4 +1,5 @@
 """Which grown proposals are objects that move."""
+
 from __future__ import annotations
 
 import cv2
@@ -20,7 +21,9 @@ def surface(evidence: Evidence, mask: np.ndarray) -> float:
     if not len(disparity):
         return 0.0
     share = mask.sum() / len(disparity)
-    depth = np.minimum(evidence.camera.depth_scale / disparity, 1.5 * evidence.camera.depth_scale / np.median(disparity))
+    depth = np.minimum(
+        evidence.camera.depth_scale / disparity, 1.5 * evidence.camera.depth_scale / np.median(disparity)
+    )
     return float((depth**2).sum() * share / (evidence.camera.fx * evidence.camera.fy))
 
 
@@ -42,7 +45,10 @@ def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | N
         return "too thin"
     if surface(evidence, mask) < scales.min_area:
         return "too small a surface"
-    if evidence.camera.depth_scale / max(float(np.median(evidence.flow.disparity[proposal.mask])), 1e-6) > scales.max_depth:
+    if (
+        evidence.camera.depth_scale / max(float(np.median(evidence.flow.disparity[proposal.mask])), 1e-6)
+        > scales.max_depth
+    ):
         return "too far"
     if not (_goes(evidence, proposal) or _turns(evidence, proposal)):
         return "hardly moves"
@@ -51,15 +57,24 @@ def why_not(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | N
 
 def _goes(evidence: Evidence, proposal: Proposal) -> bool:
     """Does its centre move?"""
-    return bool(np.linalg.norm(proposal.shift) >= max(evidence.scales.min_shift, SIGMAS * _deviation(proposal.covariance[3:, 3:])))
+    return bool(
+        np.linalg.norm(proposal.shift)
+        >= max(evidence.scales.min_shift, SIGMAS * _deviation(proposal.covariance[3:, 3:]))
+    )
 
 
 def _turns(evidence: Evidence, proposal: Proposal) -> bool:
     """Does its outer part move while its centre rests? Estimates must show twice the displacement: their rotations are
     poor."""
-    points = evidence.samples.rays[proposal.mask.ravel()] / np.maximum(evidence.samples.inverse_depth[proposal.mask.ravel()], 1e-3)[:, None]
+    points = (
+        evidence.samples.rays[proposal.mask.ravel()]
+        / np.maximum(evidence.samples.inverse_depth[proposal.mask.ravel()], 1e-3)[:, None]
+    )
     radius = float(np.quantile(np.linalg.norm(points - proposal.centre, axis=-1), 0.75))
-    least = max((2 if evidence.scales.rough else 1) * evidence.scales.min_shift, (SIGMAS + 2) * radius * _deviation(proposal.covariance[:3, :3]))
+    least = max(
+        (2 if evidence.scales.rough else 1) * evidence.scales.min_shift,
+        (SIGMAS + 2) * radius * _deviation(proposal.covariance[:3, :3]),
+    )
     return bool(radius * rotation_angle(proposal.own[:3, :3]) >= least)
 
 
@@ -78,7 +93,11 @@ def score(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> float:
 
 def _not_better(evidence: Evidence, proposal: Proposal, mask: np.ndarray) -> str | None:
     """mask: (H, W) bool."""
-    return "the static scene explains it" if score(evidence, proposal, mask) < (0.4 if evidence.scales.rough else 0.3) else None
+    return (
+        "the static scene explains it"
+        if score(evidence, proposal, mask) < (0.4 if evidence.scales.rough else 0.3)
+        else None
+    )
 
 
 def _off_the_ground(evidence: Evidence, mask: np.ndarray) -> str | None:

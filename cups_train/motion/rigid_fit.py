@@ -4,6 +4,7 @@ A point is its ray r = (x, y, 1) and its disparity d at t; after the motion x' =
 + w t with w = d / (f b), its pixel q_xy / q_z and its disparity d / q_z. With d = 0 (no finite depth) only the rotation
 acts.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -35,7 +36,13 @@ class Samples:
     def with_floor(self, floor: np.ndarray) -> Samples:
         """The same samples with noise of at least `floor` (flow, disparity) [px] added in quadrature. floor: (2,)."""
         added = np.array([floor[0], floor[0], floor[1]])
-        return Samples(self.rays, self.inverse_depth, self.target, np.hypot(self.sigma, added), np.hypot(self.source_sigma, floor[1]))
+        return Samples(
+            self.rays,
+            self.inverse_depth,
+            self.target,
+            np.hypot(self.sigma, added),
+            np.hypot(self.source_sigma, floor[1]),
+        )
 
 
 def samples_at(flow: SceneFlow, camera: StereoCamera, where: np.ndarray) -> Samples:
@@ -46,11 +53,18 @@ def samples_at(flow: SceneFlow, camera: StereoCamera, where: np.ndarray) -> Samp
     sigma = np.repeat(flow.flow_sigma[where].astype(np.float64)[:, None], 3, 1)
     known = flow.disparity_next_ok[where] & flow.disparity_ok[where]
     sigma[:, 2], target[:, 2] = np.where(known, flow.disparity_sigma[where], np.inf), np.where(known, target[:, 2], 0)
-    return Samples(rays(camera, u.astype(np.float64), v.astype(np.float64)), flow.disparity[where].astype(np.float64) / camera.depth_scale,
-                   target, sigma, flow.disparity_sigma[where].astype(np.float64))
+    return Samples(
+        rays(camera, u.astype(np.float64), v.astype(np.float64)),
+        flow.disparity[where].astype(np.float64) / camera.depth_scale,
+        target,
+        sigma,
+        flow.disparity_sigma[where].astype(np.float64),
+    )
 
 
-def predict(camera: StereoCamera, motion: np.ndarray, ray: np.ndarray, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def predict(
+    camera: StereoCamera, motion: np.ndarray, ray: np.ndarray, inverse_depth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Where points go: motions (..., 4, 4), rays (..., N, 3), inverse depth (..., N) 1/m -> u, v, disparity (..., N, 3)
     [px] and their derivative by the disparity at t, (..., N, 3). NaN for points that end behind the camera."""
     q = ray @ np.swapaxes(motion[..., :3, :3], -1, -2) + inverse_depth[..., None] * motion[..., None, :3, 3]
@@ -179,6 +193,8 @@ def _linearise(camera: StereoCamera, samples: Samples, base: np.ndarray, state: 
     z = np.where(seen, q[..., 2], 1)
     jacobian = np.empty_like(dq)
     for axis, focal in enumerate((camera.fx, camera.fy)):
-        jacobian[..., axis, :] = focal / z[..., None] * (dq[..., axis, :] - (q[..., axis] / z)[..., None] * dq[..., 2, :])
+        jacobian[..., axis, :] = (
+            focal / z[..., None] * (dq[..., axis, :] - (q[..., axis] / z)[..., None] * dq[..., 2, :])
+        )
     jacobian[..., 2, :] = -(camera.depth_scale * samples.inverse_depth / z**2)[..., None] * dq[..., 2, :]
     return _Linear(jacobian * weight[..., None], residual, np.where(seen, (residual**2).sum(-1), np.inf))

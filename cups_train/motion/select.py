@@ -1,4 +1,5 @@
 """One choice among all proposals, whatever they come from."""
+
 from __future__ import annotations
 
 import cv2
@@ -23,7 +24,9 @@ def select(evidence: Evidence, proposals: list[Proposal]) -> list[Proposal]:
         size = p.mask.sum()
         if all((p.mask & q.mask).sum() <= SHARED * min(size, q.mask.sum()) for q in chosen):
             chosen.append(p)
-    return [p for p in chosen if not any(_is_flake(evidence, p, q) for q in chosen)] if evidence.scales.rough else chosen
+    return (
+        [p for p in chosen if not any(_is_flake(evidence, p, q) for q in chosen)] if evidence.scales.rough else chosen
+    )
 
 
 def _is_flake(evidence: Evidence, small: Proposal, large: Proposal) -> bool:

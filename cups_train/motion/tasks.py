@@ -1,4 +1,5 @@
 """Which frame is compared with which."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,11 +29,15 @@ def list_tasks(recording: Recording, given: Path | None, neighbours: bool = True
     if given is not None:
         has = [has_given(given, s.key) for s in stamps]
         if not any(has):
-            raise ResultError(f"expected KEY_flow.png, KEY_disp.png and KEY_disp_next.png in {given}, found no flow of any frame: "
-                              f"--given must name the truth of {recording.name}")
+            raise ResultError(
+                f"expected KEY_flow.png, KEY_disp.png and KEY_disp_next.png in {given}, found no flow of any frame: "
+                f"--given must name the truth of {recording.name}"
+            )
         return [Task(s.key, s.key if flow else None, False) for s, flow in zip(stamps, has, strict=True)]
     tasks = []
     for i, stamp in enumerate(stamps):
         before = stamps[i - 1].key if neighbours and i and stamps[i - 1].follows else None
-        tasks.append(Task(stamp.key, stamps[i + 1].key, False, before) if stamp.follows else Task(stamp.key, before, True))
+        tasks.append(
+            Task(stamp.key, stamps[i + 1].key, False, before) if stamp.follows else Task(stamp.key, before, True)
+        )
     return tasks

@@ -1,4 +1,5 @@
 """What is known of a frame and of the steps from it to its neighbours in time."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Track ids: objects of one frame carried to the next by their own and the camera's motion."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -72,13 +73,20 @@ def keep_supported(results: Iterable[MotionResult], follows: Sequence[bool], foc
         yield _supported(waiting.popleft(), window, follows, focal)
 
 
-def _supported(i: int, window: Iterable[tuple[int, MotionResult]], follows: Sequence[bool], focal: float) -> MotionResult:
+def _supported(
+    i: int, window: Iterable[tuple[int, MotionResult]], follows: Sequence[bool], focal: float
+) -> MotionResult:
     """Frame i of the window with what its neighbours confirm."""
     frames = dict(window)
-    near = [j for j in frames if 0 < abs(j - i) <= REACH and all(follows[min(i, j):max(i, j)])]
+    near = [j for j in frames if 0 < abs(j - i) <= REACH and all(follows[min(i, j) : max(i, j)])]
     result = frames[i]
-    confirmed = {o.id for o in result.objects for j in near for p in frames[j].objects
-                 if o.track_id == p.track_id and _same_size(o, p) and _agree(o, p) and _arrives(frames, (i, j), (o, p), focal)}
+    confirmed = {
+        o.id
+        for o in result.objects
+        for j in near
+        for p in frames[j].objects
+        if o.track_id == p.track_id and _same_size(o, p) and _agree(o, p) and _arrives(frames, (i, j), (o, p), focal)
+    }
     kept = tuple(o for o in result.objects if not near or o.id in confirmed)
     return result if len(kept) == len(result.objects) else _without(result, kept)
 
@@ -89,7 +97,9 @@ def _same_size(a: MovingObject, b: MovingObject) -> bool:
     return bool(max(first, second) <= SIZE_CHANGE * min(first, second))
 
 
-def _arrives(frames: dict[int, MotionResult], steps: tuple[int, int], pair: tuple[MovingObject, MovingObject], focal: float) -> bool:
+def _arrives(
+    frames: dict[int, MotionResult], steps: tuple[int, int], pair: tuple[MovingObject, MovingObject], focal: float
+) -> bool:
     """Does an object lie, some frames on, where its motion takes it? Its visible part changes: centres err by a share
     of its size. True where the camera's motion in between is unknown."""
     (i, j), (a, b) = steps, pair
@@ -102,7 +112,10 @@ def _arrives(frames: dict[int, MotionResult], steps: tuple[int, int], pair: tupl
     expected = (j - i) * (apply(a.transform, np.array(a.centroid_m)) - a.centroid_m)
     trust = _trust(a)
     size = np.sqrt(max(a.pixels, b.pixels)) * a.centroid_m[2] / focal
-    return bool(np.linalg.norm(trust * (b.centroid_m - rest - expected)) <= max(np.linalg.norm(trust * expected), ARRIVAL + ARRIVAL_SHARE * size))
+    return bool(
+        np.linalg.norm(trust * (b.centroid_m - rest - expected))
+        <= max(np.linalg.norm(trust * expected), ARRIVAL + ARRIVAL_SHARE * size)
+    )
 
 
 def _trust(item: MovingObject) -> np.ndarray:
@@ -115,7 +128,10 @@ def _agree(a: MovingObject, b: MovingObject) -> bool:
     difference."""
     p, q = (apply(o.transform, np.array(o.centroid_m)) - o.centroid_m for o in (a, b))
     trust = _trust(a)
-    return bool(np.linalg.norm(trust * (p - q)) < max(SHIFT_SHARE * max(np.linalg.norm(trust * p), np.linalg.norm(trust * q)), SHIFT_SLACK))
+    return bool(
+        np.linalg.norm(trust * (p - q))
+        < max(SHIFT_SHARE * max(np.linalg.norm(trust * p), np.linalg.norm(trust * q)), SHIFT_SLACK)
+    )
 
 
 def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResult:
@@ -125,7 +141,12 @@ def _without(result: MotionResult, kept: tuple[MovingObject, ...]) -> MotionResu
         table[item.id] = number
     detail = f"no neighbouring frame confirms any of its {len(result.objects)} objects"
     absence = None if kept else Absence(Reason.UNCONFIRMED, detail)
-    return replace(result, instances=table[result.instances], objects=tuple(replace(o, id=n) for n, o in enumerate(kept, 1)), absence=absence)
+    return replace(
+        result,
+        instances=table[result.instances],
+        objects=tuple(replace(o, id=n) for n, o in enumerate(kept, 1)),
+        absence=absence,
+    )
 
 
 def _carry(item: _Track, ego: np.ndarray | None) -> _Track:
@@ -148,4 +169,3 @@ def _assign(tracks: list[_Track], objects: tuple[MovingObject, ...]) -> dict[int
     distance = np.sqrt(difference[..., 0] ** 2 + difference[..., 1] ** 2 + along**2)
     rows, columns = linear_sum_assignment(np.minimum(distance, 10 * MAX_DISTANCE))
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distance[r, c] < MAX_DISTANCE}
-

@@ -1,4 +1,5 @@
 """Parts of one object: they touch, without a step of depth, and move alike."""
+
 from __future__ import annotations
 
 import cv2
@@ -27,11 +28,15 @@ def unite(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
     held = list(proposals)
     while True:
         for i, a in enumerate(proposals):
-            for b in proposals[i + 1:]:
+            for b in proposals[i + 1 :]:
                 if (id(a), id(b)) not in contacts:
                     near = _overlap(boxes[id(a)], boxes[id(b)])
                     contacts[id(a), id(b)] = _contact(evidence, a, b) or _bridge(evidence, a, b) if near else 0
-        ranked = ((contacts[id(a), id(b)], -i, -j) for i, a in enumerate(proposals) for j, b in enumerate(proposals[i + 1:], i + 1))
+        ranked = (
+            (contacts[id(a), id(b)], -i, -j)
+            for i, a in enumerate(proposals)
+            for j, b in enumerate(proposals[i + 1 :], i + 1)
+        )
         pair = max(ranked, default=(0, 0, 0))
         if pair[0] == 0:
             return proposals
@@ -48,7 +53,9 @@ def unite(evidence: Evidence, proposals: list[Proposal], rng: np.random.Generato
 def _united(evidence: Evidence, a: Proposal, b: Proposal, rng: np.random.Generator) -> Proposal | None:
     """Both parts as one proposal, or None where they do not move alike."""
     united = fit_region(evidence, a.mask | b.mask, rng, a.source)
-    if united is None or not (_contact(evidence, a, b) > 0 and alike(evidence, a, b) or _explains(evidence, united, (a, b))):
+    if united is None or not (
+        _contact(evidence, a, b) > 0 and alike(evidence, a, b) or _explains(evidence, united, (a, b))
+    ):
         return None
     return united
 
@@ -93,7 +100,9 @@ def _explains(evidence: Evidence, united: Proposal, parts: tuple[Proposal, Propo
     """Does one motion do for both? Estimated flow errs more than its noise says: there it is held against the static
     motion."""
     limits = [JOINT * np.nanmedian(evidence.chi[p.mask]) if evidence.scales.rough else EXPLAINED / 2 for p in parts]
-    return all(np.nanmedian(evidence.chi_at(united.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True))
+    return all(
+        np.nanmedian(evidence.chi_at(united.own, p.mask)) < limit for p, limit in zip(parts, limits, strict=True)
+    )
 
 
 def alike(evidence: Evidence, a: Proposal, b: Proposal) -> bool:

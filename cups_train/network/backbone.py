@@ -1,5 +1,6 @@
 """The run's own encoder as backbone, or a ResNet with a feature pyramid, and a random start that suits small
 batches."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -36,15 +37,23 @@ class NarrowResNet(nn.Module):
         self.relu, self.maxpool = nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
         before = (widths[0], *widths)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            _stage(before[number], width, 1 if number == 0 else 2, norm) for number, width in enumerate(widths))
+            _stage(before[number], width, 1 if number == 0 else 2, norm) for number, width in enumerate(widths)
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 def _stage(channels: int, width: int, stride: int, norm: Callable[[int], nn.Module]) -> nn.Sequential:
-    shortcut = None if stride == 1 and channels == width else nn.Sequential(resnet.conv1x1(channels, width, stride), norm(width))
-    return nn.Sequential(resnet.BasicBlock(channels, width, stride, shortcut, norm_layer=norm), resnet.BasicBlock(width, width, norm_layer=norm))
+    shortcut = (
+        None
+        if stride == 1 and channels == width
+        else nn.Sequential(resnet.conv1x1(channels, width, stride), norm(width))
+    )
+    return nn.Sequential(
+        resnet.BasicBlock(channels, width, stride, shortcut, norm_layer=norm),
+        resnet.BasicBlock(width, width, norm_layer=norm),
+    )
 
 
 class Backbone(nn.Module):

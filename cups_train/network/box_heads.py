@@ -1,4 +1,5 @@
 """Three cascaded box heads with class-agnostic boxes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -95,14 +96,23 @@ class Cascade(nn.ModuleList):
         super().__init__(BoxHead(channels, hidden, things) for _ in MATCH_IOU)
         self.things = things
 
-    def losses(self, levels: tuple[Tensor, ...], rois: list[Rois], targets: list[Target], size: tuple[int, int],
-               options: LossOptions) -> dict[str, Tensor]:
+    def losses(
+        self,
+        levels: tuple[Tensor, ...],
+        rois: list[Rois],
+        targets: list[Target],
+        size: tuple[int, int],
+        options: LossOptions,
+    ) -> dict[str, Tensor]:
         """Classification (with DropLoss) and box losses of the three stages, from levels (B, C, h, w) and the sampled
         RoIs of each image."""
         found: dict[str, Tensor] = {}
         for stage, head in enumerate(self):
             if stage:
-                rois = [match(r.boxes[area(r.boxes) > 0], target, MATCH_IOU[stage], self.things) for r, target in zip(rois, targets, strict=True)]
+                rois = [
+                    match(r.boxes[area(r.boxes) > 0], target, MATCH_IOU[stage], self.things)
+                    for r, target in zip(rois, targets, strict=True)
+                ]
             pooled = ScaleGradient.apply(pool(levels, [r.boxes for r in rois], BOX_SIDE), 1 / len(MATCH_IOU))
             logits, deltas = head(pooled)
             parts = deltas.detach().split([len(r.boxes) for r in rois])
@@ -112,8 +122,9 @@ class Cascade(nn.ModuleList):
             rois = [Rois(clip(b, size), r.thing, r.index) for b, r in zip(refined, rois, strict=True)]
         return found
 
-    def detect(self, levels: tuple[Tensor, ...], boxes: Tensor, valid: Tensor, size: tuple[int, int],
-               count: int) -> Detections:
+    def detect(
+        self, levels: tuple[Tensor, ...], boxes: Tensor, valid: Tensor, size: tuple[int, int], count: int
+    ) -> Detections:
         """Proposals (B, N, 4), valid (B, N) -> (B, count) detections. Fixed shapes."""
         batch, number = boxes.shape[:2]
         probability = torch.zeros((), device=boxes.device)
@@ -140,12 +151,16 @@ def best_detections(boxes: Tensor, scores: Tensor, count: int) -> Detections:
     chosen = choose(keep, min(count, score.shape[1]))
     short = count - chosen.shape[1]
     kept = (score * keep).gather(1, chosen)
-    return Detections(functional.pad(box.gather(1, chosen[:, :, None].expand(-1, -1, 4)), (0, 0, 0, short)),
-                      functional.pad(kept, (0, short)), functional.pad(thing.gather(1, chosen), (0, short)))
+    return Detections(
+        functional.pad(box.gather(1, chosen[:, :, None].expand(-1, -1, 4)), (0, 0, 0, short)),
+        functional.pad(kept, (0, short)),
+        functional.pad(thing.gather(1, chosen), (0, short)),
+    )
 
 
-def _stage_losses(logits: Tensor, deltas: Tensor, rois: list[Rois], targets: list[Target], weights: Tensor,
-                  stage: int) -> tuple[Tensor, Tensor]:
+def _stage_losses(
+    logits: Tensor, deltas: Tensor, rois: list[Rois], targets: list[Target], weights: Tensor, stage: int
+) -> tuple[Tensor, Tensor]:
     """Sums divided by the number of ALL RoIs, dropped ones included."""
     thing, boxes = torch.cat([r.thing for r in rois]), torch.cat([r.boxes for r in rois])
     number, background = max(1, len(thing)), logits.shape[1] - 1

@@ -1,4 +1,5 @@
 """Boxes x1, y1, x2, y2 in pixels: anchors, deltas, overlaps."""
+
 from __future__ import annotations
 
 import math
@@ -22,9 +23,14 @@ def level_anchors(size: tuple[int, int], stride: int, side: float, device: torch
     return torch.cat([centre - half, centre + half], dim=-1).reshape(-1, 4)
 
 
-def pyramid_anchors(sizes: list[tuple[int, int]], side: float, device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
+def pyramid_anchors(
+    sizes: list[tuple[int, int]], side: float, device: torch.device | str = "cpu"
+) -> tuple[Tensor, ...]:
     """Anchors (N, 4) of each of P2..P6 for feature maps of these sizes; the side doubles from level to level."""
-    return tuple(level_anchors(size, stride, side * 2**level, device) for level, (size, stride) in enumerate(zip(sizes, STRIDES, strict=True)))
+    return tuple(
+        level_anchors(size, stride, side * 2**level, device)
+        for level, (size, stride) in enumerate(zip(sizes, STRIDES, strict=True))
+    )
 
 
 def encode(boxes: Tensor, targets: Tensor, weights: tuple[float, float, float, float]) -> Tensor:

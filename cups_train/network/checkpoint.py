@@ -1,4 +1,5 @@
 """Checkpoints: safetensors with the network's description as JSON metadata; nothing in them is ever executed."""
+
 from __future__ import annotations
 
 import json
@@ -31,13 +32,17 @@ def read_checkpoint_metadata(path: Path) -> tuple[NetworkSpec, dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {}).get("cups", "{}"))
         if card.get("format") != FORMAT:
-            raise ModelError(f"expected a checkpoint of cups-train ({FORMAT}), found {card.get('format', 'another file')!r}")
+            raise ModelError(
+                f"expected a checkpoint of cups-train ({FORMAT}), found {card.get('format', 'another file')!r}"
+            )
         return NetworkSpec.from_json(card["spec"]), card["facts"]
     except ModelError as error:
         raise ModelError(f"{error} ({path})") from error
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
         found = "a damaged file" if path.exists() else "none"
-        raise ModelError(f"expected a checkpoint of cups-train in {path}, found {found} ({error}); copy it again, or train again") from error
+        raise ModelError(
+            f"expected a checkpoint of cups-train in {path}, found {found} ({error}); copy it again, or train again"
+        ) from error
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> PanopticNetwork:
@@ -47,5 +52,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> PanopticN
     try:
         network.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:
-        raise ModelError(f"expected the weights of the network that {path} describes, found others: {first_line(error)}") from error
+        raise ModelError(
+            f"expected the weights of the network that {path} describes, found others: {first_line(error)}"
+        ) from error
     return network.to(device).eval()

@@ -1,4 +1,5 @@
 """DropLoss: a proposal that overlaps no pseudo object may lie on an undiscovered one, so it is not punished."""
+
 from __future__ import annotations
 
 from torch import Tensor

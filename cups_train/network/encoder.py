@@ -3,6 +3,7 @@
 Stage 1b trains it on the recordings; the network of stages 2 and 3 has the same pyramid and starts from its weights
 (`network.backbone: own`).
 """
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -34,7 +35,9 @@ class EncoderSpec:
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> EncoderSpec:
         """Raises TypeError where keys are missing or unknown."""
-        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in tree.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in tree.items()
+        }
         return cls(**values)
 
 
@@ -53,8 +56,10 @@ class Pyramid(nn.Module):
         stem = max(STEM, widths[0] // 2)
         self.stem = nn.Sequential(convolution(4, stem, 2), convolution(stem, widths[0], 2))
         inputs = (widths[0], *widths[:-1])
-        self.stages = nn.ModuleList(nn.Sequential(_Block(a, b, 1 if i == 0 else 2), *(_Block(b, b, 1) for _ in range(blocks[i] - 1)))
-                                    for i, (a, b) in enumerate(zip(inputs, widths, strict=True)))
+        self.stages = nn.ModuleList(
+            nn.Sequential(_Block(a, b, 1 if i == 0 else 2), *(_Block(b, b, 1) for _ in range(blocks[i] - 1)))
+            for i, (a, b) in enumerate(zip(inputs, widths, strict=True))
+        )
         self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths)
         self.merge = nn.ModuleList(convolution(channels, channels, 1) for _ in widths[:-1])
         self.register_buffer("image_mean", torch.tensor([0.45, 0.45, 0.45]).view(1, 3, 1, 1))
@@ -88,8 +93,12 @@ class Encoder(Pyramid):
         self.spec = spec
         self.to_shape = nn.Conv2d(spec.channels, spec.shape, 1)
         self.to_moving = nn.Conv2d(spec.channels, 1, 1)
-        self.to_contrast = nn.Sequential(nn.Conv2d(spec.channels, spec.channels, 1), nn.ReLU(), nn.Conv2d(spec.channels, 32, 1))
-        self.to_classes = nn.Sequential(convolution(spec.channels, spec.channels, 1), nn.Conv2d(spec.channels, spec.classes, 1))
+        self.to_contrast = nn.Sequential(
+            nn.Conv2d(spec.channels, spec.channels, 1), nn.ReLU(), nn.Conv2d(spec.channels, 32, 1)
+        )
+        self.to_classes = nn.Sequential(
+            convolution(spec.channels, spec.channels, 1), nn.Conv2d(spec.channels, spec.classes, 1)
+        )
 
     def features(self, images: Tensor, rows: Tensor) -> Tensor:
         """(B, 3, h, w) and (B, 1, h, w) -> (B, channels, h/4, w/4)."""
@@ -98,7 +107,9 @@ class Encoder(Pyramid):
     def forward(self, images: Tensor, rows: Tensor) -> EncoderOutput:
         """(B, 3, h, w) 0..1 and (B, 1, h, w) -1..1."""
         features = self.features(images, rows)
-        return EncoderOutput(features, self.to_shape(features), self.to_moving(features)[:, 0], self.to_classes(features))
+        return EncoderOutput(
+            features, self.to_shape(features), self.to_moving(features)[:, 0], self.to_classes(features)
+        )
 
 
 def encode(encoder: Encoder, images: np.ndarray, rows: np.ndarray | None = None, *more: Tensor) -> EncoderOutput:
@@ -112,12 +123,16 @@ def encode(encoder: Encoder, images: np.ndarray, rows: np.ndarray | None = None,
     with torch.inference_mode():
         pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device).float() / 255
         row = torch.from_numpy(rows.copy()).to(device)[:, None, :, None].expand(-1, 1, -1, width)
-        return encoder(pixels.contiguous(memory_format=torch.channels_last), row, *(planes.to(device) for planes in more))
+        return encoder(
+            pixels.contiguous(memory_format=torch.channels_last), row, *(planes.to(device) for planes in more)
+        )
 
 
 def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """A 3 x 3 convolution, its norm and a ramp."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
 
 
 class _Block(nn.Module):
@@ -128,7 +143,11 @@ class _Block(nn.Module):
         self.first = convolution(inputs, outputs, stride)
         self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
         same = stride == 1 and inputs == outputs
-        self.short = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        self.short = (
+            nn.Identity()
+            if same
+            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.second(self.first(x)) + self.short(x))

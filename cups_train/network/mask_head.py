@@ -1,4 +1,5 @@
 """Mask head: one 28x28 map for any thing, or for each thing class (published)."""
+
 from __future__ import annotations
 
 import torch
@@ -23,7 +24,10 @@ class MaskHead(nn.Module):
         super().__init__()
         self.things, self.shared = things, shared
         self.convs = MaskRCNNHeads(channels, (channels,) * convs, dilation=1)
-        self.upsample, self.predictor = nn.ConvTranspose2d(channels, channels, 2, 2), nn.Conv2d(channels, 1 if shared else things, 1)
+        self.upsample, self.predictor = (
+            nn.ConvTranspose2d(channels, channels, 2, 2),
+            nn.Conv2d(channels, 1 if shared else things, 1),
+        )
         nn.init.kaiming_normal_(self.upsample.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.predictor.weight, std=0.001)
         for layer in (self.upsample, self.predictor):
@@ -42,7 +46,9 @@ class MaskHead(nn.Module):
             return torch.stack([p.sum() for p in self.parameters()]).sum() * 0
         logits = self(pool(levels, boxes, POOLED_SIDE))
         thing = torch.cat([r.thing[c] for r, c in zip(rois, chosen, strict=True)])
-        goal = torch.cat([crop_masks(t.masks, r.index[c], b) for t, r, c, b in zip(targets, rois, chosen, boxes, strict=True)])
+        goal = torch.cat(
+            [crop_masks(t.masks, r.index[c], b) for t, r, c, b in zip(targets, rois, chosen, boxes, strict=True)]
+        )
         own = logits[:, 0] if self.shared else logits[torch.arange(len(thing), device=thing.device), thing]
         return functional.binary_cross_entropy_with_logits(own, goal)
 
@@ -60,4 +66,6 @@ def crop_masks(masks: Tensor, index: Tensor, boxes: Tensor) -> Tensor:
     if len(boxes) == 0:
         return boxes.new_zeros(0, MASK_SIDE, MASK_SIDE)
     rois = torch.cat([index[:, None].to(boxes.dtype), boxes], dim=1)
-    return (roi_align(masks[:, None].to(boxes.dtype), rois, MASK_SIDE, 1.0, SAMPLES, aligned=True)[:, 0] >= 0.5).to(boxes.dtype)
+    return (roi_align(masks[:, None].to(boxes.dtype), rois, MASK_SIDE, 1.0, SAMPLES, aligned=True)[:, 0] >= 0.5).to(
+        boxes.dtype
+    )

@@ -1,4 +1,5 @@
 """Which anchors and proposals belong to which object, and which of them are sampled."""
+
 from __future__ import annotations
 
 import torch
@@ -45,7 +46,9 @@ def anchor_labels(anchors: Tensor, target: Target, options: LossOptions) -> tupl
     return labels, index
 
 
-def sample(labels: Tensor, count: int, positive_share: float, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def sample(
+    labels: Tensor, count: int, positive_share: float, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """labels (N,) -> random indices (M,) of at most count * positive_share positives, and of negatives up to `count`
     together."""
     positive, negative = (labels == POSITIVE).nonzero()[:, 0], (labels == NEGATIVE).nonzero()[:, 0]

@@ -1,4 +1,5 @@
 """Panoptic Cascade Mask R-CNN: losses for training, one static formulation for everything else."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -54,14 +55,23 @@ class PanopticNetwork(nn.Module):
         self.spec, self.things = spec, len(spec.classes.things)
         self.norms_frozen = False
         own, stuff = spec.backbone == OWN, len(spec.classes.stuff)
-        self.backbone = OwnBackbone(spec.channels, spec.widths, spec.blocks) if own else Backbone(spec.backbone, spec.norm, spec.channels)
-        self.semantic_head = (DirectHead(spec.channels, spec.clusters or (1,) * (stuff + 1)) if spec.semantic_head == "direct" else
-                              SemanticHead(spec.channels, spec.semantic_channels, stuff))
+        self.backbone = (
+            OwnBackbone(spec.channels, spec.widths, spec.blocks)
+            if own
+            else Backbone(spec.backbone, spec.norm, spec.channels)
+        )
+        self.semantic_head = (
+            DirectHead(spec.channels, spec.clusters or (1,) * (stuff + 1))
+            if spec.semantic_head == "direct"
+            else SemanticHead(spec.channels, spec.semantic_channels, stuff)
+        )
         if self.things:
             self.rpn = ProposalNetwork(spec.channels)
             self.box_heads = Cascade(spec.channels, spec.hidden, self.things)
             self.mask_head = MaskHead(spec.channels, spec.mask_convs, self.things, not spec.mask_classes)
-        self.register_buffer("thing_ids", torch.tensor(spec.classes.things or (0,), dtype=torch.int32), persistent=False)
+        self.register_buffer(
+            "thing_ids", torch.tensor(spec.classes.things or (0,), dtype=torch.int32), persistent=False
+        )
         self.register_buffer("stuff_ids", torch.tensor((0, *spec.classes.stuff), dtype=torch.int32), persistent=False)
 
     def train(self, mode: bool = True) -> PanopticNetwork:
@@ -93,7 +103,9 @@ class PanopticNetwork(nn.Module):
 
     def anchors(self, features: Features) -> tuple[Tensor, ...]:
         """Anchors (N, 4) of each of P2..P6 for these features."""
-        return pyramid_anchors([tuple(x.shape[-2:]) for x in features.levels], self.spec.anchor_size, features.levels[0].device)
+        return pyramid_anchors(
+            [tuple(x.shape[-2:]) for x in features.levels], self.spec.anchor_size, features.levels[0].device
+        )
 
     def detect(self, features: Features, anchors: tuple[Tensor, ...] | None = None) -> Detections:
         """(B, K) detections after NMS, padded with score 0."""
@@ -102,7 +114,9 @@ class PanopticNetwork(nn.Module):
             empty = torch.zeros(batch, count, device=features.levels[0].device)
             return Detections(empty[:, :, None].expand(-1, -1, 4).clone(), empty, empty.long())
         logits, deltas = self.rpn(features.levels)
-        boxes, valid = static_proposals(logits, deltas, anchors or self.anchors(features), features.size, self.spec.proposals)
+        boxes, valid = static_proposals(
+            logits, deltas, anchors or self.anchors(features), features.size, self.spec.proposals
+        )
         return self.box_heads.detect(features.levels, boxes, valid, features.size, count)
 
     def masks(self, features: Features, boxes: Tensor, thing: Tensor) -> Tensor:
@@ -143,7 +157,10 @@ class PanopticNetwork(nn.Module):
         """All losses of images (B, 3, H, W) by name; their plain sum is the loss (the weight of the semantic one is
         inside)."""
         features = self.features(images)
-        found = {"semantic": options.semantic_weight * self._semantic_loss(features, torch.stack([t.semantic for t in targets]), options)}
+        found = {
+            "semantic": options.semantic_weight
+            * self._semantic_loss(features, torch.stack([t.semantic for t in targets]), options)
+        }
         if not self.things:
             return found
         anchors = self.anchors(features)

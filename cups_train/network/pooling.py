@@ -1,5 +1,6 @@
 """RoIAlign over P2..P5: torchvision's operator in training, one gather from a flat table in inference and in the
 exported graph."""
+
 from __future__ import annotations
 
 import torch
@@ -46,7 +47,9 @@ def pool_static(levels: tuple[Tensor, ...], boxes: Tensor, side: int) -> Tensor:
 def _pool_image(table: Tensor, sizes: list[torch.Size], boxes: Tensor, side: int) -> Tensor:
     """table: (cells of P2..P5, C); boxes: (N, 4) -> (N, C, side, side)."""
     facts = [[sum(h * w for h, w in sizes[:i]), w - 1, h - 1, 1 / STRIDES[i]] for i, (h, w) in enumerate(sizes)]
-    start, last_column, last_row, scale = torch.tensor(facts, device=boxes.device).index_select(0, roi_levels(boxes)).split(1, dim=1)
+    start, last_column, last_row, scale = (
+        torch.tensor(facts, device=boxes.device).index_select(0, roi_levels(boxes)).split(1, dim=1)
+    )
     scaled = boxes * scale - 0.5
     columns, column_weights = _read_points(scaled[:, 0:1], scaled[:, 2:3], last_column, side)
     rows, row_weights = _read_points(scaled[:, 1:2], scaled[:, 3:4], last_row, side)

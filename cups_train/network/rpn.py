@@ -1,4 +1,5 @@
 """Region proposal network: torchvision's head, own losses, proposals with fixed shapes."""
+
 from __future__ import annotations
 
 import torch
@@ -31,14 +32,20 @@ class ProposalNetwork(nn.Module):
         return flat_logits, flat_deltas
 
 
-def rpn_losses(logits: Tensor, deltas: Tensor, anchors: Tensor, targets: list[Target], options: LossOptions) -> dict[str, Tensor]:
+def rpn_losses(
+    logits: Tensor, deltas: Tensor, anchors: Tensor, targets: list[Target], options: LossOptions
+) -> dict[str, Tensor]:
     """Binary cross entropy and L1, sums over the sampled anchors divided by rpn_samples * B. logits: (B, A); deltas:
     (B, A, 4)."""
     objectness, box = logits.sum() * 0, deltas.sum() * 0
     for row, target in enumerate(targets):
         labels, index = anchor_labels(anchors, target, options)
         positive, negative = sample(labels, options.rpn_samples, 0.5, options.generator)
-        objectness = objectness + functional.softplus(-logits[row, positive]).sum() + functional.softplus(logits[row, negative]).sum()
+        objectness = (
+            objectness
+            + functional.softplus(-logits[row, positive]).sum()
+            + functional.softplus(logits[row, negative]).sum()
+        )
         if len(positive):
             goal = encode(anchors[positive], target.boxes[index[positive]], DELTA_WEIGHTS)
             box = box + (deltas[row, positive] - goal).abs().sum()
@@ -46,8 +53,9 @@ def rpn_losses(logits: Tensor, deltas: Tensor, anchors: Tensor, targets: list[Ta
     return {"rpn_cls": objectness * scale, "rpn_box": box * scale}
 
 
-def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int],
-                       rois: int) -> list[Tensor]:
+def training_proposals(
+    logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int], rois: int
+) -> list[Tensor]:
     """Proposals (N_b, 4) of each image after per-level NMS: 8 * rois at most (2000 a level before NMS, 4000 after it
     for 512 RoIs)."""
     before, after = min(2000, 8 * rois), min(4000, 8 * rois)
@@ -55,7 +63,12 @@ def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tupl
     with torch.no_grad():
         for row in range(logits[0].shape[0]):
             picks = [level[row].topk(min(before, level.shape[1])) for level in logits]
-            boxes = torch.cat([decode(a[p.indices], d[row, p.indices], DELTA_WEIGHTS) for a, d, p in zip(anchors, deltas, picks, strict=True)])
+            boxes = torch.cat(
+                [
+                    decode(a[p.indices], d[row, p.indices], DELTA_WEIGHTS)
+                    for a, d, p in zip(anchors, deltas, picks, strict=True)
+                ]
+            )
             scores = torch.cat([p.values for p in picks])
             level = torch.cat([torch.full_like(p.indices, i) for i, p in enumerate(picks)])
             boxes = clip(boxes, size)
@@ -65,8 +78,9 @@ def training_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tupl
     return found
 
 
-def static_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int],
-                     count: int) -> tuple[Tensor, Tensor]:
+def static_proposals(
+    logits: list[Tensor], deltas: list[Tensor], anchors: tuple[Tensor, ...], size: tuple[int, int], count: int
+) -> tuple[Tensor, Tensor]:
     """Per level logits (B, A), deltas (B, A, 4), anchors (A, 4) -> exactly `count` proposals an image: boxes (B, N, 4),
     and which are valid, (B, N) bool. Fixed shapes.
     """
@@ -75,7 +89,9 @@ def static_proposals(logits: list[Tensor], deltas: list[Tensor], anchors: tuple[
     for number, (logit, delta, anchor) in enumerate(zip(logits, deltas, anchors, strict=True)):
         score, index = logit.topk(min(before, logit.shape[1]), dim=1)
         rows = index[:, :, None].expand(-1, -1, 4)
-        boxes.append(decode(anchor.expand(logit.shape[0], -1, -1).gather(1, rows), delta.gather(1, rows), DELTA_WEIGHTS))
+        boxes.append(
+            decode(anchor.expand(logit.shape[0], -1, -1).gather(1, rows), delta.gather(1, rows), DELTA_WEIGHTS)
+        )
         scores.append(score)
         groups.append(torch.full_like(index, number))
     score, index = torch.cat(scores, dim=1).topk(min(before, sum(s.shape[1] for s in scores)), dim=1)

@@ -1,4 +1,5 @@
 """Semantic heads: one map at stride 4, from P2 alone or by towers over P2..P5 (published)."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """What a network is made of, and what it is trained on: plain records."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -47,13 +48,19 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         if self.height % SIZE_STEP or self.width % SIZE_STEP or min(self.height, self.width) < SIZE_STEP:
-            raise ModelError(f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} "
-                             "(network.height, network.width)")
+            raise ModelError(
+                f"expected a network input in multiples of {SIZE_STEP} px, found {self.height}x{self.width} "
+                "(network.height, network.width)"
+            )
         if self.backbone not in (OWN, *WIDTHS) or self.norm not in ("batch", "group"):
-            raise ModelError(f"expected backbone {'|'.join((OWN, *WIDTHS))} with norm batch|group, found {self.backbone!r} with "
-                             f"{self.norm!r}")
+            raise ModelError(
+                f"expected backbone {'|'.join((OWN, *WIDTHS))} with norm batch|group, found {self.backbone!r} with "
+                f"{self.norm!r}"
+            )
         if self.clusters and (len(self.clusters) != len(self.classes.stuff) + 1 or min(self.clusters) < 1):
-            raise ModelError(f"expected clusters of {len(self.classes.stuff) + 1} semantic channels, found {self.clusters}")
+            raise ModelError(
+                f"expected clusters of {len(self.classes.stuff) + 1} semantic channels, found {self.clusters}"
+            )
 
     @property
     def anchor_size(self) -> float:
@@ -73,11 +80,15 @@ class NetworkSpec:
         """Raises ModelError where keys are missing or unknown."""
         try:
             weights = tuple((str(source), str(licence)) for source, licence in tree["weights"])
-            numbers: dict[str, Any] = {name: tuple(int(n) for n in tree[name]) for name in ("clusters", "widths", "blocks") if name in tree}
+            numbers: dict[str, Any] = {
+                name: tuple(int(n) for n in tree[name]) for name in ("clusters", "widths", "blocks") if name in tree
+            }
             numbers["pixel_weights"] = tuple(float(w) for w in tree.get("pixel_weights", ()))
             return cls(**{**tree, **numbers, "classes": Classes.from_json(tree["classes"]), "weights": weights})
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"expected the description of a network in a checkpoint, found one that does not fit: {error}") from error
+            raise ModelError(
+                f"expected the description of a network in a checkpoint, found one that does not fit: {error}"
+            ) from error
 
 
 def to_step(length: float) -> int:
@@ -93,8 +104,13 @@ def input_size(config: NetworkConfig, image_sizes: Sequence[tuple[int, int]]) ->
     return config.height or height, config.width or to_step(height * ratio)
 
 
-def make_spec(config: NetworkConfig, classes: Classes, image_sizes: Sequence[tuple[int, int]], known: EncoderSpec | None = None,
-              clusters: tuple[int, ...] = ()) -> NetworkSpec:
+def make_spec(
+    config: NetworkConfig,
+    classes: Classes,
+    image_sizes: Sequence[tuple[int, int]],
+    known: EncoderSpec | None = None,
+    clusters: tuple[int, ...] = (),
+) -> NetworkSpec:
     """Settings, the recordings' image sizes and the encoder that is known of them -> the network to build.
 
     `norm: auto` is group without weights, batch with them. clusters: of the encoder, in each semantic channel.
@@ -106,10 +122,29 @@ def make_spec(config: NetworkConfig, classes: Classes, image_sizes: Sequence[tup
     norm = "batch" if own or (config.norm == "auto" and weights) else config.norm.replace("auto", "group")
     channels = config.channels or ((known.channels if known else OWN_CHANNELS) if own else 256)
     head = config.semantic_head if config.semantic_head != "auto" else ("direct" if own else "fpn")
-    widths, blocks = config.widths or (known.widths if known else encoder.WIDTHS), config.blocks or (known.blocks if known else encoder.BLOCKS)
-    return NetworkSpec(classes, height, width, backbone, norm, channels, config.hidden, config.mask_convs, config.semantic_channels,
-                       config.proposals, config.detections, weights, head, clusters if own and head == "direct" else (), config.mask_classes,
-                       widths=widths, blocks=blocks)
+    widths, blocks = (
+        config.widths or (known.widths if known else encoder.WIDTHS),
+        config.blocks or (known.blocks if known else encoder.BLOCKS),
+    )
+    return NetworkSpec(
+        classes,
+        height,
+        width,
+        backbone,
+        norm,
+        channels,
+        config.hidden,
+        config.mask_convs,
+        config.semantic_channels,
+        config.proposals,
+        config.detections,
+        weights,
+        head,
+        clusters if own and head == "direct" else (),
+        config.mask_classes,
+        widths=widths,
+        blocks=blocks,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +158,15 @@ class Target:
 
     def __post_init__(self) -> None:
         count = self.boxes.shape[0]
-        if self.boxes.shape != (count, 4) or self.thing.shape != (count,) or self.masks.shape != (count, *self.semantic.shape):
-            raise ValueError(f"expected boxes (N, 4), thing (N,), masks (N, H, W), semantic (H, W), got {tuple(self.boxes.shape)}, "
-                             f"{tuple(self.thing.shape)}, {tuple(self.masks.shape)}, {tuple(self.semantic.shape)}")
+        if (
+            self.boxes.shape != (count, 4)
+            or self.thing.shape != (count,)
+            or self.masks.shape != (count, *self.semantic.shape)
+        ):
+            raise ValueError(
+                f"expected boxes (N, 4), thing (N,), masks (N, H, W), semantic (H, W), got {tuple(self.boxes.shape)}, "
+                f"{tuple(self.thing.shape)}, {tuple(self.masks.shape)}, {tuple(self.semantic.shape)}"
+            )
 
     def to(self, device: torch.device | str) -> Target:
         return Target(self.boxes.to(device), self.thing.to(device), self.masks.to(device), self.semantic.to(device))

@@ -1,5 +1,6 @@
 """Backbone weights from a file: torchvision, DINO or Detectron2 keys; read as plain tensors, never unpickled as
 objects."""
+
 from __future__ import annotations
 
 import logging
@@ -20,7 +21,9 @@ from cups_train.network.spec import NetworkSpec
 logger = logging.getLogger(__name__)
 ENDING = r"(conv\d|bn\d|downsample\.\d)\.(weight|bias|running_mean|running_var)$"
 TORCHVISION_KEY = re.compile(rf"(?:^|\.)((?:layer[1-4]\.\d+\.)?{ENDING})")
-DETECTRON_KEY = re.compile(r"(?:^|\.)(?:stem|res([2-5])\.(\d+))\.(conv\d|shortcut)\.(?:(norm)\.)?(weight|bias|running_mean|running_var)$")
+DETECTRON_KEY = re.compile(
+    r"(?:^|\.)(?:stem|res([2-5])\.(\d+))\.(conv\d|shortcut)\.(?:(norm)\.)?(weight|bias|running_mean|running_var)$"
+)
 
 
 def build_network(spec: NetworkSpec, weights: Path | None = None, seed: int = 0) -> PanopticNetwork:
@@ -41,10 +44,14 @@ def load_backbone(network: PanopticNetwork, path: Path) -> None:
     found = {key: tensor for name, tensor in read_tensors(path).items() if (key := torchvision_key(name)) in wanted}
     missing = [name for name in wanted if name not in found or found[name].shape != wanted[name].shape]
     if missing:
-        raise ModelError(f"expected weights of {network.spec.backbone} with {network.spec.norm} norm in {path}, found none that fit "
-                         f"{missing[0]} and {len(missing) - 1} more (network.weights, network.backbone, network.norm)")
+        raise ModelError(
+            f"expected weights of {network.spec.backbone} with {network.spec.norm} norm in {path}, found none that fit "
+            f"{missing[0]} and {len(missing) - 1} more (network.weights, network.backbone, network.norm)"
+        )
     body.load_state_dict(found, strict=False)
-    logger.info("backbone weights from %s; labels must have had no part in them for the claim of learning without labels", path)
+    logger.info(
+        "backbone weights from %s; labels must have had no part in them for the claim of learning without labels", path
+    )
 
 
 def torchvision_key(name: str) -> str | None:
@@ -69,14 +76,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return dict(_flat("", torch.load(path, map_location="cpu", weights_only=True)))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = first_line(error, "damaged")
-        raise ModelError(f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), "
-                         "found one that cannot be "
-                         f"read without running code from it; convert it to safetensors first ({reason})") from error
+        raise ModelError(
+            f"expected {path} as safetensors or as a torch file of plain tensors (network.weights), "
+            "found one that cannot be "
+            f"read without running code from it; convert it to safetensors first ({reason})"
+        ) from error
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
         return [(prefix, value)]
     if isinstance(value, dict):
-        return [pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
+        return [
+            pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}" if prefix else str(key), inner)
+        ]
     return []

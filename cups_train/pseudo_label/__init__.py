@@ -1,4 +1,5 @@
 """Stage 1c: alignment of classes and moving objects, thing/stuff split, label store, quality gate."""
+
 from cups_train.pseudo_label.gate import check
 from cups_train.pseudo_label.label import label_picture, read_rules
 from cups_train.pseudo_label.results import export_results

@@ -1,4 +1,5 @@
 """The columns at both sides of an image, in which no object is trusted."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -24,6 +25,9 @@ def clear_border(instances: np.ndarray, share: float) -> np.ndarray:
         cleared[:, -border:] = 0
     for object_id in np.flatnonzero(np.bincount(cleared[cleared > 0])).tolist():
         mask = cleared == object_id
-        if min(np.count_nonzero(mask.any(axis=0)), np.count_nonzero(mask.any(axis=1))) < SHORTEST_SIDE and (mask != (instances == object_id)).any():
+        if (
+            min(np.count_nonzero(mask.any(axis=0)), np.count_nonzero(mask.any(axis=1))) < SHORTEST_SIDE
+            and (mask != (instances == object_id)).any()
+        ):
             cleared[mask] = 0
     return cleared

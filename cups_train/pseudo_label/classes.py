@@ -1,4 +1,5 @@
 """The classes that a user sees: clusters joined into few, parked things with the kind of driving ones."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -51,7 +52,9 @@ def room_for_stuff(clusters: Clusters, kinds: Kinds | None, count: int) -> int:
     return max(count - taken, count // 2, 1)
 
 
-def join(clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: Evidence | None, reach: float) -> JoinedClasses:
+def join(
+    clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: Evidence | None, reach: float
+) -> JoinedClasses:
     """At most `count` classes, pixel classes and kinds together; None: as many as there are before the strength of
     joins falls most sharply.
 
@@ -76,7 +79,9 @@ def join(clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: E
         kinds = replace(kinds, first=1 + stuff)
         number = kinds.count
     else:
-        class_of[things] = 1 + stuff + _thing_classes(clusters, things, None if count is None else max(count - stuff, 1))
+        class_of[things] = (
+            1 + stuff + _thing_classes(clusters, things, None if count is None else max(count - stuff, 1))
+        )
         number = int(class_of.max(initial=0)) - stuff
     if evidence is not None:
         how = {**how, "kept": steadiness(evidence, class_of)}
@@ -93,5 +98,8 @@ def _thing_classes(clusters: Clusters, things: np.ndarray, most: int | None) -> 
 
 def _named(stuff: int, things: int, movers: bool) -> Classes:
     colors = palette(stuff + things)
-    names = [*(f"class_{i + 1:02d}" for i in range(stuff)), *(f"{'mover' if movers else 'thing'}_{i + 1:02d}" for i in range(things))]
+    names = [
+        *(f"class_{i + 1:02d}" for i in range(stuff)),
+        *(f"{'mover' if movers else 'thing'}_{i + 1:02d}" for i in range(things)),
+    ]
     return Classes(tuple(PseudoClass(i + 1, name, i >= stuff, colors[i]) for i, name in enumerate(names)))

@@ -1,4 +1,5 @@
 """Names that geometry and motion propose for classes. They are guesses, "road?", until a person gives names."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -12,7 +13,8 @@ from cups_train.pseudo_label.kinds import Kinds, Objects
 from cups_train.pseudo_label.places import EDGES, Places
 
 LEAST = 1000  # pixels, and pixels of known height, that a guess rests on
-# of what the camera is about to drive on: more than shadows and marks under parked cars, few enough for two road surfaces
+# of what the camera is about to drive on: more than shadows and marks under parked cars, few enough for two road
+# surfaces
 LANE_SHARE = 0.15
 FLAT = 0.8  # share of the heights of ground within 0.25 m: what is farther off is noise of stereo
 # the sky has no pixel under the horizon; a few of its pixels are matched wrongly with roofs and clouds
@@ -46,7 +48,7 @@ def named(classes: Classes, guesses: Mapping[int, str]) -> Classes:
 
 
 def guess_stuff(places: Places) -> dict[int, str]:
-    """Guesses by class id 1.. of still pixels, in the order of the classes of `places`; classes that nothing tells are left out."""
+    """Guesses by class id 1.. of still pixels, in the order of `places`; classes that nothing tells are left out."""
     guesses = {}
     lane = places.in_lane / max(int(places.in_lane.sum()), 1)
     measured = places.heights.sum(axis=1)
@@ -58,7 +60,11 @@ def guess_stuff(places: Places) -> dict[int, str]:
             continue
         elif lane[i] >= LANE_SHARE and _share(heights, -0.25, 0.25) >= FLAT:
             guesses[i + 1] = "road?"
-        elif _share(heights, *LOW) >= TALL / 2 and _share(heights, HIGH, np.inf) >= TALL and places.even[i] >= EVEN * measured[i]:
+        elif (
+            _share(heights, *LOW) >= TALL / 2
+            and _share(heights, HIGH, np.inf) >= TALL
+            and places.even[i] >= EVEN * measured[i]
+        ):
             guesses[i + 1] = "building?"
     return guesses
 
@@ -92,4 +98,6 @@ def guess_mover(mover: Mover) -> str | None:
 
 def _share(heights: np.ndarray, low: float, high: float) -> float:
     """Of (len(EDGES) + 1,) shares by height, those from `low` to `high`, which are edges or infinite."""
-    return float(heights[np.searchsorted(EDGES, low, side="right"):np.searchsorted(EDGES, high, side="left") + 1].sum())
+    return float(
+        heights[np.searchsorted(EDGES, low, side="right") : np.searchsorted(EDGES, high, side="left") + 1].sum()
+    )

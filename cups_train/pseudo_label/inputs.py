@@ -1,4 +1,5 @@
 """What stage 1c reads: motion and classes of every frame."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -31,12 +32,16 @@ class FrameInput:
         path = class_map_path(self.semantics, self.frame.key)
         class_map, instances = read_image(path), read_instances(self.motion, self.frame.key)
         if class_map.ndim != 2 or class_map.shape != instances.shape:
-            raise ResultError(f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found "
-                              f"{class_map.shape}; "
-                              f"delete both stages' folders to make them again")
+            raise ResultError(
+                f"expected a one-channel class map of the size of the objects, {instances.shape}, in {path}, found "
+                f"{class_map.shape}; "
+                f"delete both stages' folders to make them again"
+            )
         if class_map.min() < 1 or class_map.max() > k:
-            raise ResultError(f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} "
-                              "(semantics.clusters)")
+            raise ResultError(
+                f"expected classes 1 to {k} in {path}, found {class_map.min()} to {class_map.max()} "
+                "(semantics.clusters)"
+            )
         return class_map, instances
 
 
@@ -45,6 +50,8 @@ def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterato
     index, lens = read_motion(motion), Lens(recording.camera.fx, recording.step_ns / 1e9)
     for stamp in recording.stamps:
         if stamp.key not in index:
-            raise ResultError(f"expected frame {stamp.key} of {recording.name} in {motion / MOTION}, found {len(index)} others; "
-                              f"delete the folder to make it again")
+            raise ResultError(
+                f"expected frame {stamp.key} of {recording.name} in {motion / MOTION}, found {len(index)} others; "
+                f"delete the folder to make it again"
+            )
         yield FrameInput(motion, semantics, index[stamp.key], lens)

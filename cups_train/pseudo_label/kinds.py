@@ -5,6 +5,7 @@ The classes of single pixels know little of rare things: on rendered streets the
 (CUPS) names two in three moving objects rightly, its kind nine in ten. Size and speed come from stereo and motion,
 which need no labels.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -56,7 +57,12 @@ class Objects:
     def together(cls, parts: Sequence[Objects], k: int) -> Objects:
         """The objects of all frames; ids count in their own frame only."""
         none = cls(np.zeros(0, int), np.zeros((0, SIZES)), np.zeros((0, k)), np.zeros(0, int))
-        return cls(*(np.concatenate([getattr(p, name) for p in (none, *parts)]) for name in ("ids", "sizes", "looks", "pixels")))
+        return cls(
+            *(
+                np.concatenate([getattr(p, name) for p in (none, *parts)])
+                for name in ("ids", "sizes", "looks", "pixels")
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +107,9 @@ def describe_objects(votes: Votes, instances: np.ndarray, objects: Sequence[Movi
     known = {o.id: o for o in objects}
     sizes = [_sizes(instances == i, known[i], lens) for i in votes.ids.tolist()]
     shares = votes.pixels[:, 1:] / np.maximum(votes.pixels[:, 1:].sum(axis=1, keepdims=True), 1)
-    return Objects(votes.ids, np.array(sizes, float).reshape(len(votes), SIZES), np.sqrt(shares), votes.pixels.sum(axis=1))
+    return Objects(
+        votes.ids, np.array(sizes, float).reshape(len(votes), SIZES), np.sqrt(shares), votes.pixels.sum(axis=1)
+    )
 
 
 def find_kinds(objects: Objects, first: int, most: int, seed: int) -> Kinds | None:
@@ -110,8 +118,15 @@ def find_kinds(objects: Objects, first: int, most: int, seed: int) -> Kinds | No
     if number < 2:
         return None
     looks = PCA(min(LOOKS, *objects.looks.shape), svd_solver="full").fit(objects.looks)
-    start = Kinds(first, objects.sizes.mean(axis=0), np.maximum(objects.sizes.std(axis=0), 1e-6), looks.mean_, looks.components_, np.zeros((0, 0)),
-                  np.zeros(0, np.int64))
+    start = Kinds(
+        first,
+        objects.sizes.mean(axis=0),
+        np.maximum(objects.sizes.std(axis=0), 1e-6),
+        looks.mean_,
+        looks.components_,
+        np.zeros((0, 0)),
+        np.zeros(0, np.int64),
+    )
     means = KMeans(number, n_init=STARTS, random_state=seed).fit(start.features(objects))
     order = np.argsort(-np.bincount(means.labels_, minlength=number), kind="stable")
     return replace(start, centres=means.cluster_centers_[order].round(6), kind_of=np.arange(number))
@@ -127,7 +142,10 @@ def join_kinds(kinds: Kinds, objects: Objects, most: int) -> Kinds:
 def save_kinds(folder: Path, kinds: Kinds | None) -> None:
     """FOLDER/kinds.json; without kinds, moving objects are named by the votes of their pixels."""
     names = ("mean", "deviation", "looks_mean", "axes", "centres", "kind_of")
-    write_json(folder / FILE, None if kinds is None else {"first": kinds.first, **{n: getattr(kinds, n).tolist() for n in names}})
+    write_json(
+        folder / FILE,
+        None if kinds is None else {"first": kinds.first, **{n: getattr(kinds, n).tolist() for n in names}},
+    )
 
 
 def load_kinds(folder: Path) -> Kinds | None:
@@ -139,8 +157,10 @@ def load_kinds(folder: Path) -> Kinds | None:
         first, kind_of = int(card.pop("first")), np.array(card.pop("kind_of"), np.int64)
         return Kinds(first, **{name: np.array(rows, float) for name, rows in card.items()}, kind_of=kind_of)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ResultError(f"expected kinds of moving objects in {folder / FILE}, found {error}; `cups-train "
-                          "pseudo-label` makes it again") from error
+        raise ResultError(
+            f"expected kinds of moving objects in {folder / FILE}, found {error}; `cups-train "
+            "pseudo-label` makes it again"
+        ) from error
 
 
 def _sizes(mask: np.ndarray, moving: MovingObject, lens: Lens) -> list[float]:
@@ -151,4 +171,10 @@ def _sizes(mask: np.ndarray, moving: MovingObject, lens: Lens) -> list[float]:
     place = np.array([*moving.centroid_m, 1.0])
     speed = float(np.linalg.norm((moving.transform @ place - place)[:3])) / lens.step_s
     filled = min(1.0, len(u) / (width * height))
-    return [np.log(width * metres), np.log(height * metres), np.log(width / height), filled, np.log(max(speed, SLOWEST))]
+    return [
+        np.log(width * metres),
+        np.log(height * metres),
+        np.log(width / height),
+        filled,
+        np.log(max(speed, SLOWEST)),
+    ]

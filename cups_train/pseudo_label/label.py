@@ -1,4 +1,5 @@
 """The label of one frame."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -52,7 +53,9 @@ def read_rules(labels: Path, classes: Classes, config: LabelConfig) -> Rules:
     return Rules(classes, config, load_kinds(labels), read_class_of(labels))
 
 
-def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens) -> FrameLabel:
+def label_maps(
+    class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens
+) -> FrameLabel:
     """class_map: (H, W) ids 1..K of clusters as classified; instances: (H, W) ids of `objects`, 0 = none.
 
     Objects take one class on all their pixels; thing pixels outside them keep their class and have no instance.
@@ -60,18 +63,28 @@ def label_maps(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[M
     cleared, joined = clear_border(instances, rules.config.border), rules.joined(class_map)
     votes = count_votes(joined, cleared, len(rules.classes))
     if rules.kinds is not None:
-        named = rules.kinds.classes_of(describe_objects(count_votes(class_map, cleared, rules.clusters), cleared, objects, lens))
+        named = rules.kinds.classes_of(
+            describe_objects(count_votes(class_map, cleared, rules.clusters), cleared, objects, lens)
+        )
     elif rules.config.votes == "published":
         named = published.majority(votes.pixels)
     else:
         named = name_objects(votes.pixels, rules.classes.things, rules.config.thing_vote)
     known = {o.id: o for o in objects}
-    rows = tuple(LabelInstance(i, class_id, known[i].score if i in known else 1.0, known[i].track_id if i in known else None, pixels)
-                 for i, class_id, pixels in zip(votes.ids.tolist(), named.tolist(), votes.pixels.sum(axis=1).tolist(), strict=True))
+    rows = tuple(
+        LabelInstance(
+            i, class_id, known[i].score if i in known else 1.0, known[i].track_id if i in known else None, pixels
+        )
+        for i, class_id, pixels in zip(
+            votes.ids.tolist(), named.tolist(), votes.pixels.sum(axis=1).tolist(), strict=True
+        )
+    )
     return FrameLabel(paint(joined, cleared, votes.ids, named), cleared.astype(np.uint16), rows)
 
 
-def label_frame(class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens) -> Panoptic:
+def label_frame(
+    class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens
+) -> Panoptic:
     """The panoptic label of one frame, from its class map (H, W), the object ids (H, W) and the objects."""
     label = label_maps(class_map, instances, objects, rules, lens)
     return panoptic_of(label.class_map, label.instances, label.rows, rules.classes)
@@ -83,7 +96,9 @@ def label_picture(class_map: np.ndarray, classes: Classes) -> Panoptic:
     return panoptic_of(class_map, np.zeros(class_map.shape, np.uint16), (), classes)
 
 
-def panoptic_of(class_map: np.ndarray, instances: np.ndarray, rows: Sequence[LabelInstance], classes: Classes) -> Panoptic:
+def panoptic_of(
+    class_map: np.ndarray, instances: np.ndarray, rows: Sequence[LabelInstance], classes: Classes
+) -> Panoptic:
     """Label maps (H, W) -> segments: moving things are instances with score and track, stuff one segment a class, thing
     pixels without an instance one of unknown objects."""
     return panoptic_from_maps(class_map, instances, known_instances(rows), classes)

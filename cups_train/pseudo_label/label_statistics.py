@@ -1,4 +1,5 @@
 """What the finished labels hold: from label files alone, so the same after any stop and with any number of workers."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -29,8 +30,13 @@ class LabelArea:
     empty: Counter[Reason]  # frames without an instance
 
     def __add__(self, other: LabelArea) -> LabelArea:
-        return LabelArea(self.area + other.area, self.in_instances + other.in_instances, self.instances + other.instances,
-                         self.bottom + other.bottom, self.empty + other.empty)
+        return LabelArea(
+            self.area + other.area,
+            self.in_instances + other.in_instances,
+            self.instances + other.instances,
+            self.bottom + other.bottom,
+            self.empty + other.empty,
+        )
 
     @classmethod
     def nothing(cls, k: int) -> LabelArea:
@@ -44,9 +50,13 @@ def measure_frame(k: int, frame: LabelledFrame, absence: Absence | None) -> Labe
     class_map, instances = frame.maps()
     named = np.array([i.class_id for i in frame.instances], np.int64)
     rows = round(BOTTOM * class_map.shape[0])
-    return LabelArea(np.bincount(class_map.ravel(), minlength=k + 1), np.bincount(class_map[instances > 0], minlength=k + 1),
-                     np.bincount(named, minlength=k + 1), int(np.count_nonzero(instances[-rows:])) if rows else 0,
-                     Counter() if absence is None else Counter([absence.reason]))
+    return LabelArea(
+        np.bincount(class_map.ravel(), minlength=k + 1),
+        np.bincount(class_map[instances > 0], minlength=k + 1),
+        np.bincount(named, minlength=k + 1),
+        int(np.count_nonzero(instances[-rows:])) if rows else 0,
+        Counter() if absence is None else Counter([absence.reason]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +78,30 @@ def label_statistics(found: Findings) -> dict[str, Any]:
     things = area.area[list(classes.things)].sum() if classes.things else 0
     known = area.in_instances[list(classes.things)].sum() if classes.things else 0
     return {
-        "frames": len(frames), "frames_with_objects": counts.moving_frames, "frames_with_instances": sum(n > 0 for n in moving),
-        "objects": counts.instances, "instances": int(sum(moving)), "instances_per_frame": sum(moving) / max(len(frames), 1),
-        "void_share": float(area.area[0]) / total, "thing_share": float(things) / total,
+        "frames": len(frames),
+        "frames_with_objects": counts.moving_frames,
+        "frames_with_instances": sum(n > 0 for n in moving),
+        "objects": counts.instances,
+        "instances": int(sum(moving)),
+        "instances_per_frame": sum(moving) / max(len(frames), 1),
+        "void_share": float(area.area[0]) / total,
+        "thing_share": float(things) / total,
         "thing_pixels_in_instances": float(known) / max(float(things), 1.0),
         "bottom_share": area.bottom / max(int(area.in_instances.sum()), 1),
-        "n_in": counts.n_in[1:].tolist(), "n_all": counts.n_all[1:].tolist(), "n_mask": counts.n_mask[1:].tolist(),
-        "split": found.split.to_json(), "class_of": list(found.rules.class_of), "reasons": sum_up(area.empty),
-        "classes": [{"id": c.id, "name": c.name, "isthing": int(c.isthing), "area_share": float(area.area[c.id]) / total,
-                     "instances": int(area.instances[c.id])} for c in classes]}
+        "n_in": counts.n_in[1:].tolist(),
+        "n_all": counts.n_all[1:].tolist(),
+        "n_mask": counts.n_mask[1:].tolist(),
+        "split": found.split.to_json(),
+        "class_of": list(found.rules.class_of),
+        "reasons": sum_up(area.empty),
+        "classes": [
+            {
+                "id": c.id,
+                "name": c.name,
+                "isthing": int(c.isthing),
+                "area_share": float(area.area[c.id]) / total,
+                "instances": int(area.instances[c.id]),
+            }
+            for c in classes
+        ],
+    }

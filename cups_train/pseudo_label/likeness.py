@@ -3,6 +3,7 @@ descriptors of cells.
 
 A class of parked cars lies in no moving object, however much a car it is; the classes nearest to it do.
 """
+
 from __future__ import annotations
 
 from dataclasses import replace

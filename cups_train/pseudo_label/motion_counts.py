@@ -1,4 +1,5 @@
 """Where classes lie with regard to moving objects: counts of pixels and objects, summed over frames."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,8 +33,15 @@ class MotionCounts:
         return cls(zero, zero, zero, zero, 0, 0, 0)
 
     def __add__(self, other: MotionCounts) -> MotionCounts:
-        return MotionCounts(self.n_all + other.n_all, self.n_in + other.n_in, self.n_mask + other.n_mask, self.n_found + other.n_found,
-                            self.frames + other.frames, self.moving_frames + other.moving_frames, self.instances + other.instances)
+        return MotionCounts(
+            self.n_all + other.n_all,
+            self.n_in + other.n_in,
+            self.n_mask + other.n_mask,
+            self.n_found + other.n_found,
+            self.frames + other.frames,
+            self.moving_frames + other.moving_frames,
+            self.instances + other.instances,
+        )
 
 
 def count_frame(class_map: np.ndarray, instances: np.ndarray, k: int, config: LabelConfig) -> MotionCounts:
@@ -60,5 +68,12 @@ def _counts(counted: np.ndarray, instances: np.ndarray, votes: Votes, winners: n
     """counted, instances: (h, w) of the pixels that count; winners: (N,) most frequent class of each object."""
     columns, pixels = votes.pixels.shape[1], votes.pixels
     found = pixels[:, 1:] >= HOLDS * np.maximum(pixels.sum(axis=1, keepdims=True), 1)
-    return MotionCounts(np.bincount(counted.ravel(), minlength=columns), np.bincount(counted[instances > 0], minlength=columns),
-                        np.bincount(winners, minlength=columns), np.concatenate([[0], found.sum(axis=0)]), 1, int(len(votes) > 0), len(votes))
+    return MotionCounts(
+        np.bincount(counted.ravel(), minlength=columns),
+        np.bincount(counted[instances > 0], minlength=columns),
+        np.bincount(winners, minlength=columns),
+        np.concatenate([[0], found.sum(axis=0)]),
+        1,
+        int(len(votes) > 0),
+        len(votes),
+    )

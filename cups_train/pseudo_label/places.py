@@ -1,4 +1,5 @@
 """Where in the world the still pixels of each cluster lie: over the horizon, ahead, how high over the ground."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -43,7 +44,9 @@ class Places:
 
     @classmethod
     def nothing(cls, k: int) -> Places:
-        return cls(*(np.zeros((k, len(EDGES) + 1) if field.name == "heights" else k, np.int64) for field in fields(cls)))
+        return cls(
+            *(np.zeros((k, len(EDGES) + 1) if field.name == "heights" else k, np.int64) for field in fields(cls))
+        )
 
     def __add__(self, other: Places) -> Places:
         return Places(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -60,7 +63,9 @@ def places_of(sources: Sequence[Source], k: int, workers: int) -> Places:
     """Of a sample of all recordings; k: number of clusters in their maps."""
     every = [(source, stamp.key) for source in sources for stamp in source.recording.stamps]
     chosen, total = [every[i] for i in evenly_spaced(len(every), FRAMES)], Places.nothing(k)
-    for found in progress(map_frames(partial(_places_of_frame, k), chosen, min(workers, len(chosen))), "places", len(chosen)):
+    for found in progress(
+        map_frames(partial(_places_of_frame, k), chosen, min(workers, len(chosen))), "places", len(chosen)
+    ):
         total += found
     return total
 
@@ -70,8 +75,10 @@ def _places_of_frame(k: int, item: tuple[Source, str]) -> Places:
     frame = small_frame(source.recording.stereo(key))
     clusters, instances = read_image(class_map_path(source.semantics, key)), read_instances(source.motion, key)
     height, width = frame.left.shape[:2]
-    small, moving = (cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for ids in (clusters.astype(np.uint8),
-                                                                                                        (instances > 0).astype(np.uint8)))
+    small, moving = (
+        cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        for ids in (clusters.astype(np.uint8), (instances > 0).astype(np.uint8))
+    )
     return find_places(frame, np.where(moving > 0, 0, small), k)
 
 
@@ -82,14 +89,21 @@ def find_places(frame: StereoFrame, ids: np.ndarray, k: int) -> Places:
     if ground is None:
         return Places.nothing(k)
     over, measured = ground.height_over(frame.camera, found), ok & (found > MEASURED) & (ids > 0)
-    bins = (ids[measured].astype(np.int64) - 1) * (len(EDGES) + 1) + np.searchsorted(EDGES, over[measured], side="right")
+    bins = (ids[measured].astype(np.int64) - 1) * (len(EDGES) + 1) + np.searchsorted(
+        EDGES, over[measured], side="right"
+    )
 
     def count(where: np.ndarray) -> np.ndarray:
         return np.bincount(ids[where & (ids > 0)], minlength=k + 1)[1:]
 
-    return Places(count(ids > 0), count(ground.disparity(frame.camera, ids.shape) <= 0), count(ok & (found > FINITE)),
-                  count(_in_lane(frame, ground, found) & measured), count(_even(found, ok) & measured),
-                  np.bincount(bins, minlength=k * (len(EDGES) + 1)).reshape(k, -1))
+    return Places(
+        count(ids > 0),
+        count(ground.disparity(frame.camera, ids.shape) <= 0),
+        count(ok & (found > FINITE)),
+        count(_in_lane(frame, ground, found) & measured),
+        count(_even(found, ok) & measured),
+        np.bincount(bins, minlength=k * (len(EDGES) + 1)).reshape(k, -1),
+    )
 
 
 def _in_lane(frame: StereoFrame, ground: Ground, found: np.ndarray) -> np.ndarray:
@@ -97,7 +111,9 @@ def _in_lane(frame: StereoFrame, ground: Ground, found: np.ndarray) -> np.ndarra
     u, _ = pixel_grid(*found.shape)
     ahead = frame.camera.depth_scale / np.maximum(found, 1e-3)
     aside = (u - frame.camera.cx) / frame.camera.fx * ahead
-    return np.asarray((np.abs(aside) < LANE[0]) & (ahead < LANE[1]) & (np.abs(ground.height_over(frame.camera, found)) < ON_GROUND))
+    return np.asarray(
+        (np.abs(aside) < LANE[0]) & (ahead < LANE[1]) & (np.abs(ground.height_over(frame.camera, found)) < ON_GROUND)
+    )
 
 
 def _even(found: np.ndarray, ok: np.ndarray) -> np.ndarray:

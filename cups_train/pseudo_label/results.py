@@ -1,4 +1,5 @@
 """Finished labels as pictures and as result folders."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,7 +23,10 @@ def write_pictures(recording: Recording, folder: Path, frames: list[LabelledFram
     for frame in frames[:: max(1, -(-len(frames) // OVERLAYS))]:
         picture = overlay_path(folder, frame.key)
         if not picture.is_file():
-            write_image(picture, overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes))
+            write_image(
+                picture,
+                overlay(recording.left(frame.key), panoptic_of(*frame.maps(), frame.instances, classes), classes),
+            )
 
 
 def export_results(labels: Path, classes: Classes, recordings: Sequence[Recording], out: Path) -> list[Path]:

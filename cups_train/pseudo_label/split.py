@@ -1,4 +1,5 @@
 """Which pseudo classes are things: decided once, from where classes lie with regard to moving objects."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -51,11 +52,21 @@ class Split:
         """All pseudo classes with names such as thing_03 and class_07, and well separated colours."""
         isthing = {row.class_id: row.isthing for row in self.table}
         colors = palette(len(isthing))
-        return Classes(tuple(PseudoClass(c, f"{'thing' if isthing[c] else 'class'}_{c:02d}", isthing[c], colors[c - 1]) for c in sorted(isthing)))
+        return Classes(
+            tuple(
+                PseudoClass(c, f"{'thing' if isthing[c] else 'class'}_{c:02d}", isthing[c], colors[c - 1])
+                for c in sorted(isthing)
+            )
+        )
 
     def to_json(self) -> dict[str, Any]:
-        return {"things": list(self.things), "rule": self.rule, "note": self.note, "mean_ratio": round(self.mean_ratio, 6),
-                "table": [row.to_json() for row in self.table]}
+        return {
+            "things": list(self.things),
+            "rule": self.rule,
+            "note": self.note,
+            "mean_ratio": round(self.mean_ratio, 6),
+            "table": [row.to_json() for row in self.table],
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,20 +98,26 @@ def find_split(counts: MotionCounts, config: LabelConfig, centres: np.ndarray | 
     alone.
     """
     if config.things:
-        return _split(_evidence(counts, config, centres), Decision(_given(config.things, len(counts.n_all) - 1), "given"))
+        return _split(
+            _evidence(counts, config, centres), Decision(_given(config.things, len(counts.n_all) - 1), "given")
+        )
     if config.split == "published":
         return _by_published_rule(counts, config.psi)
     evidence = _evidence(counts, config, centres)
     decision = _by_lift(evidence, config.psi)
     chosen, too_many = _within_area(decision.chosen, evidence)
-    return _split(evidence, replace(decision, chosen=chosen, note="; ".join(n for n in (decision.note, too_many) if n) or None))
+    return _split(
+        evidence, replace(decision, chosen=chosen, note="; ".join(n for n in (decision.note, too_many) if n) or None)
+    )
 
 
 def _evidence(counts: MotionCounts, config: LabelConfig, centres: np.ndarray | None) -> Evidence:
     alike = counts if centres is None or not config.likeness else pooled(counts, likeness(centres, config.likeness))
     ratio = alike.n_in[1:] / np.maximum(alike.n_all[1:], 1)
     total = counts.n_all[1:].astype(np.float64).sum()
-    enough = (alike.n_found[1:] >= _fewest(config.min_instances, counts.instances)) & (alike.n_all[1:] >= LEAST_AREA * total)
+    enough = (alike.n_found[1:] >= _fewest(config.min_instances, counts.instances)) & (
+        alike.n_all[1:] >= LEAST_AREA * total
+    )
     mean = float(counts.n_in[1:].astype(np.float64).sum() / max(total, 1))
     return Evidence(counts, ratio, mean, enough & (alike.n_in[1:] > 0))
 
@@ -124,7 +141,9 @@ def _by_lift(evidence: Evidence, psi: float) -> Decision:
         return Decision(chosen, "lift")
     candidates = supported & (ratio > mean)
     if not candidates.any():
-        return Decision(candidates, "none", "no class lies in moving objects more than elsewhere, so nothing is a thing")
+        return Decision(
+            candidates, "none", "no class lies in moving objects more than elsewhere, so nothing is a thing"
+        )
     passed = f"no class lies in moving objects {psi:g} times as much as all pixels do"
     gap = _upper_group(ratio, supported) & candidates
     if gap.any() and np.count_nonzero(gap) < np.count_nonzero(supported):
@@ -157,22 +176,39 @@ def _within_area(chosen: np.ndarray, evidence: Evidence) -> tuple[np.ndarray, st
     if len(order) < 2 or fits.all():
         return chosen, None
     kept = np.zeros_like(chosen)
-    kept[order[:max(1, int(np.count_nonzero(fits)))]] = True
-    return kept, (f"thing classes would fill more than {MOST_AREA:.0%} of the picture: "
-                  f"of {len(order)} the {np.count_nonzero(kept)} with the largest ratios were taken")
+    kept[order[: max(1, int(np.count_nonzero(fits)))]] = True
+    return kept, (
+        f"thing classes would fill more than {MOST_AREA:.0%} of the picture: "
+        f"of {len(order)} the {np.count_nonzero(kept)} with the largest ratios were taken"
+    )
 
 
 def _by_published_rule(counts: MotionCounts, psi: float) -> Split:
     ratio = published.ratios(counts.n_in[1:].astype(np.float64), counts.n_all[1:].astype(np.float64))
     chosen = published.are_things(ratio, psi)
     note = None if chosen.any() and not chosen.all() else "the published rule found every class or none to be a thing"
-    return _split(Evidence(counts, ratio, float(ratio.sum()) / len(ratio), counts.n_all[1:] > 0), Decision(chosen, "published", note))
+    return _split(
+        Evidence(counts, ratio, float(ratio.sum()) / len(ratio), counts.n_all[1:] > 0),
+        Decision(chosen, "published", note),
+    )
 
 
 def _split(evidence: Evidence, decision: Decision) -> Split:
     counts, ratio, mean = evidence.counts, evidence.ratio, evidence.mean
     n_in, n_all, n_mask, n_found = (n[1:].tolist() for n in (counts.n_in, counts.n_all, counts.n_mask, counts.n_found))
-    rows = [ClassRatio(i + 1, n_in[i], n_all[i], n_mask[i], n_found[i], float(ratio[i]), float(ratio[i] / mean) if mean > 0 else 0.0,
-                       bool(evidence.supported[i]), bool(decision.chosen[i])) for i in np.argsort(-ratio, kind="stable").tolist()]
+    rows = [
+        ClassRatio(
+            i + 1,
+            n_in[i],
+            n_all[i],
+            n_mask[i],
+            n_found[i],
+            float(ratio[i]),
+            float(ratio[i] / mean) if mean > 0 else 0.0,
+            bool(evidence.supported[i]),
+            bool(decision.chosen[i]),
+        )
+        for i in np.argsort(-ratio, kind="stable").tolist()
+    ]
     things = tuple(int(i) + 1 for i in np.flatnonzero(decision.chosen))
     return Split(things, decision.rule, decision.note, mean, tuple(rows))

@@ -1,4 +1,5 @@
 """Stage 1c: motion and classes of every recording -> labels, and the decision which classes are things."""
+
 from __future__ import annotations
 
 import hashlib
@@ -81,7 +82,12 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
     joined = _join(basis, Objects.together(objects, k), counts, split, config, work)
     rules = Rules(with_unknown(joined.classes), config, joined.kinds, joined.class_of)
     digest.update(repr(rules.class_of).encode())
-    _keep_only_labels_of(out, digest.hexdigest() if centres is None else hashlib.sha256(digest.hexdigest().encode() + centres.tobytes()).hexdigest())
+    _keep_only_labels_of(
+        out,
+        digest.hexdigest()
+        if centres is None
+        else hashlib.sha256(digest.hexdigest().encode() + centres.tobytes()).hexdigest(),
+    )
     save_kinds(out, joined.kinds)
     write_class_of(out, joined.class_of, joined.how)
     frames, area = _label_all(inputs, basis.recordings, out, rules, workers)
@@ -89,24 +95,34 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
     return rules.classes
 
 
-def _join(basis: Basis, objects: Objects, counts: MotionCounts, split: Split, config: LabelConfig, work: Work) -> JoinedClasses:
+def _join(
+    basis: Basis, objects: Objects, counts: MotionCounts, split: Split, config: LabelConfig, work: Work
+) -> JoinedClasses:
     """The classes that a user sees, under guessed names. Evidence is gathered only where there is something to join."""
     learned = read_classes(basis.semantics)
     kinds = find_kinds(objects, learned.count + 1, config.kinds, work.seed)
     if kinds is not None:
         kinds = join_kinds(kinds, objects, config.movers)
-    clusters = Clusters(split, learned.looks, counts.n_all[1:].astype(np.int64), None if kinds is None else kinds.votes(objects))
+    clusters = Clusters(
+        split, learned.looks, counts.n_all[1:].astype(np.int64), None if kinds is None else kinds.votes(objects)
+    )
     evidence, places = None, Places.nothing(learned.count)
     if joins_needed(clusters, kinds, basis.classes):
         sources = [Source(r, basis.motion / r.name, basis.semantics / r.name) for r in basis.recordings]
         evidence = evidence_of(sources, learned.count, work.workers)
         places = places_of(sources, learned.count, work.workers)
     joined = join(clusters, kinds, basis.classes, evidence, config.likeness)
-    stuff = {i: name for i, name in guess_stuff(places.joined(joined.class_of, len(joined.classes))).items() if i in joined.classes.stuff}
+    stuff = {
+        i: name
+        for i, name in guess_stuff(places.joined(joined.class_of, len(joined.classes))).items()
+        if i in joined.classes.stuff
+    }
     return replace(joined, classes=named(joined.classes, {**stuff, **guess_movers(joined.kinds, objects)}))
 
 
-def label_recording(recording: Recording, motion: Path, semantics: Path, rules: Rules) -> Iterator[tuple[MotionResult, Panoptic]]:
+def label_recording(
+    recording: Recording, motion: Path, semantics: Path, rules: Rules
+) -> Iterator[tuple[MotionResult, Panoptic]]:
     """Every frame, without its map, and its label; the recording need not be one that the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
         class_map, instances = item.read(rules.clusters)
@@ -140,13 +156,19 @@ def _keep_only_labels_of(out: Path, digest: str) -> None:
     if basis.is_file() and read_json(basis) == {"sha256": digest}:
         return
     basis.unlink(missing_ok=True)
-    for path in (*out.glob("*/*_class.png"), *out.glob("*/*_instance.png"), *out.glob(f"*/{LABELS}"), *out.glob("*/overlays/*.jpg")):
+    for path in (
+        *out.glob("*/*_class.png"),
+        *out.glob("*/*_instance.png"),
+        *out.glob(f"*/{LABELS}"),
+        *out.glob("*/overlays/*.jpg"),
+    ):
         path.unlink()
     write_json(basis, {"sha256": digest})
 
 
-def _label_all(inputs: list[FrameInput], recordings: Sequence[Recording], out: Path, rules: Rules,
-               workers: int) -> tuple[list[LabelledFrame], LabelArea]:
+def _label_all(
+    inputs: list[FrameInput], recordings: Sequence[Recording], out: Path, rules: Rules, workers: int
+) -> tuple[list[LabelledFrame], LabelArea]:
     """Label every frame, then write each recording's pictures and labels.json; all frames in order, and what they
     hold."""
     area = LabelArea.nothing(len(rules.classes))
@@ -169,5 +191,7 @@ def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, La
     if not holds(folder, frame.key, label.class_map, label.instances):
         write_maps(folder, frame.key, label.class_map, label.instances)
     absence = None if label.rows else frame.absence or AT_BORDER
-    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, label.rows, absence.detail if absence else None, checksum(folder, frame.key))
+    labelled = LabelledFrame(
+        folder, frame.key, frame.stamp_ns, label.rows, absence.detail if absence else None, checksum(folder, frame.key)
+    )
     return labelled, measure_frame(len(rules.classes), labelled, absence)

@@ -1,4 +1,5 @@
 """The class of what the network takes for some thing but outlines no instance of: no pixel is labelled with it."""
+
 from __future__ import annotations
 
 from cups_ros.colors import palette

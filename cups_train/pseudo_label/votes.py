@@ -1,4 +1,5 @@
 """One class for every moving object: votes of its pixels, and the rule that turns votes into a class."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ def count_votes(class_map: np.ndarray, instances: np.ndarray, k: int) -> Votes:
     ids = np.flatnonzero(np.bincount(objects))
     row = np.zeros(int(objects.max(initial=0)) + 1, np.int64)
     row[ids] = np.arange(len(ids))
-    return Votes(ids, np.bincount(row[objects] * (k + 1) + classes, minlength=len(ids) * (k + 1)).reshape(len(ids), k + 1))
+    return Votes(
+        ids, np.bincount(row[objects] * (k + 1) + classes, minlength=len(ids) * (k + 1)).reshape(len(ids), k + 1)
+    )
 
 
 def majority(pixels: np.ndarray) -> np.ndarray:

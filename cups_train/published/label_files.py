@@ -5,6 +5,7 @@ A flat folder: STEM_semantic.png (8 bit, class 0..K-1, 255 = ignore), STEM_insta
 of the recording's frames, and one or more pseudo_classes_split_N.pt with three sums a class. Those sums are wrong after
 any resume of that code, so things are told from stuff by a count of the maps themselves; the files give K.
 """
+
 from __future__ import annotations
 
 import logging
@@ -55,13 +56,17 @@ class PublishedFolder:
         ResultError."""
         maps = [read_image(self.folder / f"{stem}{ending}") for ending in (SEMANTIC, INSTANCE)]
         if maps[0].ndim != 2 or maps[0].shape != maps[1].shape:
-            raise ResultError(f"expected two one-channel maps of one size for {stem} in {self.folder}, found {maps[0].shape} and "
-                              f"{maps[1].shape}")
+            raise ResultError(
+                f"expected two one-channel maps of one size for {stem} in {self.folder}, found {maps[0].shape} and "
+                f"{maps[1].shape}"
+            )
         height, width = maps[0].shape
         if abs(width / height * size[0] / size[1] - 1) > ASPECT:
-            raise ResultError(f"expected published labels of the images' aspect ratio, {size[1]} x {size[0]}, in {self.folder} "
-                              "(--published), "
-                              f"found {width} x {height}")
+            raise ResultError(
+                f"expected published labels of the images' aspect ratio, {size[1]} x {size[0]}, in {self.folder} "
+                "(--published), "
+                f"found {width} x {height}"
+            )
         class_map, instances = (cv2.resize(m, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for m in maps)
         return np.where(class_map == IGNORE, 0, class_map + 1).astype(np.uint8), instances.astype(np.uint16)
 
@@ -74,8 +79,10 @@ def open_published(folder: Path, frames: int) -> PublishedFolder:
         found = f"only one of them for {odd[0]}" if odd else "none"
         raise ResultError(f"expected STEM{SEMANTIC} and STEM{INSTANCE} in {folder} (--published), found {found}")
     if len(stems[0]) != frames:
-        raise ResultError(f"expected published labels of the {frames} frames of the recording in {folder}, found {len(stems[0])} "
-                          "(--published)")
+        raise ResultError(
+            f"expected published labels of the {frames} frames of the recording in {folder}, found {len(stems[0])} "
+            "(--published)"
+        )
     return PublishedFolder(folder, tuple(sorted(stems[0])))
 
 
@@ -87,10 +94,14 @@ def count_classes(folder: Path) -> int:
         try:
             sizes.add(len(torch.load(path, map_location="cpu", weights_only=True)[ALL]))
         except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise ResultError(f"expected a dictionary of tensors with {ALL!r} in {path} (--published), found {type(error).__name__}") from error
+            raise ResultError(
+                f"expected a dictionary of tensors with {ALL!r} in {path} (--published), found {type(error).__name__}"
+            ) from error
     if len(sizes) != 1:
-        raise ResultError(f"expected pseudo_classes_split_N.pt of one number of classes in {folder} (--published), found "
-                          f"{sorted(sizes) or 'none'}")
+        raise ResultError(
+            f"expected pseudo_classes_split_N.pt of one number of classes in {folder} (--published), found "
+            f"{sorted(sizes) or 'none'}"
+        )
     return int(sizes.pop())
 
 
@@ -100,15 +111,19 @@ def take_labels(recordings: Sequence[Recording], published: Path, out: Path, con
     Objects carry no motion there, so there are no kinds of movers. Raises GateError as `make_labels` does, ResultError
     where the files do not fit.
     """
-    folders = [open_published(f, len(r.stamps)) for f, r in zip(folders_of(recordings, published), recordings, strict=True)]
+    folders = [
+        open_published(f, len(r.stamps)) for f, r in zip(folders_of(recordings, published), recordings, strict=True)
+    ]
     k = max(count_classes(folder.folder) for folder in folders)
     pairs = list(zip(recordings, folders, strict=True))
     counts = MotionCounts.nothing(k)
     for recording, folder, stem in progress([(r, f, stem) for r, f in pairs for stem in f.stems], "count"):
         class_map, instances = folder.read(stem, _size(recording))
         if class_map.max() > k:
-            raise ResultError(f"expected classes 0 to {k - 1} in {folder.folder / (stem + SEMANTIC)}, found {class_map.max() - 1} "
-                              "(--published)")
+            raise ResultError(
+                f"expected classes 0 to {k - 1} in {folder.folder / (stem + SEMANTIC)}, found {class_map.max() - 1} "
+                "(--published)"
+            )
         counts += count_frame(class_map, clear_border(instances, config.border), k, config)
     split = find_split(counts, config)
     rules = Rules(with_unknown(split.classes()), config)
@@ -132,7 +147,10 @@ def folders_of(recordings: Sequence[Recording], published: Path) -> list[Path]:
 
 def digest(folder: Path) -> dict[str, str]:
     """File -> sha256 of all that is read of a folder."""
-    return {path.name: sha256(path) for path in sorted((*folder.glob(f"*{SEMANTIC}"), *folder.glob(f"*{INSTANCE}"), *folder.glob("*.pt")))}
+    return {
+        path.name: sha256(path)
+        for path in sorted((*folder.glob(f"*{SEMANTIC}"), *folder.glob(f"*{INSTANCE}"), *folder.glob("*.pt")))
+    }
 
 
 def _label(recording: Recording, folder: PublishedFolder, out: Path, number: int, rules: Rules) -> LabelledFrame:

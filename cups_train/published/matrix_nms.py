@@ -1,4 +1,5 @@
 """Matrix NMS: each mask's score decays with its overlap with better masks (SOLOv2, as in CUPS)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,7 @@
 """`motion.method: published`: objects as the published clustering (SF2SE3 as in CUPS) finds them, with its constants,
 which are those of 640x1280, its test that compares rotations alone, its painting order and its hole filling. Faults
 that only stop a program are left out."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -37,7 +38,9 @@ class Mask:
     static: np.ndarray  # (4, 4) m, of what its run calls the background
 
 
-def published_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, seeds: np.random.Generator) -> MotionResult:
+def published_objects(
+    flow: SceneFlow, now: StereoFrame, config: MotionConfig, seeds: np.random.Generator
+) -> MotionResult:
     """Objects of one frame; of the settings `runs`, `vote`, `max_depth` and `min_area` count here. `seeds` is the
     frame's generator."""
     shape = flow.disparity.shape
@@ -55,7 +58,9 @@ def published_objects(flow: SceneFlow, now: StereoFrame, config: MotionConfig, s
     kept = _voted(pool, config.vote * config.runs)
     if not kept:
         return replace(nothing, absence=Absence(Reason.NOT_FOUND_AGAIN, "no mask is found again by enough runs"))
-    kept = [kept[i] for i in matrix_nms(np.stack([m.mask for m in kept]), np.array([m.score for m in kept]), contained=None)]
+    kept = [
+        kept[i] for i in matrix_nms(np.stack([m.mask for m in kept]), np.array([m.score for m in kept]), contained=None)
+    ]
     return _painted(nothing, kept, pixels, config.min_area)
 
 
@@ -65,14 +70,34 @@ def _pixels(flow: SceneFlow, camera: StereoCamera, max_depth: float) -> Measured
     u, v = pixel_grid(*flow.disparity.shape)
     x, y = np.rint(u + flow.flow[..., 0]), np.rint(v + flow.flow[..., 1])
     inside = (x >= 0) & (x <= camera.width - 1) & (y >= 0) & (y <= camera.height - 1)
-    z, z_next = (np.where(d > 0, camera.depth_scale / np.maximum(d, 1e-6), 0) for d in (flow.disparity, flow.disparity_next))
-    valid = flow.flow_ok & flow.disparity_ok & flow.disparity_next_ok & inside & ~depth_edges(flow.disparity) & ~depth_edges(flow.disparity_next)
+    z, z_next = (
+        np.where(d > 0, camera.depth_scale / np.maximum(d, 1e-6), 0) for d in (flow.disparity, flow.disparity_next)
+    )
+    valid = (
+        flow.flow_ok
+        & flow.disparity_ok
+        & flow.disparity_next_ok
+        & inside
+        & ~depth_edges(flow.disparity)
+        & ~depth_edges(flow.disparity_next)
+    )
     valid &= (z >= NEAREST) & (z <= max_depth) & (z_next >= NEAREST) & (z_next <= max_depth)
-    points, ends = (np.stack([(a - camera.cx) / camera.fx * d, (b - camera.cy) / camera.fy * d, d], -1).reshape(-1, 3).astype(np.float64)
-                    for a, b, d in ((u, v, z), (x, y, z_next)))
+    points, ends = (
+        np.stack([(a - camera.cx) / camera.fx * d, (b - camera.cy) / camera.fy * d, d], -1)
+        .reshape(-1, 3)
+        .astype(np.float64)
+        for a, b, d in ((u, v, z), (x, y, z_next))
+    )
     sigma = np.array([noise(flow.flow_sigma, flow.flow_ok)] * 2 + [noise(flow.disparity_sigma, flow.disparity_ok)])
-    return Measured(camera, np.stack([u, v], -1).reshape(-1, 2).astype(np.float64), valid.ravel(), points, ends,
-                  flow.flow.reshape(-1, 2).astype(np.float64), sigma)
+    return Measured(
+        camera,
+        np.stack([u, v], -1).reshape(-1, 2).astype(np.float64),
+        valid.ravel(),
+        points,
+        ends,
+        flow.flow.reshape(-1, 2).astype(np.float64),
+        sigma,
+    )
 
 
 def depth_edges(disparity: np.ndarray) -> np.ndarray:
@@ -84,7 +109,9 @@ def depth_edges(disparity: np.ndarray) -> np.ndarray:
     padded = np.pad(size, 1)
     peak = np.zeros(size.shape, bool)
     for k, (dy, dx) in enumerate(((0, 1), (1, 1), (1, 0), (1, -1))):
-        ahead, behind = (padded[1 + s * dy:1 + s * dy + size.shape[0], 1 + s * dx:1 + s * dx + size.shape[1]] for s in (1, -1))
+        ahead, behind = (
+            padded[1 + s * dy : 1 + s * dy + size.shape[0], 1 + s * dx : 1 + s * dx + size.shape[1]] for s in (1, -1)
+        )
         peak |= (turn == k) & (size > ahead) & (size > behind)
     return cv2.dilate((peak & (size > EDGE)).astype(np.uint8), np.ones((EDGE_SIZE, EDGE_SIZE), np.uint8)) > 0
 
@@ -135,8 +162,11 @@ def _masks(grid: Grid, pixels: Measured, models: Models, shape: tuple[int, ...])
             continue
         parts, count = label(owner == k, EIGHT)
         size = np.bincount(parts.ravel(), minlength=count + 1)
-        out += [Mask(parts == i, float(weight[k][parts == i].mean()), models.motion[k], models.motion[0])
-                for i in range(1, count + 1) if size[i] >= MIN_PART]
+        out += [
+            Mask(parts == i, float(weight[k][parts == i].mean()), models.motion[k], models.motion[0])
+            for i in range(1, count + 1)
+            if size[i] >= MIN_PART
+        ]
     return out
 
 
@@ -161,7 +191,9 @@ def _painted(nothing: MotionResult, kept: list[Mask], pixels: Measured, min_area
         instances[mask] = len(objects) + 1
         x, y, z = (float(c) for c in np.median(pixels.points.reshape(*mask.shape, 3)[item.mask], 0))
         own = inverse(item.static) @ item.motion
-        objects.append(MovingObject(len(objects) + 1, None, min(item.score, 1.0), int(mask.sum()), own, (x, y, z), "rigid"))
+        objects.append(
+            MovingObject(len(objects) + 1, None, min(item.score, 1.0), int(mask.sum()), own, (x, y, z), "rigid")
+        )
     absence = None if objects else Absence(Reason.TOO_SMALL, "all masks are too small")
     return replace(nothing, instances=instances, objects=tuple(objects), absence=absence)
 
@@ -186,4 +218,6 @@ def surface(mask: np.ndarray, pixels: Measured, enough: float) -> float:
         corners = points[mask][Delaunay(at).simplices]
     except QhullError:  # all pixels on one line
         return 0.0
-    return float(np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=-1).sum() / 2)
+    return float(
+        np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=-1).sum() / 2
+    )

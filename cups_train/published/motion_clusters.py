@@ -1,6 +1,7 @@
 """One random run of the published clustering (SF2SE3 as in CUPS), with the faults that shape its results: seeds may be
 explained or invalid cells, near to all but rigid to any member, products of tails as inlier test, links that look at
 one end, a motion of identity where few cells remain."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -40,7 +41,15 @@ class Measured:
 
     def pick(self, index: np.ndarray) -> Measured:
         """Only these cells or pixels, (M,) of them."""
-        return Measured(self.camera, self.pixel[index], self.valid[index], self.points[index], self.ends[index], self.flow[index], self.sigma)
+        return Measured(
+            self.camera,
+            self.pixel[index],
+            self.valid[index],
+            self.points[index],
+            self.ends[index],
+            self.flow[index],
+            self.sigma,
+        )
 
     def residuals(self, motion: np.ndarray) -> np.ndarray:
         """(K, N, 3) absolute residuals in standard deviations under motions (K, 4, 4); infinite where invalid or behind
@@ -114,9 +123,13 @@ def make_grid(pixels: Measured, height: int, width: int) -> Grid:
     rows, columns = (((2 * np.arange(n) + 1) * size) // (2 * n) for n, size in zip(shape, (height, width), strict=True))
     cells = pixels.pick((rows[:, None] * width + columns).ravel())
     before, after = (np.linalg.norm(p[:, None] - p[None], axis=-1) for p in (cells.points, cells.ends))
-    across, down = (tail(np.abs(np.subtract.outer(at, at)) / focal / SPATIAL)
-                    for at, focal in ((cells.pixel[:, 0], pixels.camera.fx), (cells.pixel[:, 1], pixels.camera.fy)))
-    return Grid(shape, rows, columns, cells, before <= NEAR, np.abs(before - after) <= RIGID, (across * down).astype(np.float32))
+    across, down = (
+        tail(np.abs(np.subtract.outer(at, at)) / focal / SPATIAL)
+        for at, focal in ((cells.pixel[:, 0], pixels.camera.fx), (cells.pixel[:, 1], pixels.camera.fy))
+    )
+    return Grid(
+        shape, rows, columns, cells, before <= NEAR, np.abs(before - after) <= RIGID, (across * down).astype(np.float32)
+    )
 
 
 def cluster_once(grid: Grid, rng: np.random.Generator) -> Models:
@@ -146,7 +159,9 @@ def cluster_once(grid: Grid, rng: np.random.Generator) -> Models:
         found = found.pick(kept)
         refined = np.stack([_refine(grid.cells, m, s > TAU) for m, s in zip(found.motion, found.soft, strict=True)])
         found = _consensus(grid, refined, found.assigned)
-        models = Models(*(np.concatenate([a, b]) for a, b in zip(vars(models).values(), vars(found).values(), strict=True)))
+        models = Models(
+            *(np.concatenate([a, b]) for a, b in zip(vars(models).values(), vars(found).values(), strict=True))
+        )
     return models.pick(_select(grid, models.soft, np.zeros((0, count)), FINAL))
 
 
@@ -235,6 +250,18 @@ def _refine(cells: Measured, motion: np.ndarray, support: np.ndarray) -> np.ndar
     c = cells.camera
     turn, shift = cv2.Rodrigues(motion[:3, :3])[0], motion[:3, 3:].copy()
     matrix = np.array([[c.fx, 0, c.cx], [0, c.fy, c.cy], [0, 0, 1]])
-    found, turn, shift = cv2.solvePnP(cells.points[support], (cells.pixel + cells.flow)[support].astype(np.float64), matrix, None, turn, shift,
-                                      useExtrinsicGuess=True, flags=cv2.SOLVEPNP_ITERATIVE)
-    return transform(cv2.Rodrigues(turn)[0], shift[:, 0]) if found and np.isfinite(turn).all() and np.isfinite(shift).all() else motion
+    found, turn, shift = cv2.solvePnP(
+        cells.points[support],
+        (cells.pixel + cells.flow)[support].astype(np.float64),
+        matrix,
+        None,
+        turn,
+        shift,
+        useExtrinsicGuess=True,
+        flags=cv2.SOLVEPNP_ITERATIVE,
+    )
+    return (
+        transform(cv2.Rodrigues(turn)[0], shift[:, 0])
+        if found and np.isfinite(turn).all() and np.isfinite(shift).all()
+        else motion
+    )

@@ -1,4 +1,5 @@
 """`self_train.semantic_rule: published`: which class of a pixel the published code takes from the teacher."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """The published rule by which classes become things (CUPS, stage 1)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """How the pixels of an object name it in the published code."""
+
 from __future__ import annotations
 
 import numpy as np

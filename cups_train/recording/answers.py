@@ -1,4 +1,5 @@
 """What the node has published on /cups/panoptic, read back from a bag."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -55,7 +56,9 @@ def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[tuple
             for connection, received, raw in reader.messages(connections) if connections else ():
                 yield connection.topic, received, store.deserialize_cdr(raw, message_type)
     except AnyReaderError as error:
-        raise RecordingError(f"expected a bag with {message_type} in {bag}, found {error}; record /cups/panoptic with `ros2 bag record`") from error
+        raise RecordingError(
+            f"expected a bag with {message_type} in {bag}, found {error}; record /cups/panoptic with `ros2 bag record`"
+        ) from error
 
 
 def _panoptic(message: Any, topic: str) -> Panoptic:

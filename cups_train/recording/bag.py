@@ -1,4 +1,5 @@
 """Raw messages of a rosbag2 folder or a bare .mcap or .db3 file, read in place with `rosbags` (no ROS needed)."""
+
 from __future__ import annotations
 
 import os
@@ -61,7 +62,9 @@ def read_index(path: Path, topics: Iterable[str]) -> dict[str, TopicIndex]:
     times: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
     for topic, log_ns, data in stream(path, times):
         if len(data) < STAMP_END:
-            raise RecordingError(f"expected stamped messages on {topic} in {path}, found one of {len(data)} bytes; record again")
+            raise RecordingError(
+                f"expected stamped messages on {topic} in {path}, found one of {len(data)} bytes; record again"
+            )
         times[topic].append((header_stamp(data), log_ns))
     arrays = {topic: np.array(pairs, np.int64).reshape(-1, 2) for topic, pairs in times.items()}
     return {topic: TopicIndex(array[:, 0].copy(), array[:, 1].copy()) for topic, array in arrays.items()}
@@ -101,8 +104,10 @@ def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
         for _, _, data in reader.messages(_connections(reader, [topic]), log_ns, log_ns + 1):
             if header_stamp(data) == stamp_ns:
                 return bytes(data)
-    raise RecordingError(f"expected a message on {topic} at {stamp_ns} ns in {path}, found none: the file has "
-                         "changed since it was opened")
+    raise RecordingError(
+        f"expected a message on {topic} at {stamp_ns} ns in {path}, found none: the file has "
+        "changed since it was opened"
+    )
 
 
 def header_stamp(data: bytes) -> int:
@@ -133,7 +138,9 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # damaged files raise anything from struct.error to AssertionError
         reason = str(error) or type(error).__name__
-        raise RecordingError(f"expected a readable recording, found {path}, which is not: {reason}; copy it again") from error
+        raise RecordingError(
+            f"expected a readable recording, found {path}, which is not: {reason}; copy it again"
+        ) from error
 
 
 def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:
@@ -141,16 +148,22 @@ def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:
     found = [connection for connection in reader.connections if connection.topic in wanted]
     missing = wanted - {connection.topic for connection in found}
     if missing:
-        raise RecordingError(f"expected a topic {sorted(missing)[0]} in {reader.path}, found "
-                             f"{', '.join(sorted(reader.topics)) or 'none'}; "
-                             "`--left`, `--right`, `--left-info` and `--right-info` name them")
+        raise RecordingError(
+            f"expected a topic {sorted(missing)[0]} in {reader.path}, found "
+            f"{', '.join(sorted(reader.topics)) or 'none'}; "
+            "`--left`, `--right`, `--left-info` and `--right-info` name them"
+        )
     return found
 
 
 def _unchunked_files(reader: Reader) -> list[Path]:
     storages = getattr(reader.storage, "storages", [reader.storage])
     compressed = reader.compression_mode == "message"
-    return [Path(str(storage.path)) for storage in storages if isinstance(storage, McapReader) and not storage.chunks and not compressed]
+    return [
+        Path(str(storage.path))
+        for storage in storages
+        if isinstance(storage, McapReader) and not storage.chunks and not compressed
+    ]
 
 
 def _reader(path: Path) -> Reader:
@@ -184,25 +197,37 @@ def _check_folder(path: Path) -> None:
     storage = sorted(file for file in path.iterdir() if file.suffix in STORAGE)
     if not (path / "metadata.yaml").exists():
         if storage:
-            raise RecordingError(f"expected metadata.yaml in {path}, found only {', '.join(file.name for file in storage)}; "
-                                 f"give {storage[0]} itself, or run `ros2 bag reindex {path}`")
-        raise RecordingError(f"expected a rosbag2 folder with metadata.yaml and .mcap or .db3 files, found none of them in {path}")
+            raise RecordingError(
+                f"expected metadata.yaml in {path}, found only {', '.join(file.name for file in storage)}; "
+                f"give {storage[0]} itself, or run `ros2 bag reindex {path}`"
+            )
+        raise RecordingError(
+            f"expected a rosbag2 folder with metadata.yaml and .mcap or .db3 files, found none of them in {path}"
+        )
     try:
         metadata = yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
         version, compression = int(metadata["version"]), metadata.get("compression_mode") or ""
         files = [path / Path(file).name for file in metadata["relative_file_paths"]]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordingError(f"expected rosbag2 metadata in {path / 'metadata.yaml'}, found a damaged file ({type(error).__name__}); "
-                             f"`ros2 bag reindex {path}` writes it anew") from error
+        raise RecordingError(
+            f"expected rosbag2 metadata in {path / 'metadata.yaml'}, found a damaged file ({type(error).__name__}); "
+            f"`ros2 bag reindex {path}` writes it anew"
+        ) from error
     if version > NEWEST_VERSION:
-        raise RecordingError(f"expected metadata.yaml of version {NEWEST_VERSION} or older, found {version} in {path}; "
-                             "give its .mcap or .db3 file itself")
+        raise RecordingError(
+            f"expected metadata.yaml of version {NEWEST_VERSION} or older, found {version} in {path}; "
+            "give its .mcap or .db3 file itself"
+        )
     if compression.lower() == "file":
-        raise RecordingError(f"expected a recording that can be read in place, found compressed files in {path}; "
-                             "unpack them with `zstd -d` and give the .mcap or .db3 file itself")
+        raise RecordingError(
+            f"expected a recording that can be read in place, found compressed files in {path}; "
+            "unpack them with `zstd -d` and give the .mcap or .db3 file itself"
+        )
     for file in files:
         if not file.exists():
-            raise RecordingError(f"expected {file.name} beside metadata.yaml, found none in {path}; copy the recording again")
+            raise RecordingError(
+                f"expected {file.name} beside metadata.yaml, found none in {path}; copy the recording again"
+            )
         _check_file(file)
 
 
@@ -218,5 +243,7 @@ def _check_file(path: Path) -> None:
         if path.suffix == ".mcap":
             file.seek(max(0, path.stat().st_size - len(magic)))
             if file.read() != magic or path.stat().st_size < 45:
-                raise RecordingError(f"expected a whole MCAP file, found {path} cut off (its index at the end is missing); "
-                                     f"`mcap recover {path} -o whole.mcap` mends it")
+                raise RecordingError(
+                    f"expected a whole MCAP file, found {path} cut off (its index at the end is missing); "
+                    f"`mcap recover {path} -o whole.mcap` mends it"
+                )

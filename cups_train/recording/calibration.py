@@ -1,4 +1,5 @@
 """CameraInfo to a rectified stereo camera and to the maps that rectify its images."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -35,7 +36,9 @@ def read_calibration(path: Path, topic: str) -> Calibration:
     try:
         message = deserialize(first_message(path, topic)[1], CAMERA_INFO)
     except ValueError as error:
-        raise RecordingError(f"expected a CameraInfo on {topic} in {path}, found one that cannot be read: {error}") from error
+        raise RecordingError(
+            f"expected a CameraInfo on {topic} in {path}, found one that cannot be read: {error}"
+        ) from error
     return calibration_from_message(message, topic)
 
 
@@ -43,11 +46,22 @@ def calibration_from_message(message: Any, topic: str) -> Calibration:
     """Raises RecordingError where P or K is missing or the lens model is unknown."""
     d, k, r, p = (tuple(float(v) for v in np.ravel(a)) for a in (message.d, message.k, message.r, message.p))
     try:
-        return Calibration(height=int(message.height), width=int(message.width), model=str(message.distortion_model).lower(), d=d, k=k,
-                           r=r if any(r) else IDENTITY, p=p, topic=topic, frame_id=str(message.header.frame_id))
+        return Calibration(
+            height=int(message.height),
+            width=int(message.width),
+            model=str(message.distortion_model).lower(),
+            d=d,
+            k=k,
+            r=r if any(r) else IDENTITY,
+            p=p,
+            topic=topic,
+            frame_id=str(message.header.frame_id),
+        )
     except CalibrationError as error:
-        raise RecordingError(f"{error} on {topic}; calibrate the pair and record camera_info again, "
-                             "or record rectified images (image_rect)") from error
+        raise RecordingError(
+            f"{error} on {topic}; calibrate the pair and record camera_info again, "
+            "or record rectified images (image_rect)"
+        ) from error
 
 
 def rectification(calibration: Calibration, image_topic: str, target: Numbers) -> Rectification | None:
@@ -75,15 +89,21 @@ def stereo_camera(left: Calibration, right: Calibration) -> StereoCamera:
     """The rectified pair. Raises RecordingError where left and right are swapped or have no baseline."""
     metres = baseline(left, right)
     if metres < 0:
-        raise RecordingError(f"expected the right camera to the right of the left one, found a baseline of {metres:.3f} m from P of "
-                             f"{left.topic} and "
-                             f"{right.topic}: left and right are swapped; swap `--left` and `--right` (and their `-info`)")
+        raise RecordingError(
+            f"expected the right camera to the right of the left one, found a baseline of {metres:.3f} m from P of "
+            f"{left.topic} and "
+            f"{right.topic}: left and right are swapped; swap `--left` and `--right` (and their `-info`)"
+        )
     if metres < 1e-4:
-        raise RecordingError(f"expected a baseline in P of the right camera (P[3] = -fx * baseline), found P[3] = {right.p[3]:g} on "
-                             f"{right.topic}; "
-                             "calibrate the pair as a stereo camera")
+        raise RecordingError(
+            f"expected a baseline in P of the right camera (P[3] = -fx * baseline), found P[3] = {right.p[3]:g} on "
+            f"{right.topic}; "
+            "calibrate the pair as a stereo camera"
+        )
     if (left.width, left.height) != (right.width, right.height):
-        raise RecordingError(f"expected left and right of one size, found {left.width}x{left.height} on {left.topic} and "
-                             f"{right.width}x{right.height} on {right.topic}; `--left` and `--right` name a pair of one size")
+        raise RecordingError(
+            f"expected left and right of one size, found {left.width}x{left.height} on {left.topic} and "
+            f"{right.width}x{right.height} on {right.topic}; `--left` and `--right` name a pair of one size"
+        )
     p = left.p
     return StereoCamera(left.width, left.height, p[0], p[5], p[2], p[6], metres)

@@ -1,4 +1,5 @@
 """Image messages of a recording to (H, W, 3) uint8 RGB, by the decoder of the vehicle."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,7 +16,9 @@ def decode_image(data: bytes, message_type: str, topic: str) -> np.ndarray:
         message = deserialize(data, message_type)
         image = rgb_from_compressed(message) if message_type == COMPRESSED else rgb_from_raw(message)
     except ValueError as error:
-        raise RecordingError(f"expected an image on {topic} at stamp {header_stamp(data)} ns, found one that cannot be decoded: {error}") from error
+        raise RecordingError(
+            f"expected an image on {topic} at stamp {header_stamp(data)} ns, found one that cannot be decoded: {error}"
+        ) from error
     return np.require(image, requirements=["C", "O"])  # not a view of the message
 
 

@@ -1,4 +1,5 @@
 """Images without a partner: one camera of a recording, or a folder of files."""
+
 from __future__ import annotations
 
 import os
@@ -110,7 +111,11 @@ def open_images(path: Path, config: RecordingConfig, name: str | None = None) ->
     """A folder of images, or the camera of a recording that `--left` names. Raises RecordingError in one sentence."""
     path = Path(path)
     name = name or recording_names([path])[0]
-    if path.is_dir() and not (path / "metadata.yaml").exists() and not any(file.suffix in STORAGE for file in path.iterdir()):
+    if (
+        path.is_dir()
+        and not (path / "metadata.yaml").exists()
+        and not any(file.suffix in STORAGE for file in path.iterdir())
+    ):
         return _open_folder(path, name, config.stride)
     topic = choose_camera(path, config)
     size = image_size(path, topic)
@@ -120,21 +125,37 @@ def open_images(path: Path, config: RecordingConfig, name: str | None = None) ->
         how = rectification(calibration, topic.image, calibration.target())
     times = read_index(path, [topic.image])[topic.image]
     order = np.argsort(times.stamp_ns, kind="stable")
-    number = np.arange(order.size)[::config.stride]
+    number = np.arange(order.size)[:: config.stride]
     rows = order[number]
-    return CameraImages(name, path, ImageReader(path, topic.image, topic.type, size, how), number, times.stamp_ns[rows], times.log_ns[rows])
+    return CameraImages(
+        name,
+        path,
+        ImageReader(path, topic.image, topic.type, size, how),
+        number,
+        times.stamp_ns[rows],
+        times.log_ns[rows],
+    )
 
 
 def is_image_folder(path: Path) -> bool:
     """A folder without a recording in it that holds JPEG or PNG files."""
-    return path.is_dir() and not (path / "metadata.yaml").exists() and any(file.suffix.lower() in ENDINGS for file in path.iterdir())
+    return (
+        path.is_dir()
+        and not (path / "metadata.yaml").exists()
+        and any(file.suffix.lower() in ENDINGS for file in path.iterdir())
+    )
 
 
 def _open_folder(path: Path, name: str, stride: int) -> ImageFolder:
-    files = sorted((entry.name for entry in os.scandir(path) if entry.is_file() and Path(entry.name).suffix.lower() in ENDINGS), key=_natural)
+    files = sorted(
+        (entry.name for entry in os.scandir(path) if entry.is_file() and Path(entry.name).suffix.lower() in ENDINGS),
+        key=_natural,
+    )
     if not files:
-        raise RecordingError("expected a recording (rosbag2 folder, .mcap, .db3) or a folder of jpg or png "
-                             f"images, found neither in {path}")
+        raise RecordingError(
+            "expected a recording (rosbag2 folder, .mcap, .db3) or a folder of jpg or png "
+            f"images, found neither in {path}"
+        )
     stems = [Path(file).stem for file in files]
     twice = [stem for stem in stems if stems.count(stem) > 1] if len(set(stems)) < len(stems) else []
     if twice:

@@ -1,4 +1,5 @@
 """What a recording holds, and whether it can be trained on."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,7 +10,16 @@ import numpy as np
 from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.picks import evenly_spaced
-from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, TopicIndex, first_message, list_topics, read_index
+from cups_train.recording.bag import (
+    CAMERA_INFO,
+    COMPRESSED,
+    IMAGE,
+    Topic,
+    TopicIndex,
+    first_message,
+    list_topics,
+    read_index,
+)
 from cups_train.recording.calibration import Calibration
 from cups_train.recording.decode import image_encoding
 from cups_train.recording.naming import recording_names
@@ -93,8 +103,23 @@ def inspect(path: Path, config: RecordingConfig) -> Inspection:
     images = times[chosen.left.image].stamp_ns.size, times[chosen.right.image].stamp_ns.size
     following = int(recording.follows.sum())
     warnings, problem = _judge(recording, reports, images, seen, following)
-    return Inspection(path, name, duration, reports, cameras, recording.camera, images, len(recording), recording.step_ns / 1e6, following,
-                      seen.off_px, seen.standing, seen.motion_px, warnings, problem)
+    return Inspection(
+        path,
+        name,
+        duration,
+        reports,
+        cameras,
+        recording.camera,
+        images,
+        len(recording),
+        recording.step_ns / 1e6,
+        following,
+        seen.off_px,
+        seen.standing,
+        seen.motion_px,
+        warnings,
+        problem,
+    )
 
 
 @dataclass(frozen=True)
@@ -119,42 +144,60 @@ def look_at_samples(recording: Recording) -> Sampled:
     seen = [offset for offset in offsets if offset is not None]
     moved = [way for way in ways if way is not None]
     still = STANDING_PX * recording.camera.width / 1280
-    return Sampled(float(np.median([offset.distance for offset in seen])) if seen else None,
-                   float(np.median([offset.disparity for offset in seen])) if seen else None,
-                   float(np.mean([way < still for way in moved])) if moved else None, float(np.median(moved)) if moved else None)
+    return Sampled(
+        float(np.median([offset.distance for offset in seen])) if seen else None,
+        float(np.median([offset.disparity for offset in seen])) if seen else None,
+        float(np.mean([way < still for way in moved])) if moved else None,
+        float(np.median(moved)) if moved else None,
+    )
 
 
-def _judge(recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], seen: Sampled,
-           following: int) -> tuple[tuple[str, ...], str | None]:
+def _judge(
+    recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], seen: Sampled, following: int
+) -> tuple[tuple[str, ...], str | None]:
     scale = recording.camera.width / 1280
     warnings = []
     problem = None
     pairs = int(recording.index.number[-1]) + 1
     if pairs < PAIRED_WARN * min(images):
-        warnings.append(f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o "
-                        "recording.pair_slop_ms`")
+        warnings.append(
+            f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o "
+            "recording.pair_slop_ms`"
+        )
     lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
     if lefts.gaps:
-        warnings.append(f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: "
-                        "frames before a gap have no t+1")
+        warnings.append(
+            f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: "
+            "frames before a gap have no t+1"
+        )
     if lefts.duplicates or lefts.backwards:
-        warnings.append(f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the "
-                        "first counts")
+        warnings.append(
+            f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the "
+            "first counts"
+        )
     if seen.off_px is None or seen.disparity_px is None:
         warnings.append("too little structure to compare left with right")
     elif seen.disparity_px < -1.0:
-        problem = ("expected objects further left in the right image, found a median disparity of "
-                   f"{seen.disparity_px:.1f} px: "
-                   "swap `--left` and `--right`")
+        problem = (
+            "expected objects further left in the right image, found a median disparity of "
+            f"{seen.disparity_px:.1f} px: "
+            "swap `--left` and `--right`"
+        )
     elif seen.off_px > ROWS_STOP_PX * scale:
-        problem = (f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: "
-                   "calibrate the pair anew, "
-                   "or record with the camera_info of these lenses")
+        problem = (
+            f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: "
+            "calibrate the pair anew, "
+            "or record with the camera_info of these lenses"
+        )
     elif seen.off_px > ROWS_WARN_PX * scale:
-        warnings.append(f"left and right are {seen.off_px:.1f} px off each other's rows: calibrate the pair anew for better depth")
+        warnings.append(
+            f"left and right are {seen.off_px:.1f} px off each other's rows: calibrate the pair anew for better depth"
+        )
     if not following:
-        problem = ("expected pairs that follow each other, found none: record at a steady rate, or raise `-o "
-                   "recording.max_gap`")
+        problem = (
+            "expected pairs that follow each other, found none: record at a steady rate, or raise `-o "
+            "recording.max_gap`"
+        )
     return tuple(warnings), problem
 
 
@@ -179,11 +222,22 @@ def _report(topic: Topic, index: TopicIndex | None, duration: float, max_gap: fl
     steps = np.diff(np.unique(index.stamp_ns)) / 1e9
     duplicates = index.stamp_ns.size - np.unique(index.stamp_ns).size
     if not steps.size:
-        return TopicReport(topic.name, topic.type, topic.count, None, None, None, None, duplicates, int((order < 0).sum()))
+        return TopicReport(
+            topic.name, topic.type, topic.count, None, None, None, None, duplicates, int((order < 0).sum())
+        )
     step = float(np.median(steps))
     long = steps > max_gap * step
-    return TopicReport(topic.name, topic.type, topic.count, 1 / step, float(steps[~long].std() * 1e3), int(long.sum()),
-                       float(steps.max()) if long.any() else 0.0, duplicates, int((order < 0).sum()))
+    return TopicReport(
+        topic.name,
+        topic.type,
+        topic.count,
+        1 / step,
+        float(steps[~long].std() * 1e3),
+        int(long.sum()),
+        float(steps.max()) if long.any() else 0.0,
+        duplicates,
+        int((order < 0).sum()),
+    )
 
 
 def render_text(inspection: Inspection) -> str:
@@ -191,22 +245,31 @@ def render_text(inspection: Inspection) -> str:
     i = inspection
     lines = [f"{i.name}  {i.path}", f"duration  {i.duration_s:.1f} s", "", "topics"]
     width = max(len(topic.name) for topic in i.topics)
-    lines += [f"  {topic.name:{width}}  {topic.type.rsplit('/', 1)[-1]:<16} {topic.count:>6}  {_times(topic)}".rstrip() for topic in i.topics]
+    lines += [
+        f"  {topic.name:{width}}  {topic.type.rsplit('/', 1)[-1]:<16} {topic.count:>6}  {_times(topic)}".rstrip()
+        for topic in i.topics
+    ]
     for side, report in zip(("left", "right"), i.cameras, strict=False):
         c = report.calibration
-        lines += ["", f"{side}  {report.topic}",
-                  f"  image  {c.width}x{c.height}, {report.encoding}, "
-                  f"{'rectified' if report.rectified else 'not rectified'} as recorded",
-                  f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, "
-                  f"{c.model or 'no'} distortion "
-                  f"{' '.join(f'{value:.4g}' for value in c.d) or '-'}  ({c.topic})"]
+        lines += [
+            "",
+            f"{side}  {report.topic}",
+            f"  image  {c.width}x{c.height}, {report.encoding}, "
+            f"{'rectified' if report.rectified else 'not rectified'} as recorded",
+            f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, "
+            f"{c.model or 'no'} distortion "
+            f"{' '.join(f'{value:.4g}' for value in c.d) or '-'}  ({c.topic})",
+        ]
     if i.camera is not None:
-        lines += ["", f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = "
-                      f"{i.camera.depth_scale:.1f} / disparity",
-                  f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images",
-                  f"  time           step {i.step_ms:.1f} ms, {i.following} pairs with a t+1",
-                  f"  rows           {_measured(i.row_offset_px, 'px median vertical disagreement')}",
-                  f"  motion         {_motion(i)}"]
+        lines += [
+            "",
+            f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = "
+            f"{i.camera.depth_scale:.1f} / disparity",
+            f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images",
+            f"  time           step {i.step_ms:.1f} ms, {i.following} pairs with a t+1",
+            f"  rows           {_measured(i.row_offset_px, 'px median vertical disagreement')}",
+            f"  motion         {_motion(i)}",
+        ]
     lines += ["", *(f"note: {warning}" for warning in i.warnings)]
     lines.append("verdict: can be trained on" if i.problem is None else f"verdict: cannot be trained on: {i.problem}")
     return "\n".join(lines)
@@ -231,5 +294,7 @@ def _measured(value: float | None, unit: str) -> str:
 def _motion(i: Inspection) -> str:
     if i.standing is None:
         return "not measurable"
-    return (f"standing {i.standing:.0%}, driving {1 - i.standing:.0%} of the sampled steps; corners move "
-            f"{i.motion_px:.2f} px from t to t+1")
+    return (
+        f"standing {i.standing:.0%}, driving {1 - i.standing:.0%} of the sampled steps; corners move "
+        f"{i.motion_px:.2f} px from t to t+1"
+    )

@@ -1,4 +1,5 @@
 """Names of recordings."""
+
 from __future__ import annotations
 
 import os
@@ -17,12 +18,17 @@ def recording_names(paths: list[Path]) -> list[str]:
     twice = [path for path, count in Counter(full).items() if count > 1]
     if twice:
         raise RecordingError(f"expected different recordings, found {twice[0]} given twice; give it once")
-    parts = [[*path.parts[1:-1], path.name if path.is_dir() or path.suffix not in (".mcap", ".db3") else path.stem] for path in full]
+    parts = [
+        [*path.parts[1:-1], path.name if path.is_dir() or path.suffix not in (".mcap", ".db3") else path.stem]
+        for path in full
+    ]
     depths = [2 if part[-1] in ANONYMOUS else 1 for part in parts]
     while True:
         names = ["-".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
         counts = Counter(names)
-        longer = [min(depth + (counts[name] > 1), len(part)) for name, depth, part in zip(names, depths, parts, strict=True)]
+        longer = [
+            min(depth + (counts[name] > 1), len(part)) for name, depth, part in zip(names, depths, parts, strict=True)
+        ]
         if longer == depths:
             break
         depths = longer

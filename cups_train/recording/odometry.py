@@ -1,5 +1,6 @@
 """The camera's way as the recording itself tells it: nav_msgs/Odometry, else tf; a first guess of the ego-motion, never
 more."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -56,14 +57,19 @@ def read_trajectory(path: Path, camera_frame: str) -> Trajectory | None:
     """The trajectory of `camera_frame`; None where the recording has none that is joined to it by tf_static. Read once
     a process."""
     topics = [topic for topic in list_topics(path) if topic.count]
-    static = {child: (parent, pose) for _, parent, child, pose in _transforms(path, [t.name for t in topics if t.type == TF and _is_static(t.name)])}
+    static = {
+        child: (parent, pose)
+        for _, parent, child, pose in _transforms(path, [t.name for t in topics if t.type == TF and _is_static(t.name)])
+    }
     sources = [(topic.count, topic.name) for topic in topics if topic.type == ODOMETRY]
     for _, name in sorted(sources, reverse=True):
         found = _mounted(_odometry(path, name), static, camera_frame)
         if found is not None:
             return found
     by_child: dict[str, list[tuple[int, str, np.ndarray]]] = {}
-    for stamp, parent, child, pose in _transforms(path, [t.name for t in topics if t.type == TF and not _is_static(t.name)]):
+    for stamp, parent, child, pose in _transforms(
+        path, [t.name for t in topics if t.type == TF and not _is_static(t.name)]
+    ):
         by_child.setdefault(child, []).append((stamp, parent, pose))
     for child in sorted(by_child, key=lambda name: (-len(by_child[name]), name)):
         found = _mounted([(stamp, child, pose) for stamp, _, pose in by_child[child]], static, camera_frame)
@@ -76,7 +82,9 @@ def _is_static(topic: str) -> bool:
     return topic.rpartition("/")[2] == "tf_static"
 
 
-def _mounted(rows: list[tuple[int, str, np.ndarray]], static: dict[str, tuple[str, np.ndarray]], camera: str) -> Trajectory | None:
+def _mounted(
+    rows: list[tuple[int, str, np.ndarray]], static: dict[str, tuple[str, np.ndarray]], camera: str
+) -> Trajectory | None:
     """Poses of a frame become poses of the camera that is fixed to it; None where it is not, or with fewer than two
     poses."""
     if len(rows) < 2:
@@ -95,7 +103,9 @@ def _root(static: dict[str, tuple[str, np.ndarray]], frame: str) -> tuple[str, n
     while frame in static:
         frame, step = static[frame]
         if frame in seen:
-            raise RecordingError(f"expected a tree of frames on tf_static, found a ring at {frame}; record again without it")
+            raise RecordingError(
+                f"expected a tree of frames on tf_static, found a ring at {frame}; record again without it"
+            )
         seen.add(frame)
         pose = step @ pose
     return frame, pose
@@ -106,7 +116,13 @@ def _odometry(path: Path, topic: str) -> list[tuple[int, str, np.ndarray]]:
     rows = []
     for _, _, data in stream(path, [topic]):
         message = _read(data, ODOMETRY, topic)
-        rows.append((stamp_ns(message.header), _name(message.child_frame_id), _pose(message.pose.pose.position, message.pose.pose.orientation)))
+        rows.append(
+            (
+                stamp_ns(message.header),
+                _name(message.child_frame_id),
+                _pose(message.pose.pose.position, message.pose.pose.orientation),
+            )
+        )
     return rows
 
 
@@ -114,16 +130,22 @@ def _transforms(path: Path, topics: list[str]) -> Iterator[tuple[int, str, str, 
     """(stamp [ns], parent, child, pose of the child in the parent) of every transform."""
     for topic, _, data in stream(path, topics) if topics else ():
         for item in _read(data, TF, topic).transforms:
-            yield (stamp_ns(item.header), _name(item.header.frame_id), _name(item.child_frame_id),
-                   _pose(item.transform.translation, item.transform.rotation))
+            yield (
+                stamp_ns(item.header),
+                _name(item.header.frame_id),
+                _name(item.child_frame_id),
+                _pose(item.transform.translation, item.transform.rotation),
+            )
 
 
 def _read(data: bytes, message_type: str, topic: str) -> Any:
     try:
         return deserialize(data, message_type)
     except ValueError as error:
-        raise RecordingError(f"expected {message_type} on {topic}, found one that cannot be read: {error}; "
-                             "leave the topic out of the recording") from error
+        raise RecordingError(
+            f"expected {message_type} on {topic}, found one that cannot be read: {error}; "
+            "leave the topic out of the recording"
+        ) from error
 
 
 def _name(frame: str) -> str:
@@ -134,9 +156,13 @@ def _pose(position: Any, quaternion: Any) -> np.ndarray:
     """(4, 4) from a point and a quaternion, which need not be of unit length."""
     q = np.array([quaternion.w, quaternion.x, quaternion.y, quaternion.z], np.float64)
     w, x, y, z = q / max(float(np.linalg.norm(q)), 1e-12)
-    turn = np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-                     [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-                     [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]])
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
     return transform(turn, np.array([position.x, position.y, position.z], np.float64))
 
 

@@ -1,4 +1,5 @@
 """Left and right images to stereo pairs by their header stamps, and which pairs follow each other."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -39,7 +40,15 @@ def pair_stamps(left: TopicIndex, right: TopicIndex, slop_ns: int) -> PairIndex:
     mutual = nearest(right_stamps, left_stamps)[partner] == np.arange(left_stamps.size)
     rows = np.flatnonzero(mutual & (np.abs(left_stamps - right_stamps[partner]) <= slop_ns))
     lefts, rights = left_order[rows], right_order[partner[rows]]
-    return PairIndex(np.arange(rows.size), left.stamp_ns[lefts], right.stamp_ns[rights], left.log_ns[lefts], right.log_ns[rights], lefts, rights)
+    return PairIndex(
+        np.arange(rows.size),
+        left.stamp_ns[lefts],
+        right.stamp_ns[rights],
+        left.log_ns[lefts],
+        right.log_ns[rights],
+        lefts,
+        rights,
+    )
 
 
 def nearest(values: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -56,4 +65,4 @@ def find_steps(stamps: np.ndarray, order: np.ndarray, stride: int, max_gap: floa
     neighbours = np.abs(np.diff(order)) <= NEIGHBOURS * stride
     usual = steps[neighbours] if neighbours.any() else steps
     step = int(np.median(usual)) if usual.size else 0
-    return step, np.append(neighbours & (steps <= max_gap * step), False)[:stamps.size]
+    return step, np.append(neighbours & (steps <= max_gap * step), False)[: stamps.size]

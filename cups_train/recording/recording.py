@@ -1,4 +1,5 @@
 """A stereo recording as rectified pairs: streamed, or one frame at a time."""
+
 from __future__ import annotations
 
 import hashlib
@@ -47,9 +48,11 @@ class ImageReader:
         """CDR bytes to (H, W, 3) uint8 RGB, rectified. Raises RecordingError that names topic and stamp."""
         image = decode_image(data, self.type, self.topic)
         if self.size and image.shape[:2] != self.size:
-            raise RecordingError(f"expected images of {self.size[1]}x{self.size[0]} on {self.topic}, found "
-                                 f"{image.shape[1]}x{image.shape[0]} "
-                                 f"at stamp {header_stamp(data)} ns; `--left` and `--right` name topics of one size")
+            raise RecordingError(
+                f"expected images of {self.size[1]}x{self.size[0]} on {self.topic}, found "
+                f"{image.shape[1]}x{image.shape[0]} "
+                f"at stamp {header_stamp(data)} ns; `--left` and `--right` name topics of one size"
+            )
         return rectify(image, self.how)
 
     def image_at(self, log_ns: int, stamp_ns: int) -> np.ndarray:
@@ -81,8 +84,10 @@ class Recording:
     def stamps(self) -> tuple[Stamp, ...]:
         """All kept pairs in order of the left stamp."""
         index = self.index
-        return tuple(Stamp(f"{number:06d}", int(stamp), bool(follows))
-                     for number, stamp, follows in zip(index.number, index.left_stamp, self.follows, strict=True))
+        return tuple(
+            Stamp(f"{number:06d}", int(stamp), bool(follows))
+            for number, stamp, follows in zip(index.number, index.left_stamp, self.follows, strict=True)
+        )
 
     def frames(self) -> Iterator[StereoFrame]:
         """Every kept pair once, in order; a few encoded images are held at most."""
@@ -113,7 +118,9 @@ class Recording:
     def ego_prior(self, key: str, other: str) -> np.ndarray | None:
         """(4, 4) m: pose of the left camera at frame `other` in its frame at `key`, by odometry or tf of the recording;
         None without them."""
-        trajectory = read_trajectory(self.path, frame_id(self.path, self.left_reader.topic, self.left_reader.type).lstrip("/"))
+        trajectory = read_trajectory(
+            self.path, frame_id(self.path, self.left_reader.topic, self.left_reader.type).lstrip("/")
+        )
         if trajectory is None:
             return None
         step = trajectory.step(*(int(self.index.left_stamp[self.row(k)]) for k in (key, other)))
@@ -127,8 +134,10 @@ class Recording:
         row = int(np.searchsorted(self.index.number, int(key))) if key.isdigit() else len(self)
         if row >= len(self) or self.index.number[row] != int(key):
             first, last = self.stamps[0].key, self.stamps[-1].key
-            raise RecordingError(f"expected a frame {key} in {self.path}, found {len(self)} frames from {first} to {last}; "
-                                 "`-o recording.stride` and the topic options must be those of the first run")
+            raise RecordingError(
+                f"expected a frame {key} in {self.path}, found {len(self)} frames from {first} to {last}; "
+                "`-o recording.stride` and the topic options must be those of the first run"
+            )
         return row
 
     def _frame(self, row: int, left: np.ndarray, right: np.ndarray) -> StereoFrame:
@@ -140,18 +149,34 @@ def open_recording(path: Path, config: RecordingConfig, name: str | None = None)
     path = Path(path)
     topics = choose_stereo(path, config)
     sizes = [image_size(path, camera) for camera in (topics.left, topics.right)]
-    left, right = (calibrated_size(camera, size) for camera, size in zip((topics.left, topics.right), sizes, strict=True))
+    left, right = (
+        calibrated_size(camera, size) for camera, size in zip((topics.left, topics.right), sizes, strict=True)
+    )
     if sizes[0] != sizes[1]:
-        raise RecordingError(f"expected left and right of one size, found {sizes[0][1]}x{sizes[0][0]} on {topics.left.image} and "
-                             f"{sizes[1][1]}x{sizes[1][0]} on {topics.right.image}; `--left` and `--right` name a pair of one size")
+        raise RecordingError(
+            f"expected left and right of one size, found {sizes[0][1]}x{sizes[0][0]} on {topics.left.image} and "
+            f"{sizes[1][1]}x{sizes[1][0]} on {topics.right.image}; `--left` and `--right` name a pair of one size"
+        )
     camera = stereo_camera(left, right)
     index = pair_index(path, topics, config).strided(config.stride)
     step, follows = find_steps(index.left_stamp, index.left_order, config.stride, config.max_gap)
     target = left.target()
-    first, second = (ImageReader(path, topic.image, topic.type, sizes[0], rectification(calibration, topic.image, target))
-                     for topic, calibration in ((topics.left, left), (topics.right, right)))
+    first, second = (
+        ImageReader(path, topic.image, topic.type, sizes[0], rectification(calibration, topic.image, target))
+        for topic, calibration in ((topics.left, left), (topics.right, right))
+    )
     name = name or recording_names([path])[0]
-    return Recording(name, path, camera, step, _fingerprint(name, path, camera, (first, second), index), first, second, index, follows)
+    return Recording(
+        name,
+        path,
+        camera,
+        step,
+        _fingerprint(name, path, camera, (first, second), index),
+        first,
+        second,
+        index,
+        follows,
+    )
 
 
 def open_recordings(paths: list[Path], config: RecordingConfig) -> list[Recording]:
@@ -170,15 +195,21 @@ def pair_index(path: Path, topics: StereoTopics, config: RecordingConfig) -> Pai
     if index.number.size > 1:
         return index
     if max(left.stamp_ns.size, right.stamp_ns.size) > 1 and not left.stamp_ns.any() and not right.stamp_ns.any():
-        raise RecordingError(f"expected header stamps on {names[0]} and {names[1]} in {path}, found 0 in every message; "
-                             "let the driver stamp its images")
+        raise RecordingError(
+            f"expected header stamps on {names[0]} and {names[1]} in {path}, found 0 in every message; "
+            "let the driver stamp its images"
+        )
     if index.number.size == 1:
-        raise RecordingError(f"expected at least two stereo pairs in {path}, found only one stereo pair "
-                             f"({_counts(names, left, right)}); "
-                             "record longer, or raise `-o recording.pair_slop_ms`")
-    raise RecordingError(f"expected stereo pairs with stamps at most {config.pair_slop_ms:g} ms apart in {path}, "
-                         f"found none ({_counts(names, left, right)}, nearest {_nearest_ms(left, right)} ms apart); "
-                         "raise `-o recording.pair_slop_ms`, or record synchronised cameras")
+        raise RecordingError(
+            f"expected at least two stereo pairs in {path}, found only one stereo pair "
+            f"({_counts(names, left, right)}); "
+            "record longer, or raise `-o recording.pair_slop_ms`"
+        )
+    raise RecordingError(
+        f"expected stereo pairs with stamps at most {config.pair_slop_ms:g} ms apart in {path}, "
+        f"found none ({_counts(names, left, right)}, nearest {_nearest_ms(left, right)} ms apart); "
+        "raise `-o recording.pair_slop_ms`, or record synchronised cameras"
+    )
 
 
 def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
@@ -190,8 +221,10 @@ def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
     try:
         message = deserialize(data, camera.type)
     except ValueError as error:
-        raise RecordingError(f"expected an image on {camera.image} at stamp {header_stamp(data)} ns, "
-                             f"found one that cannot be decoded: {error}") from error
+        raise RecordingError(
+            f"expected an image on {camera.image} at stamp {header_stamp(data)} ns, "
+            f"found one that cannot be decoded: {error}"
+        ) from error
     return int(message.height), int(message.width)
 
 
@@ -203,9 +236,11 @@ def calibrated_size(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
     if not calibration.width or not calibration.height:
         return replace(calibration, height=size[0], width=size[1])
     if (calibration.height, calibration.width) != size:
-        raise RecordingError(f"expected images of {calibration.width}x{calibration.height} on {camera.image} as "
-                             f"{calibration.topic} says, "
-                             f"found {size[1]}x{size[0]}; `--left-info` and `--right-info` name the camera_info of these images")
+        raise RecordingError(
+            f"expected images of {calibration.width}x{calibration.height} on {camera.image} as "
+            f"{calibration.topic} says, "
+            f"found {size[1]}x{size[0]}; `--left-info` and `--right-info` name the camera_info of these images"
+        )
     return calibration
 
 
@@ -220,7 +255,9 @@ def _nearest_ms(left: TopicIndex, right: TopicIndex) -> str:
     return f"{np.abs(among[nearest(left.stamp_ns, among)] - left.stamp_ns).min() / 1e6:.1f}"
 
 
-def _fingerprint(name: str, path: Path, camera: StereoCamera, readers: tuple[ImageReader, ImageReader], index: PairIndex) -> str:
+def _fingerprint(
+    name: str, path: Path, camera: StereoCamera, readers: tuple[ImageReader, ImageReader], index: PairIndex
+) -> str:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     sizes = [(file.name, file.stat().st_size) for file in files if file.suffix in (".mcap", ".db3")]
     lenses = [replace(reader, path=Path()) for reader in readers]

@@ -1,4 +1,5 @@
 """Stereo pairs of a recording in one pass over its file, still encoded."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -40,8 +41,12 @@ def stream_pairs(path: Path, index: PairIndex, left: str, right: str) -> Iterato
         yield EncodedPair(row, *take_pair(path, index, row, held, left, right))
 
 
-def take_pair(path: Path, index: PairIndex, row: int, held: dict[str, dict[int, bytes]], left: str, right: str) -> tuple[bytes, bytes]:
+def take_pair(
+    path: Path, index: PairIndex, row: int, held: dict[str, dict[int, bytes]], left: str, right: str
+) -> tuple[bytes, bytes]:
     """The encoded images of a pair, left and right: of those held, which then go, or fetched from the file."""
     first, second = held[left].pop(row, None), held[right].pop(row, None)
-    return (first or fetch(path, left, int(index.left_log[row]), int(index.left_stamp[row])),
-            second or fetch(path, right, int(index.right_log[row]), int(index.right_stamp[row])))
+    return (
+        first or fetch(path, left, int(index.left_log[row]), int(index.left_stamp[row])),
+        second or fetch(path, right, int(index.right_log[row]), int(index.right_stamp[row])),
+    )

@@ -1,4 +1,5 @@
 """Which topics of a recording are the stereo pair or the single camera."""
+
 from __future__ import annotations
 
 import re
@@ -40,11 +41,15 @@ def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
     _check_named(path, topics, config)
     if len(images) < 2:
         found = f"one camera, {images[0].name}" if images else "no image topic"
-        raise RecordingError(f"expected a left and a right image topic in {path}, found {found} ({listing(topics)}); {OPTIONS}")
+        raise RecordingError(
+            f"expected a left and a right image topic in {path}, found {found} ({listing(topics)}); {OPTIONS}"
+        )
     lefts = [config.left] if config.left else [topic.name for topic in images if topic.name != config.right]
     rights = [config.right] if config.right else [topic.name for topic in images if topic.name != config.left]
     infos = {config.left: config.left_info, config.right: config.right_info}
-    cameras = {name: _camera(path, topics, name, infos.get(name, ""), name in infos) for name in dict.fromkeys(lefts + rights)}
+    cameras = {
+        name: _camera(path, topics, name, infos.get(name, ""), name in infos) for name in dict.fromkeys(lefts + rights)
+    }
     if config.left and config.right:
         return StereoTopics(cameras[config.left], cameras[config.right])
     return _only_pair(path, topics, [cameras[name] for name in lefts], [cameras[name] for name in rights])
@@ -56,20 +61,29 @@ def choose_camera(path: Path, config: RecordingConfig) -> CameraTopics:
     images = image_topics(topics)
     _check_named(path, topics, config)
     if not config.left and len(images) != 1:
-        raise RecordingError(f"expected one image topic in {path}, found {len(images)} ({listing(topics)}); "
-                             "`--left` names the one to read")
+        raise RecordingError(
+            f"expected one image topic in {path}, found {len(images)} ({listing(topics)}); "
+            "`--left` names the one to read"
+        )
     return _camera(path, topics, config.left or images[0].name, config.left_info, needed=bool(config.left_info))
 
 
 def image_topics(topics: tuple[Topic, ...]) -> list[Topic]:
     """Topics with images, raw or compressed, depth maps left out."""
-    return [topic for topic in topics if topic.type in (IMAGE, COMPRESSED) and topic.count
-            and not re.search(r"(compressed_?depth|theora|(^|[/_])depth([/_]|$)|disparity)", topic.name, re.IGNORECASE)]
+    return [
+        topic
+        for topic in topics
+        if topic.type in (IMAGE, COMPRESSED)
+        and topic.count
+        and not re.search(r"(compressed_?depth|theora|(^|[/_])depth([/_]|$)|disparity)", topic.name, re.IGNORECASE)
+    ]
 
 
 def listing(topics: tuple[Topic, ...]) -> str:
     """`topics there: /a (Image, 12), ...`: what a message shows."""
-    return "topics there: " + ", ".join(f"{topic.name} ({topic.type.rsplit('/', 1)[-1]}, {topic.count})" for topic in topics)
+    return "topics there: " + ", ".join(
+        f"{topic.name} ({topic.type.rsplit('/', 1)[-1]}, {topic.count})" for topic in topics
+    )
 
 
 def _check_named(path: Path, topics: tuple[Topic, ...], config: RecordingConfig) -> None:
@@ -79,21 +93,31 @@ def _check_named(path: Path, topics: tuple[Topic, ...], config: RecordingConfig)
         name = getattr(config, option)
         flag = "--" + option.replace("_", "-")
         if name and name not in there:
-            raise RecordingError(f"expected the topic {name} in {path}, found none of that name ({listing(topics)}); `{flag}` names it")
+            raise RecordingError(
+                f"expected the topic {name} in {path}, found none of that name ({listing(topics)}); `{flag}` names it"
+            )
         if name and there[name].type not in allowed:
-            raise RecordingError(f"expected {' or '.join(allowed)} on {name}, found {there[name].type}; "
-                                 f"`{flag}` names another topic ({listing(topics)})")
+            raise RecordingError(
+                f"expected {' or '.join(allowed)} on {name}, found {there[name].type}; "
+                f"`{flag}` names another topic ({listing(topics)})"
+            )
         if name and not there[name].count:
-            raise RecordingError(f"expected messages on {name} in {path}, found none; `{flag}` names another topic ({listing(topics)})")
+            raise RecordingError(
+                f"expected messages on {name} in {path}, found none; `{flag}` names another topic ({listing(topics)})"
+            )
     if config.left and config.left == config.right:
-        raise RecordingError(f"expected two topics, found {config.left} as left and right; `--left` and `--right` name them")
+        raise RecordingError(
+            f"expected two topics, found {config.left} as left and right; `--left` and `--right` name them"
+        )
 
 
 def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed: bool) -> CameraTopics:
     message_type = next(topic.type for topic in topics if topic.name == image)
     name = info or find_info(path, topics, image)
     if not name:
-        reason = f"expected a camera_info of {image} in {path}, found none that belongs to it ({listing(topics)}); {OPTIONS}"
+        reason = (
+            f"expected a camera_info of {image} in {path}, found none that belongs to it ({listing(topics)}); {OPTIONS}"
+        )
         if needed:
             raise RecordingError(reason)
         return CameraTopics(image, message_type, None, reason)
@@ -137,12 +161,18 @@ def frame_id(path: Path, topic: str, message_type: str) -> str:
         return ""
 
 
-def _only_pair(path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics], rights: list[CameraTopics]) -> StereoTopics:
+def _only_pair(
+    path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics], rights: list[CameraTopics]
+) -> StereoTopics:
     cameras = list(dict.fromkeys(lefts + rights))
     if not any(camera.calibration for camera in cameras):
         reasons = {camera.reason for camera in cameras}
-        raise RecordingError(reasons.pop() if len(reasons) == 1 else f"expected camera_info with a calibration beside the image topics of {path}, "
-                             f"found none ({listing(topics)}); {OPTIONS}")
+        raise RecordingError(
+            reasons.pop()
+            if len(reasons) == 1
+            else f"expected camera_info with a calibration beside the image topics of {path}, "
+            f"found none ({listing(topics)}); {OPTIONS}"
+        )
     pairs = [StereoTopics(left, right) for left in lefts for right in rights if _fits(left, right)]
     if not pairs and len(cameras) == 2:
         pairs = [_two_cameras(*cameras)]
@@ -152,7 +182,9 @@ def _only_pair(path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics],
         _check_sides(pairs[0])
         return pairs[0]
     found = "; ".join(f"{pair.left.image} + {pair.right.image}" for pair in pairs) if pairs else "none"
-    raise RecordingError(f"expected one stereo pair with camera_info in {path}, found {found} ({listing(topics)}); {OPTIONS}")
+    raise RecordingError(
+        f"expected one stereo pair with camera_info in {path}, found {found} ({listing(topics)}); {OPTIONS}"
+    )
 
 
 def _two_cameras(first: CameraTopics, second: CameraTopics) -> StereoTopics:
@@ -180,6 +212,8 @@ def _fits(left: CameraTopics, right: CameraTopics) -> bool:
 def _check_sides(pair: StereoTopics) -> None:
     """A sign error in P must not swap the cameras in silence."""
     if "right" in pair.left.image and "left" in pair.right.image:
-        raise RecordingError(f"expected a negative P[3] on the camera_info of {pair.left.image}, found left and right swapped: by P "
-                             "the camera of "
-                             f"{pair.right.image} stands to the right; correct camera_info, or `--left` and `--right` name the pair")
+        raise RecordingError(
+            f"expected a negative P[3] on the camera_info of {pair.left.image}, found left and right swapped: by P "
+            "the camera of "
+            f"{pair.right.image} stands to the right; correct camera_info, or `--left` and `--right` name the pair"
+        )

@@ -1,4 +1,5 @@
 """Corners tracked between two images: how far a pair is off its rows, and whether the car moved."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Random access to MCAP files without chunks (rosbag2 preset `fastwrite`): they have no index of their own."""
+
 from __future__ import annotations
 
 import struct
@@ -47,4 +48,4 @@ def _offsets(path: Path, changed: int) -> Offsets:
 def _channel(record: bytes) -> tuple[int, str]:
     """(channel id, topic) of a channel record: uint16 id, uint16 schema, uint32 length, topic."""
     number, _, length = struct.unpack_from("<HHI", record)
-    return number, record[8:8 + length].decode()
+    return number, record[8 : 8 + length].decode()

@@ -1,5 +1,6 @@
 """Things: parked and driving vehicles, people, riders; their quads, their parts and the pose of each part at every time
 step."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,8 +13,18 @@ from cups_train.render.quads import Quads, join, pose
 from cups_train.render.vehicles import VehicleTextures, bicycle, bus, car, motorcycle, truck
 
 TRAIN_ID = {"person": 11, "rider": 12, "car": 13, "truck": 14, "bus": 15, "motorcycle": 17, "bicycle": 18}
-COLORS = ((1.05, 1.05, 1.06), (0.2, 0.2, 0.22), (0.55, 0.57, 0.6), (0.72, 0.16, 0.14), (0.16, 0.24, 0.48), (0.16, 0.32, 0.22), (0.4, 0.52, 0.66),
-          (0.62, 0.5, 0.35), (0.32, 0.33, 0.35), (0.85, 0.86, 0.85))  # of cars
+COLORS = (
+    (1.05, 1.05, 1.06),
+    (0.2, 0.2, 0.22),
+    (0.55, 0.57, 0.6),
+    (0.72, 0.16, 0.14),
+    (0.16, 0.24, 0.48),
+    (0.16, 0.32, 0.22),
+    (0.4, 0.52, 0.66),
+    (0.62, 0.5, 0.35),
+    (0.32, 0.33, 0.35),
+    (0.85, 0.86, 0.85),
+)  # of cars
 STANDING = 0.1  # m/s up to which a thing counts as standing
 STEP_S = 0.1
 
@@ -79,7 +90,9 @@ class Cast:
         tint = COLORS[int(rng.integers(len(COLORS)))]
         if kind == "bus":
             size = (11.5, 2.5, 3.0)
-            return size, lambda _: bus(t, [(1.0, 0.75, 0.15), (0.85, 0.16, 0.14), (0.3, 0.5, 0.8)][int(rng.integers(3))], size)
+            return size, lambda _: bus(
+                t, [(1.0, 0.75, 0.15), (0.85, 0.16, 0.14), (0.3, 0.5, 0.8)][int(rng.integers(3))], size
+            )
         if kind == "truck":
             size = (float(rng.uniform(7, 9)), 2.4, float(rng.uniform(3.0, 3.5)))
             return size, lambda _: truck(t, tint, size)
@@ -116,8 +129,12 @@ class Cast:
         self._add(name, size, track, machine)
         return True
 
-    def _add(self, name: str, size: tuple[float, float, float], track: Track, quads: Quads, local: np.ndarray | None = None) -> None:
-        base = np.stack([pose(float(p[0]), float(p[1]), track.z, float(a)) for p, a in zip(track.xy, track.yaw, strict=True)])
+    def _add(
+        self, name: str, size: tuple[float, float, float], track: Track, quads: Quads, local: np.ndarray | None = None
+    ) -> None:
+        base = np.stack(
+            [pose(float(p[0]), float(p[1]), track.z, float(a)) for p, a in zip(track.xy, track.yaw, strict=True)]
+        )
         parts = base[:, None] if local is None else base[:, None] @ local
         number = TRAIN_ID[name] * 1000 + len(self.actors) + 1
         quads.category[:] = TRAIN_ID[name] + 1

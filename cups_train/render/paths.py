@@ -1,4 +1,5 @@
 """Ways over the ground: position and heading by distance travelled, and the camera's pose on a driving car."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,14 +29,18 @@ class Path2D:
 
 def path(start: tuple[float, float], yaw: float, pieces: list[tuple[float, float]]) -> Path2D:
     """A path from `start` along `yaw`; pieces are (length in m, turn in rad, left positive)."""
-    bend = np.concatenate([np.full(max(1, round(length / STEP)), turn / max(1, round(length / STEP))) for length, turn in pieces])
+    bend = np.concatenate(
+        [np.full(max(1, round(length / STEP)), turn / max(1, round(length / STEP))) for length, turn in pieces]
+    )
     heading = np.concatenate([[yaw], yaw + np.cumsum(bend)])
     middle = (heading[1:] + heading[:-1]) / 2
     steps = STEP * np.stack([np.cos(middle), np.sin(middle)], -1)
     return Path2D(np.concatenate([[start], np.array(start) + np.cumsum(steps, 0)]), heading)
 
 
-def camera_poses(xy: np.ndarray, yaw: np.ndarray, height: float, moving: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def camera_poses(
+    xy: np.ndarray, yaw: np.ndarray, height: float, moving: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """world_T_camera (F, 4, 4) of a camera that looks ahead from a car: pitched down a little, rocking while it drives.
 
     xy: (F, 2) m, yaw: (F,) rad, moving: (F,) share of the rocking, 0 stands still.
@@ -43,7 +48,9 @@ def camera_poses(xy: np.ndarray, yaw: np.ndarray, height: float, moving: np.ndar
     time = 0.1 * np.arange(len(yaw))
 
     def rock(amplitude: float, slowest: float) -> np.ndarray:
-        waves = [np.sin(2 * np.pi * (slowest * k * rng.uniform(0.8, 1.2)) * time + rng.uniform(0, 6.3)) / k for k in (1, 2)]
+        waves = [
+            np.sin(2 * np.pi * (slowest * k * rng.uniform(0.8, 1.2)) * time + rng.uniform(0, 6.3)) / k for k in (1, 2)
+        ]
         return amplitude * moving * np.sum(waves, 0)
 
     pitch, roll = np.radians(0.8) + rock(np.radians(0.18), 0.9), rock(np.radians(0.15), 0.7)

@@ -1,4 +1,5 @@
 """People on foot and on two wheels: a body and limbs, each limb a rigid part that swings."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,8 +11,16 @@ from cups_train.render.quads import Paint, Quads, box, circle, hinge, join, pris
 PARTS = 7  # body, two thighs, two shanks, two arms
 
 
-COATS = ((1.3, 0.25, 0.22), (0.25, 0.35, 0.9), (0.2, 0.55, 0.3), (1.5, 1.45, 1.35), (0.22, 0.22, 0.24), (1.3, 1.0, 0.3), (0.75, 0.65, 0.5),
-         (0.6, 0.3, 0.6))
+COATS = (
+    (1.3, 0.25, 0.22),
+    (0.25, 0.35, 0.9),
+    (0.2, 0.55, 0.3),
+    (1.5, 1.45, 1.35),
+    (0.22, 0.22, 0.24),
+    (1.3, 1.0, 0.3),
+    (0.75, 0.65, 0.5),
+    (0.6, 0.3, 0.6),
+)
 TROUSERS = ((0.25, 0.3, 0.5), (0.2, 0.2, 0.22), (0.7, 0.62, 0.5), (0.45, 0.45, 0.47), (0.4, 0.28, 0.2))
 SKINS = ((1.5, 1.15, 0.95), (1.2, 0.85, 0.65), (0.7, 0.45, 0.32))
 HAIRS = ((0.25, 0.17, 0.1), (0.1, 0.1, 0.1), (0.8, 0.6, 0.3), (0.75, 0.75, 0.75))
@@ -44,10 +53,18 @@ def person(look: Clothes, height: float, lean: float = 0.0) -> list[Quads]:
     head = prism(circle(0.07 * k, 1.44 * k, 6, neck), circle(0.1 * k, 1.6 * k, 6, neck), skin)
     crown = prism(circle(0.105 * k, 1.6 * k, 6, neck), circle(0.075 * k, 1.76 * k, 6, neck), hair, hair)
     thigh = prism(ring(0.13 * k, 0.13 * k, -0.45 * k), ring(0.17 * k, 0.16 * k, 0.0), trousers)
-    shank = join([prism(ring(0.1 * k, 0.1 * k, -0.42 * k), ring(0.13 * k, 0.13 * k, 0.0), trousers),
-                  box((0.26 * k, 0.1 * k, 0.08 * k), (0.06 * k, 0, -0.47 * k), shoe)])
-    arm = join([prism(ring(0.08 * k, 0.08 * k, -0.6 * k), ring(0.11 * k, 0.1 * k, 0.0), coat),
-                box((0.08 * k, 0.07 * k, 0.1 * k), (0, 0, -0.7 * k), skin)])
+    shank = join(
+        [
+            prism(ring(0.1 * k, 0.1 * k, -0.42 * k), ring(0.13 * k, 0.13 * k, 0.0), trousers),
+            box((0.26 * k, 0.1 * k, 0.08 * k), (0.06 * k, 0, -0.47 * k), shoe),
+        ]
+    )
+    arm = join(
+        [
+            prism(ring(0.08 * k, 0.08 * k, -0.6 * k), ring(0.11 * k, 0.1 * k, 0.0), coat),
+            box((0.08 * k, 0.07 * k, 0.1 * k), (0, 0, -0.7 * k), skin),
+        ]
+    )
     return [join([chest, head, crown]), thigh, thigh, shank, shank, arm, arm]
 
 

@@ -1,4 +1,5 @@
 """Planar textured quads, the only primitive of the street, and the solids made of them."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -39,12 +40,19 @@ class Quads:
     def moved(self, pose: np.ndarray) -> Quads:
         """All quads moved by one pose (4, 4)."""
         turn, shift = pose[:3, :3], pose[:3, 3]
-        return replace(self, corners=self.corners @ turn.T + shift, origin=self.origin @ turn.T + shift, axes=self.axes @ turn.T)
+        return replace(
+            self, corners=self.corners @ turn.T + shift, origin=self.origin @ turn.T + shift, axes=self.axes @ turn.T
+        )
 
     def of(self, category: int, instance: int = 0, part: int = 0) -> Quads:
         """The same shapes as another thing."""
         n = len(self)
-        return replace(self, category=np.full(n, category, np.int32), instance=np.full(n, instance, np.int32), part=np.full(n, part, np.int32))
+        return replace(
+            self,
+            category=np.full(n, category, np.int32),
+            instance=np.full(n, instance, np.int32),
+            part=np.full(n, part, np.int32),
+        )
 
 
 @dataclass(frozen=True)
@@ -82,11 +90,23 @@ def quad(corners: object, paint: Paint | list[Paint]) -> Quads:
     origin = points[:, 0] + low[:, :1] * across + low[:, 1:] * down
     repeat = np.array([(1.0, 1.0) if p.metres is None else s / p.metres for p, s in zip(paints, size, strict=True)])
     none = np.zeros(n, np.int32)
-    return Quads(points, origin, np.stack([across * size[:, :1], down * size[:, 1:]], 1), repeat, np.array([p.texture for p in paints], np.int32),
-                 np.array([p.tint for p in paints], np.float32), none, none.copy(), none.copy(), np.array([p.flags for p in paints], np.int32))
+    return Quads(
+        points,
+        origin,
+        np.stack([across * size[:, :1], down * size[:, 1:]], 1),
+        repeat,
+        np.array([p.texture for p in paints], np.int32),
+        np.array([p.tint for p in paints], np.float32),
+        none,
+        none.copy(),
+        none.copy(),
+        np.array([p.flags for p in paints], np.int32),
+    )
 
 
-def prism(bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: Paint | None = None, floor: bool = False) -> Quads:
+def prism(
+    bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: Paint | None = None, floor: bool = False
+) -> Quads:
     """A solid between two rings of n corners (n, 3), right-handed about the axis from bottom to top; a cap is laid on
     top where n is 4 or 6.
 
@@ -109,8 +129,14 @@ def prism(bottom: np.ndarray, top: np.ndarray, paint: Paint | list[Paint], cap: 
 def ring(length: float, width: float, height: float, center: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
     """Four corners (4, 3) of a level rectangle, in the order `prism` expects."""
     x, y = center
-    return np.array([[x - length / 2, y - width / 2, height], [x + length / 2, y - width / 2, height],
-                     [x + length / 2, y + width / 2, height], [x - length / 2, y + width / 2, height]])
+    return np.array(
+        [
+            [x - length / 2, y - width / 2, height],
+            [x + length / 2, y - width / 2, height],
+            [x + length / 2, y + width / 2, height],
+            [x - length / 2, y + width / 2, height],
+        ]
+    )
 
 
 def circle(radius: float, height: float, n: int = 6, center: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -119,7 +145,12 @@ def circle(radius: float, height: float, n: int = 6, center: tuple[float, float]
     return np.stack([center[0] + radius * np.cos(angle), center[1] + radius * np.sin(angle), np.full(n, height)], 1)
 
 
-def box(size: tuple[float, float, float], base: tuple[float, float, float], paint: Paint | list[Paint], cap: Paint | None = None) -> Quads:
+def box(
+    size: tuple[float, float, float],
+    base: tuple[float, float, float],
+    paint: Paint | list[Paint],
+    cap: Paint | None = None,
+) -> Quads:
     """An upright box (length x, width y, height z) standing on `base`, the middle of its floor; with floor and lid."""
     low, high = ring(size[0], size[1], base[2], base[:2]), ring(size[0], size[1], base[2] + size[2], base[:2])
     return prism(low, high, paint, cap or (paint[0] if isinstance(paint, list) else paint), floor=True)

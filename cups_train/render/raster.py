@@ -1,4 +1,5 @@
 """Which quad is seen where: a z-buffer over planar quads, on a sample grid twice as fine as the image."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -146,11 +147,20 @@ class _Canvas:
         if not len(at):
             return
         row, column = np.divmod(at.astype(np.int32), np.int32(len(x)))
-        xs, ys, depth = (column + np.int32(x[0])).astype(np.float32), (row + np.int32(y[0])).astype(np.float32), 1 / value.ravel()[at]
+        xs, ys, depth = (
+            (column + np.int32(x[0])).astype(np.float32),
+            (row + np.int32(y[0])).astype(np.float32),
+            1 / value.ravel()[at],
+        )
         plane, texture = self.planes[number].astype(np.float32), int(self.quads.texture[number])
-        step = float(np.hypot(plane[0, 0], plane[1, 0]) * depth[len(depth) // 2]) * 2.0 ** self.bank.log_width[texture, 0]
+        step = (
+            float(np.hypot(plane[0, 0], plane[1, 0]) * depth[len(depth) // 2]) * 2.0 ** self.bank.log_width[texture, 0]
+        )
         level = min(9, max(0, int(np.log2(max(step, 1.0)))))
-        s, t = (np.minimum((p[0] * xs + p[1] * ys + p[2]) * depth, inside) for p, inside in zip(plane[:2], self._last(number), strict=True))
+        s, t = (
+            np.minimum((p[0] * xs + p[1] * ys + p[2]) * depth, inside)
+            for p, inside in zip(plane[:2], self._last(number), strict=True)
+        )
         mask[row, column] = self.bank.alpha(texture, level, s, t) >= 128
 
     def _last(self, number: int | np.ndarray) -> np.ndarray:
@@ -180,13 +190,18 @@ class _Canvas:
         self.inverse[y, x] = value
         self.ids[y, x] = number
 
-    def _solid(self, number: np.ndarray, x: np.ndarray, y: np.ndarray, value: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def _solid(
+        self, number: np.ndarray, x: np.ndarray, y: np.ndarray, value: np.ndarray, size: np.ndarray
+    ) -> np.ndarray:
         solid = np.ones(len(number), bool)
         at = np.nonzero(self.quads.flags[number] & CUTOUT)[0]
         if len(at):
             plane, texture = self.planes[number[at]], self.quads.texture[number[at]]
             last = self._last(number[at])
-            s, t = (np.minimum((plane[:, k, 0] * x[at] + plane[:, k, 1] * y[at] + plane[:, k, 2]) / value[at], last[:, k]) for k in (0, 1))
+            s, t = (
+                np.minimum((plane[:, k, 0] * x[at] + plane[:, k, 1] * y[at] + plane[:, k, 2]) / value[at], last[:, k])
+                for k in (0, 1)
+            )
             wide = 2.0 ** self.bank.log_width[texture, 0] * self.quads.repeat[number[at], 0] / size[at].max(1)
             level = np.clip(np.log2(np.maximum(wide, 1)), 0, 10).astype(np.int32)
             solid[at] = self.bank.alpha(texture, level, s, t) >= 128
@@ -211,7 +226,7 @@ def _spans(polygons: list[np.ndarray], shape: tuple[int, int]) -> list[tuple[int
     crossing = start[..., 0][which] + (rows - start[..., 1][which]) * slope[which]
     met = (rows >= low) & (rows <= high) & (rise != 0)[which]
     left, right = np.where(met, crossing, np.inf).min(1), np.where(met, crossing, -np.inf).max(1)
-    return [(int(y), left[e - n:e], right[e - n:e]) for y, n, e in zip(y0, count, stop, strict=True)]
+    return [(int(y), left[e - n : e], right[e - n : e]) for y, n, e in zip(y0, count, stop, strict=True)]
 
 
 def _inside(points: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

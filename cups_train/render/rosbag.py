@@ -1,4 +1,5 @@
 """Writes a stereo recording as a rosbag2 folder (MCAP, JPEG)."""
+
 from __future__ import annotations
 
 import os
@@ -34,10 +35,14 @@ class StereoWriter:
         for side, image in zip(SIDES, (left, right), strict=True):
             picture, info = self.connections[side]
             types = _STORE.types
-            header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](*sec_nanosec(stamp_ns)), f"stereo_{side}_optical")
+            header = types["std_msgs/msg/Header"](
+                types["builtin_interfaces/msg/Time"](*sec_nanosec(stamp_ns)), f"stereo_{side}_optical"
+            )
             _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             message = types["sensor_msgs/msg/CompressedImage"](header, "jpeg", data.ravel())
-            self.writer.write(info, stamp_ns, _STORE.serialize_cdr(_camera_info(self.camera, side, header), info.msgtype))
+            self.writer.write(
+                info, stamp_ns, _STORE.serialize_cdr(_camera_info(self.camera, side, header), info.msgtype)
+            )
             self.writer.write(picture, stamp_ns, _STORE.serialize_cdr(message, picture.msgtype))
 
 
@@ -60,7 +65,9 @@ def stereo_recording(folder: Path, camera: StereoCamera) -> Iterator[StereoWrite
 
 
 def _connections(writer: Writer, side: str) -> tuple[Connection, Connection]:
-    image = writer.add_connection(f"/stereo/{side}/image_rect/compressed", "sensor_msgs/msg/CompressedImage", typestore=_STORE)
+    image = writer.add_connection(
+        f"/stereo/{side}/image_rect/compressed", "sensor_msgs/msg/CompressedImage", typestore=_STORE
+    )
     return image, writer.add_connection(f"/stereo/{side}/camera_info", "sensor_msgs/msg/CameraInfo", typestore=_STORE)
 
 
@@ -70,5 +77,16 @@ def _camera_info(camera: StereoCamera, side: str, header: object) -> object:
     if side == "right":
         p[3] = -camera.depth_scale
     region = _STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    return _STORE.types["sensor_msgs/msg/CameraInfo"](header=header, height=camera.height, width=camera.width, distortion_model="plumb_bob",
-                                                      d=np.zeros(5), k=k, r=np.eye(3).ravel(), p=p, binning_x=0, binning_y=0, roi=region)
+    return _STORE.types["sensor_msgs/msg/CameraInfo"](
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=k,
+        r=np.eye(3).ravel(),
+        p=p,
+        binning_x=0,
+        binning_y=0,
+        roi=region,
+    )

@@ -1,4 +1,5 @@
 """The procedural street: a stereo recording and its exact truth."""
+
 from __future__ import annotations
 
 import json
@@ -29,12 +30,32 @@ from cups_train.types import StereoCamera
 
 FIRST_STAMP_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
-_STUFF = (("road", (128, 64, 128)), ("sidewalk", (244, 35, 232)), ("building", (70, 70, 70)), ("wall", (102, 102, 156)), ("fence", (190, 153, 153)),
-          ("pole", (153, 153, 153)), ("traffic light", (250, 170, 30)), ("traffic sign", (220, 220, 0)), ("vegetation", (107, 142, 35)),
-          ("terrain", (152, 251, 152)), ("sky", (70, 130, 180)))
-_THINGS = (("person", (220, 20, 60)), ("rider", (255, 0, 0)), ("car", (0, 0, 142)), ("truck", (0, 0, 70)), ("bus", (0, 60, 100)),
-           ("train", (0, 80, 100)), ("motorcycle", (0, 0, 230)), ("bicycle", (119, 11, 32)))
-CITYSCAPES = Classes(tuple(PseudoClass(k, name, k > len(_STUFF), color) for k, (name, color) in enumerate(_STUFF + _THINGS, 1)))
+_STUFF = (
+    ("road", (128, 64, 128)),
+    ("sidewalk", (244, 35, 232)),
+    ("building", (70, 70, 70)),
+    ("wall", (102, 102, 156)),
+    ("fence", (190, 153, 153)),
+    ("pole", (153, 153, 153)),
+    ("traffic light", (250, 170, 30)),
+    ("traffic sign", (220, 220, 0)),
+    ("vegetation", (107, 142, 35)),
+    ("terrain", (152, 251, 152)),
+    ("sky", (70, 130, 180)),
+)
+_THINGS = (
+    ("person", (220, 20, 60)),
+    ("rider", (255, 0, 0)),
+    ("car", (0, 0, 142)),
+    ("truck", (0, 0, 70)),
+    ("bus", (0, 60, 100)),
+    ("train", (0, 80, 100)),
+    ("motorcycle", (0, 0, 230)),
+    ("bicycle", (119, 11, 32)),
+)
+CITYSCAPES = Classes(
+    tuple(PseudoClass(k, name, k > len(_STUFF), color) for k, (name, color) in enumerate(_STUFF + _THINGS, 1))
+)
 
 
 def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | None = None) -> None:
@@ -63,8 +84,18 @@ def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | No
             truth.write_ids(key, stamp, *segments(moment.truth, moving))
             _write_geometry(beside, key, moment.truth)
             rows.append(_frame_row(scene, moment.number, stamp, moving))
-        geometry = {"scene": config.scene, "baseline": camera.baseline, "dt": STEP_S, "W": camera.width, "H": camera.height,
-                    "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "frames": rows}
+        geometry = {
+            "scene": config.scene,
+            "baseline": camera.baseline,
+            "dt": STEP_S,
+            "W": camera.width,
+            "H": camera.height,
+            "fx": camera.fx,
+            "fy": camera.fy,
+            "cx": camera.cx,
+            "cy": camera.cy,
+            "frames": rows,
+        }
         (beside / TRUTH).write_text(json.dumps(geometry) + "\n")
         truth.close()
         shutil.rmtree(out / "truth", ignore_errors=True)
@@ -85,7 +116,9 @@ def _camera(config: RenderConfig, rng: np.random.Generator) -> tuple[StereoCamer
     """The pair and its height above the road [m]; what the settings leave open comes from the seed."""
     focal, height_m = rng.uniform(0.95, 1.15), rng.uniform(1.25, 1.6)
     fx = round((config.focal or focal) * config.width, 3)
-    camera = StereoCamera(config.width, config.height, fx, fx, (config.width - 1) / 2, round(0.46 * config.height, 1), config.baseline)
+    camera = StereoCamera(
+        config.width, config.height, fx, fx, (config.width - 1) / 2, round(0.46 * config.height, 1), config.baseline
+    )
     return camera, config.camera_height or float(height_m)
 
 
@@ -130,7 +163,9 @@ class _World:
 
     def seen(self, camera: StereoCamera, number: int) -> tuple[Seen, Quads]:
         view, poses = Viewpoint(camera, self._scene.camera_poses[number]), self.poses(number)
-        quads = self._scene.standing if self._moving is None else join([self._scene.standing, self._moving.placed(poses)])
+        quads = (
+            self._scene.standing if self._moving is None else join([self._scene.standing, self._moving.placed(poses)])
+        )
         return Seen(view, rasterise(view, quads, self._scene.bank), poses), quads
 
     def shadows(self, number: int) -> Shadows:
@@ -170,11 +205,25 @@ def _sixteen(value: np.ndarray) -> np.ndarray:
 
 
 def _frame_row(scene: Scene, number: int, stamp: int, moving: dict[int, bool]) -> dict[str, Any]:
-    objects = [{"id": a.true_id, "cls": a.name, "size_lwh": [round(s, 3) for s in a.size], "moving": moving[a.true_id],
-                "speed": round(float(a.speed[number]), 3), "T_world_obj": _matrix(a.base[number]), "T_world_obj_next": _matrix(a.base[number + 1])}
-               for a in scene.actors]
-    return {"frame": number, "T_world_cam": _matrix(scene.camera_poses[number]), "T_world_cam_next": _matrix(scene.camera_poses[number + 1]),
-            "objects": objects, "stamp_ns": stamp}
+    objects = [
+        {
+            "id": a.true_id,
+            "cls": a.name,
+            "size_lwh": [round(s, 3) for s in a.size],
+            "moving": moving[a.true_id],
+            "speed": round(float(a.speed[number]), 3),
+            "T_world_obj": _matrix(a.base[number]),
+            "T_world_obj_next": _matrix(a.base[number + 1]),
+        }
+        for a in scene.actors
+    ]
+    return {
+        "frame": number,
+        "T_world_cam": _matrix(scene.camera_poses[number]),
+        "T_world_cam_next": _matrix(scene.camera_poses[number + 1]),
+        "objects": objects,
+        "stamp_ns": stamp,
+    }
 
 
 def _matrix(pose: np.ndarray) -> list[list[float]]:

@@ -1,4 +1,5 @@
 """Scene kinds: where the camera drives and who else is about."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -48,20 +49,39 @@ def make_scene(kind: str, frames: int, seed: int, camera_height: float) -> Scene
 
 def _layout(kind: str, frames: int, rng: np.random.Generator) -> Layout:
     travel = 0.1 * frames * 9.0
-    first = {"drive": rng.uniform(38, 60), "static": rng.uniform(38, 60), "junction": 30.0, "turn": 15.0, "standstill": 14.0}[kind]
+    first = {
+        "drive": rng.uniform(38, 60),
+        "static": rng.uniform(38, 60),
+        "junction": 30.0,
+        "turn": 15.0,
+        "standstill": 14.0,
+    }[kind]
     junctions = [float(first)]
     while junctions[-1] < travel + 40 and kind != "turn":
         junctions.append(junctions[-1] + float(rng.uniform(62, 80)))
     arm = 75.0 + (travel if kind == "turn" else 0.0)
-    return Layout(lane=float(rng.uniform(3.2, 3.7)), parking=2.2, cross=float(rng.uniform(4.0, 5.0)), pavement=float(rng.uniform(2.8, 3.8)),
-                  junctions=tuple(junctions), start=-40.0, end=junctions[-1] + float(rng.uniform(60, 85)), arm=arm)
+    return Layout(
+        lane=float(rng.uniform(3.2, 3.7)),
+        parking=2.2,
+        cross=float(rng.uniform(4.0, 5.0)),
+        pavement=float(rng.uniform(2.8, 3.8)),
+        junctions=tuple(junctions),
+        start=-40.0,
+        end=junctions[-1] + float(rng.uniform(60, 85)),
+        arm=arm,
+    )
 
 
 def _ego(kind: str, layout: Layout, frames: int, rng: np.random.Generator) -> tuple[Track, np.ndarray]:
     """The camera's track (F,) and how much it rocks (F,)."""
     time, x = STEP_S * np.arange(frames + 1), layout.lane / 2
     side = -1.0 if rng.random() < 0.5 else 1.0  # turns right or left
-    speed = np.full(frames + 1, {"drive": rng.uniform(7, 9), "static": rng.uniform(6, 9), "junction": 7.0, "turn": 5.0, "standstill": 0.0}[kind])
+    speed = np.full(
+        frames + 1,
+        {"drive": rng.uniform(7, 9), "static": rng.uniform(6, 9), "junction": 7.0, "turn": 5.0, "standstill": 0.0}[
+            kind
+        ],
+    )
     if kind == "junction":
         speed = np.maximum(speed - 2.2 * time, 0.0)
     elif kind != "standstill":
@@ -82,9 +102,17 @@ def _light(rng: np.random.Generator, clouds: int) -> Light:
     azimuth, height = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(32, 60))
     sun = np.array([np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height)])
     zenith = np.array([150.0, 160, 172]) if overcast else np.array([92.0, 138, 200])
-    return Light(sun=sun, sun_strength=0.12 if overcast else 0.5, ambient=0.78 if overcast else 0.56, haze=float(rng.uniform(0.0006, 0.004)),
-                 shadow=0.88 if overcast else 0.55, zenith=zenith, horizon=np.array([205.0, 212, 218]),
-                 cloud_cover=0.72 if overcast else float(rng.uniform(0.3, 0.6)), cloud_texture=clouds)
+    return Light(
+        sun=sun,
+        sun_strength=0.12 if overcast else 0.5,
+        ambient=0.78 if overcast else 0.56,
+        haze=float(rng.uniform(0.0006, 0.004)),
+        shadow=0.88 if overcast else 0.55,
+        zenith=zenith,
+        horizon=np.array([205.0, 212, 218]),
+        cloud_cover=0.72 if overcast else float(rng.uniform(0.3, 0.6)),
+        cloud_texture=clouds,
+    )
 
 
 @dataclass(eq=False)
@@ -141,7 +169,10 @@ class _Traffic:
         for _ in range(2 if kind == "drive" else 1):
             drift = rng.uniform(0.3, 1.2) * np.sin(rng.uniform(0.3, 0.6) * time + rng.uniform(-0.7, 0.7))
             y = ahead + travelled * (1.0 if kind == "drive" else 1.5) + drift - drift[0]
-            track = Track(np.stack([np.full(len(y), self.layout.lane / 2 + rng.normal(0, 0.1)), y], -1), np.full(len(y), np.pi / 2))
+            track = Track(
+                np.stack([np.full(len(y), self.layout.lane / 2 + rng.normal(0, 0.1)), y], -1),
+                np.full(len(y), np.pi / 2),
+            )
             self.cast.vehicle(self._kind() if ahead > 20 else "car", track)
             ahead += float(rng.uniform(13, 20))
 
@@ -174,7 +205,9 @@ class _Traffic:
                 x = float(rng.uniform(-10, 4)) if stands else float(rng.uniform(-30, 0))
                 for _ in range(2 + int(speed * STEP_S * self.frames / 15)):
                     yaw = 0.0 if direction > 0 else np.pi
-                    self.cast.vehicle(self._kind(), self._line((direction * x, y - direction * p.cross * 0.47), yaw, speed))
+                    self.cast.vehicle(
+                        self._kind(), self._line((direction * x, y - direction * p.cross * 0.47), yaw, speed)
+                    )
                     x -= float(rng.uniform(11, 22))
 
     def _crossing_people(self, stands: bool) -> None:
@@ -184,7 +217,10 @@ class _Traffic:
             for _ in range(5 if stands else 4):
                 direction = 1.0 if rng.random() < 0.5 else -1.0
                 speed = float(rng.uniform(1.0, 1.6))
-                at = (-direction * float(rng.uniform(-2.5, p.kerb + 1)), y - (p.cross + 2.2) + float(rng.uniform(-1.2, 1.2)))
+                at = (
+                    -direction * float(rng.uniform(-2.5, p.kerb + 1)),
+                    y - (p.cross + 2.2) + float(rng.uniform(-1.2, 1.2)),
+                )
                 self.cast.person(self._line(at, 0.0 if direction > 0 else np.pi, speed))
 
     def _cyclists(self, kind: str) -> None:
@@ -192,7 +228,9 @@ class _Traffic:
         x = p.lane - 0.35
         for y in (float(rng.uniform(8, 14)), float(rng.uniform(22, 40))):
             if kind != "standstill" or y > 20:
-                self.cast.cyclist(self._line((x, y), np.pi / 2, float(rng.uniform(3.5, 5.0)) if kind != "junction" else 0.0))
+                self.cast.cyclist(
+                    self._line((x, y), np.pi / 2, float(rng.uniform(3.5, 5.0)) if kind != "junction" else 0.0)
+                )
         for y in (float(rng.uniform(18, 26)), float(rng.uniform(40, 60))):
             self.cast.cyclist(self._line((-x, y), -np.pi / 2, float(rng.uniform(3.5, 5.0))))
 
@@ -203,5 +241,8 @@ class _Traffic:
                 side = 1.0 if rng.random() < 0.5 else -1.0
                 speed = 0.0 if still or rng.random() < 0.2 else float(rng.uniform(0.9, 1.6))
                 yaw = float(rng.choice([-np.pi / 2, np.pi / 2])) if speed else float(rng.uniform(0, 6.3))
-                at = (side * (p.kerb + float(rng.uniform(1.3, p.pavement - 0.5))), float(rng.uniform(max(low, -5), high)))
+                at = (
+                    side * (p.kerb + float(rng.uniform(1.3, p.pavement - 0.5))),
+                    float(rng.uniform(max(low, -5), high)),
+                )
                 self.cast.person(self._line(at, yaw, speed, KERB))

@@ -1,4 +1,5 @@
 """From ideal colours to what a camera gives."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

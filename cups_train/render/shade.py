@@ -1,4 +1,5 @@
 """Colours of what a view sees: textures, sun, cast shadows, haze and sky."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -64,7 +65,9 @@ class _OnTexture:
     level: np.ndarray  # (n,) int32, mip level
 
 
-def shade(view: Viewpoint, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
+def shade(
+    view: Viewpoint, buffers: Buffers, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank
+) -> np.ndarray:
     """The image (H, W, 3) float32 RGB 0..255; edges between quads are averaged over the sample grid with weights 1 2
     1."""
     height, width = buffers.quad.shape
@@ -96,7 +99,9 @@ def _samples(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return needed, edge
 
 
-def _surfaces(view: Viewpoint, samples: _Samples, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank) -> np.ndarray:
+def _surfaces(
+    view: Viewpoint, samples: _Samples, quads: Quads, light: Light, shadows: Shadows, bank: TextureBank
+) -> np.ndarray:
     """Colours (n, 3) float32 of samples on quads."""
     index, number, depth = samples.index, samples.number, samples.depth
     at = _on_texture(samples, quads.texture, bank)
@@ -120,7 +125,10 @@ def _rays(view: Viewpoint, index: np.ndarray) -> np.ndarray:
     fx, fy, cx, cy = view.intrinsics
     turn = view.world_T_camera[:3, :3].astype(np.float32)
     row, column = np.divmod(index.astype(np.int32), np.int32(view.shape[1]))
-    x, y = (column.astype(np.float32) - np.float32(cx)) / np.float32(fx), (row.astype(np.float32) - np.float32(cy)) / np.float32(fy)
+    x, y = (
+        (column.astype(np.float32) - np.float32(cx)) / np.float32(fx),
+        (row.astype(np.float32) - np.float32(cy)) / np.float32(fy),
+    )
     return np.stack([x * turn[k, 0] + y * turn[k, 1] + turn[k, 2] for k in range(3)], -1)
 
 
@@ -136,7 +144,7 @@ def _on_texture(samples: _Samples, texture: np.ndarray, bank: TextureBank) -> _O
     high = (2 << bank.log_height[texture, 0]).astype(np.float32)[number] * depth
     along = ((sx - s * zx) * wide) ** 2 + ((tx - t * zx) * high) ** 2
     down = ((sy - s * zy) * wide) ** 2 + ((ty - t * zy) * high) ** 2
-    footprint = np.maximum(np.minimum(along, down), np.maximum(along, down) * np.float32(LEVEL_OF_DETAIL_BIAS ** 2))
+    footprint = np.maximum(np.minimum(along, down), np.maximum(along, down) * np.float32(LEVEL_OF_DETAIL_BIAS**2))
     level = np.clip(0.5 * np.log2(np.maximum(footprint, 1e-12)) + 0.3, 0, 10).astype(np.int32)
     return _OnTexture(s, t, level)
 

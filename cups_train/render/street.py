@@ -1,5 +1,6 @@
 """What stands still: roads, pavements, houses, trees, poles; x to the right of the main street, y along it, z up,
 metres."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -76,7 +77,10 @@ class Street:
                 inner, outer = side * p.kerb, side * far
                 edges = [[(inner, low), (inner, high)], [(inner, low), (outer, low)], [(inner, high), (outer, high)]]
                 for (x0, y0), (x1, y1) in edges:
-                    kerb = quad([[x0, y0, KERB], [x1, y1, KERB], [x1, y1, 0], [x0, y0, 0]], Paint(self.t.kerb, metres=1.0, flags=TWO_SIDED))
+                    kerb = quad(
+                        [[x0, y0, KERB], [x1, y1, KERB], [x1, y1, 0], [x0, y0, 0]],
+                        Paint(self.t.kerb, metres=1.0, flags=TWO_SIDED),
+                    )
                     self._add(kerb, SIDEWALK)
 
     def _markings(self) -> None:
@@ -92,7 +96,9 @@ class Street:
             for s in (-1.0, 1.0):
                 zebra, stop = y + s * (p.cross + 2.2), y + s * (p.cross + 5.0)
                 lines += [(x, x + 0.5, zebra - 1.5, zebra + 1.5) for x in np.arange(-p.kerb + 0.4, p.kerb - 0.4, 1.0)]
-                lines.append((0.1, p.lane, stop - 0.2, stop + 0.2) if s < 0 else (-p.lane, -0.1, stop - 0.2, stop + 0.2))
+                lines.append(
+                    (0.1, p.lane, stop - 0.2, stop + 0.2) if s < 0 else (-p.lane, -0.1, stop - 0.2, stop + 0.2)
+                )
                 lines += [(s * x - 1.5, s * x + 1.5, y - 0.07, y + 0.07) for x in np.arange(p.kerb + 6.5, p.arm, 6.0)]
         corners = [[(x0, y1, 0.005), (x1, y1, 0.005), (x1, y0, 0.005), (x0, y0, 0.005)] for x0, x1, y0, y1 in lines]
         self._add(quad(corners, white), ROAD)
@@ -157,14 +163,20 @@ class Street:
             out = -inward * 1.3
             (x0, y0), (x1, y1) = edge[0] + (edge[1] - edge[0]) * 0.1, edge[0] + (edge[1] - edge[0]) * 0.9
             color = tuple(float(c) for c in rng.uniform(0.3, 1.3, 3))
-            awning = quad([[x0, y0, 3.3], [x1, y1, 3.3], [x1 + out[0], y1 + out[1], 2.5], [x0 + out[0], y0 + out[1], 2.5]],
-                          Paint(t.paint, color, metres=1.5, flags=TWO_SIDED))
+            awning = quad(
+                [[x0, y0, 3.3], [x1, y1, 3.3], [x1 + out[0], y1 + out[1], 2.5], [x0 + out[0], y0 + out[1], 2.5]],
+                Paint(t.paint, color, metres=1.5, flags=TWO_SIDED),
+            )
             self._add(awning, BUILDING)
         elif rng.random() < 0.5:
             for level in np.arange(4.6, height - 3, 3.1):
                 spot = middle - inward * 0.5
-                self._add(box((2.6, 1.1, 0.15), (0, 0, float(level)), stone).moved(pose(spot[0], spot[1], 0, yaw)), BUILDING)
-                rail = box((2.6, 1.1, 0.9), (0, 0, float(level) + 0.15), Paint(t.railing, metres=1.0, flags=CUTOUT | TWO_SIDED))
+                self._add(
+                    box((2.6, 1.1, 0.15), (0, 0, float(level)), stone).moved(pose(spot[0], spot[1], 0, yaw)), BUILDING
+                )
+                rail = box(
+                    (2.6, 1.1, 0.9), (0, 0, float(level) + 0.15), Paint(t.railing, metres=1.0, flags=CUTOUT | TWO_SIDED)
+                )
                 self._add(rail.moved(pose(spot[0], spot[1], 0, yaw)), BUILDING)
 
     def _garden(self, side: float, line: float, y: float, width: float) -> None:
@@ -189,7 +201,13 @@ class Street:
         x = side * (p.kerb + 0.7)
         if rng.random() < 0.5:
             edges = sorted((side * (p.kerb + 0.2), side * (p.kerb + 1.3)))
-            self._level((edges[0], edges[1]), (low + 7, high - 7), KERB + 0.02, Paint(self.t.grass, metres=3.0, flags=GROUND), TERRAIN)
+            self._level(
+                (edges[0], edges[1]),
+                (low + 7, high - 7),
+                KERB + 0.02,
+                Paint(self.t.grass, metres=3.0, flags=GROUND),
+                TERRAIN,
+            )
         for y, way in ((low, 1.0), (high, -1.0)):
             if rng.random() < 0.4:
                 self._railing(side * (p.kerb + 0.25), *sorted((y + 5 * way, y + (5 + float(rng.uniform(5, 12))) * way)))
@@ -203,7 +221,9 @@ class Street:
             if rng.random() < 0.15:
                 spot = (x, float(y) + 7)
                 bin_paint = Paint(self.t.metal, (0.9, 0.6, 0.2))
-                self._add(prism(circle(0.25, KERB, 6, spot), circle(0.28, 1.05, 6, spot), bin_paint, Paint(self.t.metal)), 0)
+                self._add(
+                    prism(circle(0.25, KERB, 6, spot), circle(0.28, 1.05, 6, spot), bin_paint, Paint(self.t.metal)), 0
+                )
         for y in (low + 3.5, high - 3.5):
             if rng.random() < 0.5 and low > p.start:
                 self._sign(x, y, int(rng.integers(len(self.t.signs))))
@@ -211,11 +231,15 @@ class Street:
     def tree(self, x: float, y: float, size: float) -> None:
         """A trunk and a crown of leafy planes."""
         rng, t = self.rng, self.t
-        trunk = prism(circle(0.17 * size, 0.0, 6, (x, y)), circle(0.1 * size, 3.6 * size, 6, (x, y)), Paint(t.bark, metres=1.0))
+        trunk = prism(
+            circle(0.17 * size, 0.0, 6, (x, y)), circle(0.1 * size, 3.6 * size, 6, (x, y)), Paint(t.bark, metres=1.0)
+        )
         count = 16
         direction = rng.normal(size=(count, 3))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        centre = np.array([x, y, 4.4 * size]) + direction * np.array([1.25, 1.25, 1.1]) * size * rng.uniform(0.3, 1.0, (count, 1))
+        centre = np.array([x, y, 4.4 * size]) + direction * np.array([1.25, 1.25, 1.1]) * size * rng.uniform(
+            0.3, 1.0, (count, 1)
+        )
         normal = direction + rng.normal(0, 0.5, (count, 3))
         across = np.cross(normal, (0, 0, 1.0))
         across /= np.linalg.norm(across, axis=1, keepdims=True)
@@ -223,15 +247,20 @@ class Street:
         up /= np.linalg.norm(up, axis=1, keepdims=True)
         half = rng.uniform(0.75, 1.25, (count, 1)) * size
         across, up = across * half, up * half
-        crown = quad(np.stack([centre - across + up, centre + across + up, centre + across - up, centre - across - up], 1),
-                     Paint(int(rng.choice(t.leaves)), flags=CUTOUT | TWO_SIDED))
+        crown = quad(
+            np.stack([centre - across + up, centre + across + up, centre + across - up, centre - across - up], 1),
+            Paint(int(rng.choice(t.leaves)), flags=CUTOUT | TWO_SIDED),
+        )
         crown.tint[:] = (0.8 + 0.3 * direction[:, 2] + rng.uniform(-0.08, 0.08, count))[:, None]
         self._add(join([trunk, crown]), VEGETATION)
         self.tall.append(np.concatenate([circle(1.7 * size, z, 8, (x, y)) for z in (3.4 * size, 5.4 * size)]))
 
     def _railing(self, x: float, low: float, high: float) -> None:
         """A fence of upright bars along the main street."""
-        bars = quad([[x, low, 1.15], [x, high, 1.15], [x, high, KERB], [x, low, KERB]], Paint(self.t.railing, flags=CUTOUT | TWO_SIDED))
+        bars = quad(
+            [[x, low, 1.15], [x, high, 1.15], [x, high, KERB], [x, low, KERB]],
+            Paint(self.t.railing, flags=CUTOUT | TWO_SIDED),
+        )
         bars.repeat[:] = ((high - low) / 2.4, 1.0)
         self._add(bars, FENCE)
 
@@ -246,7 +275,12 @@ class Street:
         metal = Paint(self.t.metal, metres=1.0)
         self._add(prism(circle(0.035, 0.0, 4, (x, y)), circle(0.035, 2.7, 4, (x, y)), metal), POLE)
         half, front = 0.32, y + faces * 0.05
-        corners = [[x + faces * half, front, 2.85], [x - faces * half, front, 2.85], [x - faces * half, front, 2.21], [x + faces * half, front, 2.21]]
+        corners = [
+            [x + faces * half, front, 2.85],
+            [x - faces * half, front, 2.85],
+            [x - faces * half, front, 2.21],
+            [x + faces * half, front, 2.21],
+        ]
         self._add(quad(corners, Paint(self.t.signs[kind], flags=CUTOUT)), SIGN)
         back = np.array(corners)[[1, 0, 3, 2]]
         self._add(quad(back, Paint(self.t.signs[kind], (0.45, 0.45, 0.45), flags=CUTOUT)), SIGN)

@@ -1,4 +1,5 @@
 """Textures: a bank with mip levels in one flat array, and procedural materials."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -23,7 +24,11 @@ class TextureBank:
     def index(self, texture: np.ndarray | int, level: np.ndarray | int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Flat index (n,) of texels x, y (n,), whole numbers, wrapped around."""
         log_width = self.log_width[texture, level]
-        return self.offset[texture, level] + ((y & ((1 << self.log_height[texture, level]) - 1)) << log_width) + (x & ((1 << log_width) - 1))
+        return (
+            self.offset[texture, level]
+            + ((y & ((1 << self.log_height[texture, level]) - 1)) << log_width)
+            + (x & ((1 << log_width) - 1))
+        )
 
     def alpha(self, texture: np.ndarray | int, level: np.ndarray | int, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Alpha (n,) uint8 of the nearest texel; s and t (n,) count whole textures."""
@@ -33,7 +38,11 @@ class TextureBank:
 
     def color(self, texture: np.ndarray, level: np.ndarray, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Bilinear colour, (n, 3) float32 0..255."""
-        log_width, log_height, offset = self.log_width[texture, level], self.log_height[texture, level], self.offset[texture, level]
+        log_width, log_height, offset = (
+            self.log_width[texture, level],
+            self.log_height[texture, level],
+            self.offset[texture, level],
+        )
         x, y = s * (1 << log_width) - 0.5, t * (1 << log_height) - 0.5
         x0, y0 = np.floor(x), np.floor(y)
         fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
@@ -72,7 +81,9 @@ class TextureBuilder:
         for k, image in enumerate(self._images):
             for level in range(LEVELS):
                 if level and max(image.shape[:2]) > 1:
-                    image = cv2.resize(image, (max(1, image.shape[1] // 2), max(1, image.shape[0] // 2)), interpolation=cv2.INTER_AREA)
+                    image = cv2.resize(
+                        image, (max(1, image.shape[1] // 2), max(1, image.shape[0] // 2)), interpolation=cv2.INTER_AREA
+                    )
                     data.append(image.reshape(-1, 4).copy().view(np.uint32).ravel())
                 elif not level:
                     data.append(image.reshape(-1, 4).copy().view(np.uint32).ravel())
@@ -80,7 +91,10 @@ class TextureBuilder:
                     used -= 1  # the last texel serves all further levels
                     data.append(np.empty(0, np.uint32))
                 offset[k, level] = used
-                log_width[k, level], log_height[k, level] = image.shape[1].bit_length() - 1, image.shape[0].bit_length() - 1
+                log_width[k, level], log_height[k, level] = (
+                    image.shape[1].bit_length() - 1,
+                    image.shape[0].bit_length() - 1,
+                )
                 used += image.shape[0] * image.shape[1]
         return TextureBank(np.concatenate(data), offset, log_width, log_height)
 
@@ -98,15 +112,27 @@ def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, ro
     weight = 1.0
     while total.shape[0] < height:
         padded = np.pad(total, 2, mode="wrap")
-        columns = min(2 * total.shape[1], width) if total.shape[1] * height <= total.shape[0] * width else total.shape[1]
-        wide = cv2.resize(padded, (padded.shape[1] * columns // total.shape[1], 2 * padded.shape[0]), interpolation=cv2.INTER_CUBIC)
+        columns = (
+            min(2 * total.shape[1], width) if total.shape[1] * height <= total.shape[0] * width else total.shape[1]
+        )
+        wide = cv2.resize(
+            padded, (padded.shape[1] * columns // total.shape[1], 2 * padded.shape[0]), interpolation=cv2.INTER_CUBIC
+        )
         margin = 2 * columns // total.shape[1]
         weight *= roughness
-        total = wide[4:-4, margin:margin + columns] + weight * rng.standard_normal((2 * total.shape[0], columns)).astype(np.float32)
+        total = wide[4:-4, margin : margin + columns] + weight * rng.standard_normal(
+            (2 * total.shape[0], columns)
+        ).astype(np.float32)
     return (total - total.mean()) / (total.std() + 1e-6)
 
 
-def plain(rng: np.random.Generator, color: tuple[float, float, float], size: int = 64, spread: float = 8.0, roughness: float = 0.75) -> np.ndarray:
+def plain(
+    rng: np.random.Generator,
+    color: tuple[float, float, float],
+    size: int = 64,
+    spread: float = 8.0,
+    roughness: float = 0.75,
+) -> np.ndarray:
     """A colour with noise, (S, S, 3) with S = `size`."""
     return rgb(color) + spread * noise(rng, (size, size), 4, roughness)[..., None]
 
@@ -118,11 +144,18 @@ def asphalt(rng: np.random.Generator) -> np.ndarray:
     value += 26 * (rng.random((size, size)) > 0.985) - 22 * (rng.random((size, size)) > 0.985)
     value = np.ascontiguousarray(cv2.GaussianBlur(value, (0, 0), 0.7), np.float32)
     for _ in range(5):
-        x, y, w, h = rng.integers(0, size - 200), rng.integers(0, size - 260), rng.integers(60, 200), rng.integers(60, 260)
-        value[y:y + h, x:x + w] += rng.uniform(-14, 10)
+        x, y, w, h = (
+            rng.integers(0, size - 200),
+            rng.integers(0, size - 260),
+            rng.integers(60, 200),
+            rng.integers(60, 260),
+        )
+        value[y : y + h, x : x + w] += rng.uniform(-14, 10)
     for _ in range(14):
         steps = np.cumsum(rng.normal(0, 9, (14, 2)), 0) + rng.uniform(100, size - 100, 2)
-        cv2.polylines(value, [steps.astype(np.int32)], False, float(rng.uniform(50, 66)), int(rng.integers(1, 3)), cv2.LINE_AA)
+        cv2.polylines(
+            value, [steps.astype(np.int32)], False, float(rng.uniform(50, 66)), int(rng.integers(1, 3)), cv2.LINE_AA
+        )
     return value[..., None] * rgb([1.0, 1.0, 1.03])
 
 
@@ -134,7 +167,7 @@ def bricks(rng: np.random.Generator, color: tuple[float, float, float], rows: in
         for column in range(-1, rows // 2 + 1):
             x = column * width + (row % 2) * width // 2
             tone = rgb(color) * rng.uniform(0.78, 1.18)
-            image[row * height + 1:(row + 1) * height, max(0, x + 1):max(0, x + width)] = tone
+            image[row * height + 1 : (row + 1) * height, max(0, x + 1) : max(0, x + width)] = tone
     return image + 6 * noise(rng, (size, size), 8, 0.8)[..., None]
 
 
@@ -144,23 +177,38 @@ def slabs(rng: np.random.Generator, color: tuple[float, float, float], count: in
     step = size // count
     for i in range(count):
         for j in range(count):
-            image[i * step:(i + 1) * step, j * step:(j + 1) * step] = rgb(color) * rng.uniform(0.9, 1.1)
-            image[i * step:i * step + 2, j * step:(j + 1) * step] *= 0.72
-            image[i * step:(i + 1) * step, j * step:j * step + 2] *= 0.72
-    return image + (7 * noise(rng, (size, size), 4, 0.85) + 6 * rng.standard_normal((size, size)).astype(np.float32))[..., None]
+            image[i * step : (i + 1) * step, j * step : (j + 1) * step] = rgb(color) * rng.uniform(0.9, 1.1)
+            image[i * step : i * step + 2, j * step : (j + 1) * step] *= 0.72
+            image[i * step : (i + 1) * step, j * step : j * step + 2] *= 0.72
+    return (
+        image
+        + (7 * noise(rng, (size, size), 4, 0.85) + 6 * rng.standard_normal((size, size)).astype(np.float32))[..., None]
+    )
 
 
-def leaves(rng: np.random.Generator, hue: tuple[float, float, float], size: int = 128, count: int = 700, round_alpha: bool = True) -> np.ndarray:
+def leaves(
+    rng: np.random.Generator,
+    hue: tuple[float, float, float],
+    size: int = 128,
+    count: int = 700,
+    round_alpha: bool = True,
+) -> np.ndarray:
     """Foliage (S, S, 4) with S = `size`: single leaves with holes between them."""
     image = np.zeros((size, size, 4), np.float32)
     image[..., :3] = rgb(hue) * 0.45
     for _ in range(count):
         radius, angle = (size * 0.47) * rng.random() ** 0.5, rng.uniform(0, 2 * np.pi)
-        centre = (size / 2 + radius * np.cos(angle), size / 2 + radius * np.sin(angle)) if round_alpha else tuple(rng.uniform(0, size, 2))
+        centre = (
+            (size / 2 + radius * np.cos(angle), size / 2 + radius * np.sin(angle))
+            if round_alpha
+            else tuple(rng.uniform(0, size, 2))
+        )
         shade = rng.uniform(0.5, 1.35) * (1.12 - 0.3 * centre[1] / size)
         color = tuple(float(c) for c in rgb(hue) * shade * rng.uniform(0.88, 1.12, 3))
         axes = (int(rng.integers(2, 5)), int(rng.integers(1, 4)))
-        cv2.ellipse(image, (int(centre[0]), int(centre[1])), axes, float(rng.uniform(0, 180)), 0, 360, (*color, 255.0), -1)
+        cv2.ellipse(
+            image, (int(centre[0]), int(centre[1])), axes, float(rng.uniform(0, 180)), 0, 360, (*color, 255.0), -1
+        )
     if not round_alpha:
         image[..., 3] = 255
     return image
@@ -184,9 +232,9 @@ def railing(rng: np.random.Generator) -> np.ndarray:
     image = np.zeros((64, 128, 4), np.float32)
     image[..., :3] = rng.uniform(40, 110)
     for y in (4, 56):
-        image[y:y + 4, :, 3] = 255
+        image[y : y + 4, :, 3] = 255
     for x in range(2, 128, 10):
-        image[:, x:x + 4, 3] = 255
+        image[:, x : x + 4, 3] = 255
         image[:, x, :3] *= 1.4
     return image
 

@@ -1,4 +1,5 @@
 """Exact truth of a frame: computed from the surface that each pixel sees and from poses, never estimated."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def frame_truth(now: Seen, quads: Quads, right: Buffers, after: Seen | None) -> 
     sky = quad < 0
     at = np.maximum(quad, 0)
     category = np.where(sky, 11, quads.category[at])
-    y, x = np.mgrid[:camera.height, :camera.width].astype(np.float64)
+    y, x = np.mgrid[: camera.height, : camera.width].astype(np.float64)
     exact = _exact_inverse(now.buffers, quad, x, y)
     disparity = camera.depth_scale * exact
     visible = _seen(right, inverse, x - disparity, y, exact) * SEEN_RIGHT
@@ -53,9 +54,22 @@ def frame_truth(now: Seen, quads: Quads, right: Buffers, after: Seen | None) -> 
     if after is not None:
         flow, following, valid = _follow(now, after, np.where(sky, 0, quads.part[at]), (x, y, exact))
         disparity_next = np.where(valid, camera.depth_scale * following, 0)
-        visible = visible + HAS_FLOW * valid + SEEN_NEXT * (valid & _seen(after.buffers, inverse, x + flow[..., 0], y + flow[..., 1], following))
+        visible = (
+            visible
+            + HAS_FLOW * valid
+            + SEEN_NEXT * (valid & _seen(after.buffers, inverse, x + flow[..., 0], y + flow[..., 1], following))
+        )
     depth = np.where(sky, 0, 1 / np.maximum(exact, 1e-9))
-    return FrameTruth(category, np.where(sky, 0, quads.instance[at]), depth, disparity, visible.astype(np.uint8), flow, valid, disparity_next)
+    return FrameTruth(
+        category,
+        np.where(sky, 0, quads.instance[at]),
+        depth,
+        disparity,
+        visible.astype(np.uint8),
+        flow,
+        valid,
+        disparity_next,
+    )
 
 
 def _exact_inverse(buffers: Buffers, quad: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -64,7 +78,9 @@ def _exact_inverse(buffers: Buffers, quad: np.ndarray, x: np.ndarray, y: np.ndar
     return np.where(quad < 0, 0.0, plane[..., 0] * 2 * x + plane[..., 1] * 2 * y + plane[..., 2])
 
 
-def _follow(now: Seen, after: Seen, part: np.ndarray, at: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _follow(
+    now: Seen, after: Seen, part: np.ndarray, at: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flow (H, W, 2), 1/Z at t+1 (H, W) and whether the point is then in front of the camera."""
     camera, (x, y, inverse) = now.view.camera, at
     moved = after.poses @ np.linalg.inv(now.poses)
@@ -104,7 +120,13 @@ def segments(truth: FrameTruth, moving: dict[int, bool]) -> tuple[np.ndarray, li
         true_id = int(value) - 100
         category = true_id // 1000 + 1 if true_id > 0 else int(value)
         bbox = [xs.start, ys.start, xs.stop - xs.start, ys.stop - ys.start]
-        row: dict[str, Any] = {"id": len(rows) + 1, "category_id": category, "area": int(area[value]), "bbox": bbox, "iscrowd": 0}
+        row: dict[str, Any] = {
+            "id": len(rows) + 1,
+            "category_id": category,
+            "area": int(area[value]),
+            "bbox": bbox,
+            "iscrowd": 0,
+        }
         if true_id > 0:
             row |= {"true_id": true_id, "moving": moving[true_id]}
         rows.append(row)

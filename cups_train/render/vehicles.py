@@ -1,4 +1,5 @@
 """Cars, vans, buses, trucks and two-wheelers; x forward, y left, z up, origin on the ground under the middle."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,10 +33,21 @@ class VehicleTextures:
 
 def vehicle_textures(bank: TextureBuilder, rng: np.random.Generator) -> VehicleTextures:
     return VehicleTextures(
-        body=bank.add(_body(rng)), side=bank.add(_side(rng)), glass_side=bank.add(_glass_side()), glass=bank.add(_glass()),
-        front=bank.add(_end(rng, False)), rear=bank.add(_end(rng, True)), wheel=bank.add(_wheel()), dark=bank.add(np.full((16, 16, 3), 26.0)),
-        bus_side=bank.add(_bus_side(rng)), bus_front=bank.add(_bus_end(rng, False)), bus_rear=bank.add(_bus_end(rng, True)),
-        truck_front=bank.add(_bus_end(rng, False, False)), cargo=bank.add(_cargo(rng)), bicycle=bank.add(_bicycle()))
+        body=bank.add(_body(rng)),
+        side=bank.add(_side(rng)),
+        glass_side=bank.add(_glass_side()),
+        glass=bank.add(_glass()),
+        front=bank.add(_end(rng, False)),
+        rear=bank.add(_end(rng, True)),
+        wheel=bank.add(_wheel()),
+        dark=bank.add(np.full((16, 16, 3), 26.0)),
+        bus_side=bank.add(_bus_side(rng)),
+        bus_front=bank.add(_bus_end(rng, False)),
+        bus_rear=bank.add(_bus_end(rng, True)),
+        truck_front=bank.add(_bus_end(rng, False, False)),
+        cargo=bank.add(_cargo(rng)),
+        bicycle=bank.add(_bicycle()),
+    )
 
 
 def _body(rng: np.random.Generator) -> np.ndarray:
@@ -78,9 +90,9 @@ def _glass_side() -> np.ndarray:
 def _pane(height: int, width: int) -> np.ndarray:
     """Dark glass with a soft bright stripe and seats behind."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    value = 84 - 40 * y / height + 22 * np.exp(-((x + 0.6 * y - 0.55 * width) / (0.12 * width)) ** 2)
-    value[int(height * 0.55):, int(width * 0.2):int(width * 0.36)] -= 14
-    value[int(height * 0.55):, int(width * 0.62):int(width * 0.78)] -= 14
+    value = 84 - 40 * y / height + 22 * np.exp(-(((x + 0.6 * y - 0.55 * width) / (0.12 * width)) ** 2))
+    value[int(height * 0.55) :, int(width * 0.2) : int(width * 0.36)] -= 14
+    value[int(height * 0.55) :, int(width * 0.62) : int(width * 0.78)] -= 14
     return value[..., None] * rgb([0.86, 0.97, 1.08])
 
 
@@ -110,7 +122,16 @@ def _wheel() -> np.ndarray:
     cv2.circle(image, (32, 32), 21, (158, 160, 163, 255), -1)
     for k in range(5):
         a = k * 2 * np.pi / 5 + 0.3
-        cv2.ellipse(image, (int(32 + 13 * np.cos(a)), int(32 + 13 * np.sin(a))), (5, 4), np.degrees(a), 0, 360, (45, 45, 47, 255), -1)
+        cv2.ellipse(
+            image,
+            (int(32 + 13 * np.cos(a)), int(32 + 13 * np.sin(a))),
+            (5, 4),
+            np.degrees(a),
+            0,
+            360,
+            (45, 45, 47, 255),
+            -1,
+        )
     cv2.circle(image, (32, 32), 4, (105, 105, 108, 255), -1)
     return image
 
@@ -118,7 +139,7 @@ def _wheel() -> np.ndarray:
 def _bus_side(rng: np.random.Generator) -> np.ndarray:
     image = _shaded(rng, (64, 256))
     for x in range(6, 246, 31):
-        image[12:34, x:x + 27] = _pane(22, 27)
+        image[12:34, x : x + 27] = _pane(22, 27)
     image[40:44] *= 0.55
     for x in (100, 216):
         cv2.rectangle(image, (x, 12), (x + 20, 58), (60, 66, 72), -1)
@@ -129,7 +150,7 @@ def _bus_side(rng: np.random.Generator) -> np.ndarray:
 
 def _bus_end(rng: np.random.Generator, rear: bool, line: bool = True) -> np.ndarray:
     image = _shaded(rng, (128, 128))
-    image[26:52 if rear else 67, 8:120] = _pane(26 if rear else 41, 112)
+    image[26 : 52 if rear else 67, 8:120] = _pane(26 if rear else 41, 112)
     cv2.rectangle(image, (22, 6), (105, 19), (30, 30, 30), -1)
     if line:
         letter(image, f"{int(rng.integers(2, 99))} MITTE", (28, 17), (0.4, 1), (250, 190, 60))
@@ -168,12 +189,16 @@ def _bicycle() -> np.ndarray:
     return image
 
 
-def car(t: VehicleTextures, rng: np.random.Generator, size: tuple[float, float, float], tint: tuple[float, ...]) -> Quads:
+def car(
+    t: VehicleTextures, rng: np.random.Generator, size: tuple[float, float, float], tint: tuple[float, ...]
+) -> Quads:
     """A hatchback, estate or van of size length, width, height."""
     length, width, height = size
     van = height > 1.75
     sill, shoulder, inset = 0.22, height * (0.5 if van else 0.6), 0.0 if van else width * 0.09
-    paint = {name: Paint(getattr(t, name), tint, flags=SHINY) for name in ("body", "side", "front", "rear", "glass_side")}
+    paint = {
+        name: Paint(getattr(t, name), tint, flags=SHINY) for name in ("body", "side", "front", "rear", "glass_side")
+    }
     glass = Paint(t.glass, flags=SHINY)
     low, belt = ring(length, width, sill), ring(length, width, shoulder)
     belt[[1, 2], 0] -= 0.12
@@ -183,7 +208,12 @@ def car(t: VehicleTextures, rng: np.random.Generator, size: tuple[float, float, 
     hood, back = length * (0.1 if van else 0.2), length * (0.02 if van else rng.uniform(0.03, 0.12))
     foot = ring(length - hood - back - 0.2, width * 0.97, shoulder - 0.03, ((back - hood) / 2, 0.0))
     foot[[1, 2], 2] -= 0.05 * height
-    roof = ring(length - hood - back - (0.55 if van else 1.25), width - 2 * inset - 0.08, height, ((back - hood) / 2 - (0.12 if van else 0.25), 0.0))
+    roof = ring(
+        length - hood - back - (0.55 if van else 1.25),
+        width - 2 * inset - 0.08,
+        height,
+        ((back - hood) / 2 - (0.12 if van else 0.25), 0.0),
+    )
     cabin = prism(foot, roof, [paint["glass_side"], glass, paint["glass_side"], glass], paint["body"])
     radius = 0.32 if not van else 0.35
     return join([body, cabin, _wheels(t, length * 0.31, width, radius)])
@@ -196,10 +226,18 @@ def _wheels(t: VehicleTextures, reach: float, width: float, radius: float) -> Qu
         for side in (-1.0, 1.0):
             y = side * (width / 2 + 0.012)
             for r, out, flags, texture in ((radius * 1.22, 0.0, CUTOUT, t.wheel), (radius, 0.012, CUTOUT, t.wheel)):
-                corners = np.array([[x - side * -r, y + side * out, 2 * radius - radius + r], [x + side * -r, y + side * out, radius + r],
-                                    [x + side * -r, y + side * out, radius - r], [x - side * -r, y + side * out, radius - r]])
+                corners = np.array(
+                    [
+                        [x - side * -r, y + side * out, 2 * radius - radius + r],
+                        [x + side * -r, y + side * out, radius + r],
+                        [x + side * -r, y + side * out, radius - r],
+                        [x - side * -r, y + side * out, radius - r],
+                    ]
+                )
                 corners[:, 2] = np.maximum(corners[:, 2], 0.0) if out == 0.0 else corners[:, 2]
-                made.append(quad(corners, Paint(texture, (0.12, 0.12, 0.12) if out == 0.0 else (1.0, 1.0, 1.0), flags=flags)))
+                made.append(
+                    quad(corners, Paint(texture, (0.12, 0.12, 0.12) if out == 0.0 else (1.0, 1.0, 1.0), flags=flags))
+                )
             tread = box((1.5 * radius, 0.2, 1.3 * radius), (x, side * (width / 2 - 0.12), 0.0), Paint(t.dark))
             made.append(tread)
     return join(made)
@@ -217,8 +255,12 @@ def truck(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float,
     length, width, height = size
     cab = length * 0.26
     front, side = Paint(t.truck_front, tint, flags=SHINY), Paint(t.side, tint, flags=SHINY)
-    cabin = prism(ring(cab, width * 0.95, 0.4, ((length - cab) / 2, 0.0)), ring(cab * 0.9, width * 0.9, height * 0.82, ((length - cab) / 2, 0.0)),
-                  [side, front, side, Paint(t.dark)], Paint(t.body, tint))
+    cabin = prism(
+        ring(cab, width * 0.95, 0.4, ((length - cab) / 2, 0.0)),
+        ring(cab * 0.9, width * 0.9, height * 0.82, ((length - cab) / 2, 0.0)),
+        [side, front, side, Paint(t.dark)],
+        Paint(t.body, tint),
+    )
     load = box((length - cab - 0.3, width, height - 0.9), (-(cab + 0.3) / 2, 0.0, 0.9), Paint(t.cargo))
     chassis = box((length - 0.6, width * 0.6, 0.45), (-0.2, 0.0, 0.45), Paint(t.dark))
     return join([cabin, load, chassis, _wheels(t, length * 0.32, width, 0.48)])
@@ -226,7 +268,9 @@ def truck(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float,
 
 def bicycle(t: VehicleTextures) -> Quads:
     """1.75 m long; a plane with holes and a bar across."""
-    plane = quad([[-0.9, 0, 1.05], [0.88, 0, 1.05], [0.88, 0, 0], [-0.9, 0, 0]], Paint(t.bicycle, flags=CUTOUT | TWO_SIDED))
+    plane = quad(
+        [[-0.9, 0, 1.05], [0.88, 0, 1.05], [0.88, 0, 0], [-0.9, 0, 0]], Paint(t.bicycle, flags=CUTOUT | TWO_SIDED)
+    )
     tyres = [box((0.05, 0.05, 0.5), (x, 0, 0.1), Paint(t.dark)) for x in (-0.87, 0.85)]
     lamp = box((0.05, 0.07, 0.07), (-0.72, 0, 0.72), Paint(t.dark, (8.0, 1.0, 1.0)))
     return join([plane, *tyres, lamp, box((0.04, 0.56, 0.04), (0.4, 0, 1.02), Paint(t.dark))])
@@ -238,9 +282,25 @@ def motorcycle(t: VehicleTextures, tint: tuple[float, ...]) -> Quads:
     for x in (-0.7, 0.72):
         for side in (-1.0, 1.0):
             y = side * 0.07
-            wheels.append(quad([[x + side * 0.32, y, 0.64], [x - side * 0.32, y, 0.64], [x - side * 0.32, y, 0], [x + side * 0.32, y, 0]],
-                               Paint(t.wheel, flags=CUTOUT)))
+            wheels.append(
+                quad(
+                    [
+                        [x + side * 0.32, y, 0.64],
+                        [x - side * 0.32, y, 0.64],
+                        [x - side * 0.32, y, 0],
+                        [x + side * 0.32, y, 0],
+                    ],
+                    Paint(t.wheel, flags=CUTOUT),
+                )
+            )
         wheels.append(box((0.5, 0.13, 0.45), (x, 0, 0.06), Paint(t.dark)))
     body = prism(ring(1.0, 0.34, 0.38), ring(1.2, 0.26, 0.85), Paint(t.body, tint, flags=SHINY), Paint(t.dark))
-    return join([*wheels, body, box((0.3, 0.3, 0.3), (0.55, 0, 0.75), Paint(t.body, tint)), box((0.05, 0.7, 0.05), (0.42, 0, 1.05), Paint(t.dark)),
-                 box((0.05, 0.2, 0.1), (-0.75, 0, 0.72), Paint(t.dark, (8.0, 1.0, 1.0)))])
+    return join(
+        [
+            *wheels,
+            body,
+            box((0.3, 0.3, 0.3), (0.55, 0, 0.75), Paint(t.body, tint)),
+            box((0.05, 0.7, 0.05), (0.42, 0, 1.05), Paint(t.dark)),
+            box((0.05, 0.2, 0.1), (-0.75, 0, 0.72), Paint(t.dark, (8.0, 1.0, 1.0))),
+        ]
+    )

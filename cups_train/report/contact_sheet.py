@@ -1,4 +1,5 @@
 """What each pseudo class looks like: the places where it is densest, as crops, and all of them on one picture."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,9 @@ class ClassExamples:
     crops: tuple[np.ndarray, ...]
 
 
-def find_examples(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int, most: int = EXAMPLES) -> tuple[ClassExamples, ...]:
+def find_examples(
+    frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int, most: int = EXAMPLES
+) -> tuple[ClassExamples, ...]:
     """frames: (h, w, 3) uint8 images with their (h, w) uint8 class ids, 0 = void -> examples of the classes 1..K in
     order."""
     found: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(classes)]
@@ -33,9 +36,14 @@ def find_examples(frames: Iterable[tuple[np.ndarray, np.ndarray]], classes: int,
         pixels += counts
         for k in (np.flatnonzero(counts[1:]) + 1).tolist():
             if len(found[k - 1]) < most or counts[k] > found[k - 1][-1][0]:
-                found[k - 1] = sorted([*found[k - 1], (int(counts[k]), _crop(image, ids == k))], key=lambda item: -item[0])[:most]
+                found[k - 1] = sorted(
+                    [*found[k - 1], (int(counts[k]), _crop(image, ids == k))], key=lambda item: -item[0]
+                )[:most]
     total = max(int(pixels.sum()), 1)
-    return tuple(ClassExamples(int(pixels[k + 1]) / total, tuple(crop for _, crop in examples)) for k, examples in enumerate(found))
+    return tuple(
+        ClassExamples(int(pixels[k + 1]) / total, tuple(crop for _, crop in examples))
+        for k, examples in enumerate(found)
+    )
 
 
 def contact_sheet(examples: Sequence[ClassExamples]) -> np.ndarray:
@@ -46,9 +54,11 @@ def contact_sheet(examples: Sequence[ClassExamples]) -> np.ndarray:
     for place, (k, example) in enumerate(occurring):
         y, x = place // COLUMNS * (CROP + TITLE + 4), place % COLUMNS * (EXAMPLES * CROP + 6)
         title = f"{k}   {100 * example.share:.1f} %"
-        cv2.putText(sheet, title, (x + 2, y + TITLE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.putText(
+            sheet, title, (x + 2, y + TITLE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA
+        )
         for i, crop in enumerate(example.crops[:EXAMPLES]):
-            sheet[y + TITLE:y + TITLE + CROP, x + i * CROP:x + (i + 1) * CROP] = crop
+            sheet[y + TITLE : y + TITLE + CROP, x + i * CROP : x + (i + 1) * CROP] = crop
     return sheet
 
 
@@ -59,8 +69,10 @@ def _crop(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     density = cv2.blur(mask.astype(np.float32), (size | 1, size | 1), borderType=cv2.BORDER_CONSTANT)
     y, x = np.unravel_index(int(density.argmax()), density.shape)
     top, left = int(np.clip(y - size // 2, 0, height - size)), int(np.clip(x - size // 2, 0, width - size))
-    part, inside = (cv2.resize(plane[top:top + size, left:left + size], (CROP, CROP), interpolation=cv2.INTER_AREA)
-                    for plane in (image, mask.astype(np.float32)))
+    part, inside = (
+        cv2.resize(plane[top : top + size, left : left + size], (CROP, CROP), interpolation=cv2.INTER_AREA)
+        for plane in (image, mask.astype(np.float32))
+    )
     own = (inside > 0.5).astype(np.uint8)
     shown: np.ndarray = np.where(own[..., None] > 0, part, part // 3 + 20).astype(np.uint8)
     shown[(own > 0) & (cv2.erode(own, np.ones((3, 3), np.uint8), borderValue=1) == 0)] = OUTLINE

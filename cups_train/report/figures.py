@@ -1,4 +1,5 @@
 """Figures of a run as plain rows and inline SVG."""
+
 from __future__ import annotations
 
 import json
@@ -20,7 +21,14 @@ def stage_times(run: Path) -> list[dict[str, Any]]:
         path = run / stage.name / DONE
         if path.is_file():
             done = read_json(path)
-            rows.append({"stage": stage.name, "seconds": done["seconds"], "files": done["outputs"]["files"], "finished": done["finished"]})
+            rows.append(
+                {
+                    "stage": stage.name,
+                    "seconds": done["seconds"],
+                    "files": done["outputs"]["files"],
+                    "finished": done["finished"],
+                }
+            )
     return rows
 
 
@@ -31,8 +39,15 @@ def motion_summary(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.glob(f"*/{MOTION}")):
         frames = read_json(path)["frames"]
         reasons = Counter(f["reason"] for f in frames if f["reason"])
-        rows.append({"name": path.parent.name, "frames": len(frames), "moving": sum(bool(f["objects"]) for f in frames),
-                     "objects": sum(len(f["objects"]) for f in frames), "reasons": reasons.most_common(3)})
+        rows.append(
+            {
+                "name": path.parent.name,
+                "frames": len(frames),
+                "moving": sum(bool(f["objects"]) for f in frames),
+                "objects": sum(len(f["objects"]) for f in frames),
+                "reasons": reasons.most_common(3),
+            }
+        )
     return rows
 
 
@@ -50,12 +65,19 @@ def loss_curves(path: Path) -> list[Curve]:
 def curve(name: str, points: list[tuple[float, float]], width: int = 260, height: int = 90) -> dict[str, Any]:
     """An SVG polyline of a curve, averaged to at most 80 points, with its first and last value."""
     size = max(1, len(points) // 80)
-    chunks = [points[i:i + size] for i in range(0, len(points), size)]
+    chunks = [points[i : i + size] for i in range(0, len(points), size)]
     means = [(sum(x for x, _ in c) / len(c), sum(y for _, y in c) / len(c)) for c in chunks]
     xs, ys = [x for x, _ in means], [y for _, y in means]
     low, high = min(0.0, *ys), max(ys)
     across = (max(xs) - min(xs)) or 1.0
     up = (high - low) or 1.0
     line = " ".join(f"{(x - min(xs)) / across * width:.1f},{height - (y - low) / up * height:.1f}" for x, y in means)
-    return {"name": name, "line": line, "width": width, "height": height, "first": f"{ys[0]:.3g}", "last": f"{ys[-1]:.3g}",
-            "steps": int(points[-1][0])}
+    return {
+        "name": name,
+        "line": line,
+        "width": width,
+        "height": height,
+        "first": f"{ys[0]:.3g}",
+        "last": f"{ys[-1]:.3g}",
+        "steps": int(points[-1][0]),
+    }

@@ -1,5 +1,6 @@
 """What the page shows of stage 1c: the gate's verdict, which classes lie in moving objects and where things begin,
 areas, instances a frame."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -39,12 +40,27 @@ def gate_content(run: Path, classes: Classes) -> dict[str, Any] | None:
     split = found["split"]
     areas = {c["id"]: c["area_share"] for c in found["classes"]}
     class_of = found.get("class_of") or [row["id"] for row in found["classes"]]
-    rows = [{**row, "color": colors[c], "name": classes.items[c - 1].name, "area": areas[c], "instances": found["classes"][c - 1]["instances"]}
-            for row in split["table"] for c in (class_of[row["class_id"] - 1],)]
+    rows = [
+        {
+            **row,
+            "color": colors[c],
+            "name": classes.items[c - 1].name,
+            "area": areas[c],
+            "instances": found["classes"][c - 1]["instances"],
+        }
+        for row in split["table"]
+        for c in (class_of[row["class_id"] - 1],)
+    ]
     by_area = sorted(found["classes"], key=lambda row: -row["area_share"])
     return {
-        "verdict": found["gate"], "found": found, "rows": rows, "rule": split["rule"], "note": split["note"],
-        "ratios": bars([Bar(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))),
+        "verdict": found["gate"],
+        "found": found,
+        "rows": rows,
+        "rule": split["rule"],
+        "note": split["note"],
+        "ratios": bars(
+            [Bar(r["class_id"], r["ratio"], r["color"], r["isthing"]) for r in rows], split_line(split, _psi(run))
+        ),
         "areas": bars([Bar(r["id"], r["area_share"], colors[r["id"]], bool(r["isthing"])) for r in by_area], None),
         "instances": instances_of_frames(run / stages.LABELS),
     }
@@ -66,10 +82,25 @@ def bars(values: list[Bar], line: float | None) -> dict[str, Any]:
     """A bar chart: rectangles in px from the top left, and where the line is drawn."""
     top = max([bar.value for bar in values] + [line or 0.0, 1e-9])
     step = WIDTH / max(len(values), 1)
-    shown = [{"x": round(n * step, 1), "width": round(0.8 * step, 1), "y": round(HEIGHT * (1 - bar.value / top), 1),
-              "height": round(HEIGHT * bar.value / top, 1), **asdict(bar)} for n, bar in enumerate(values)]
-    return {"bars": shown, "width": WIDTH, "height": HEIGHT, "full": HEIGHT + MARGIN, "top": top, "line": line,
-            "line_y": None if line is None else round(HEIGHT * (1 - line / top), 1)}
+    shown = [
+        {
+            "x": round(n * step, 1),
+            "width": round(0.8 * step, 1),
+            "y": round(HEIGHT * (1 - bar.value / top), 1),
+            "height": round(HEIGHT * bar.value / top, 1),
+            **asdict(bar),
+        }
+        for n, bar in enumerate(values)
+    ]
+    return {
+        "bars": shown,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "full": HEIGHT + MARGIN,
+        "top": top,
+        "line": line,
+        "line_y": None if line is None else round(HEIGHT * (1 - line / top), 1),
+    }
 
 
 def instances_of_frames(labels: Path) -> list[tuple[str, int]]:

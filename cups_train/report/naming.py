@@ -1,5 +1,6 @@
 """`cups-train name`: a contact sheet of the pseudo classes and the YAML in which a person names, colours and merges
 them."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -31,16 +32,29 @@ def write_naming_sheet(run: Path, recordings: list[Recording], classes: Classes)
     learned = classes.learned()
     examples = find_examples(_some_frames(run, recordings), len(learned), EXAMPLES)
     in_order = sorted(zip(learned, examples, strict=True), key=lambda both: (not both[0].isthing, -both[1].share))
-    rows = [{"c": c, "share": e.share, "images": [data_uri(crop) for crop in e.crops],
-             "standing": classes.items[c.merge_into - 1] if c.merge_into else None} for c, e in in_order]
-    environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    rows = [
+        {
+            "c": c,
+            "share": e.share,
+            "images": [data_uri(crop) for crop in e.crops],
+            "standing": classes.items[c.merge_into - 1] if c.merge_into else None,
+        }
+        for c, e in in_order
+    ]
+    environment = Environment(
+        loader=PackageLoader("cups_train.report", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
     names, sheet = run / NAMES, run / NAMES_PAGE
     page = environment.get_template("names.html").render(name=run.name, rows=rows, file=names.name)
     write_text(sheet, page)
     if not names.exists():
         write_text(names, names_yaml(classes))
-    return (f"{sheet} shows the classes; write names and colours into {names}, and `merge_into: ID` where two are one; "
-            "predict, evaluate and export use them from then on")
+    return (
+        f"{sheet} shows the classes; write names and colours into {names}, and `merge_into: ID` where two are one; "
+        "predict, evaluate and export use them from then on"
+    )
 
 
 def _some_frames(run: Path, recordings: list[Recording]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

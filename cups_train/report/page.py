@@ -1,4 +1,5 @@
 """RUN/report/index.html: one page without any file beside it."""
+
 from __future__ import annotations
 
 import time
@@ -19,12 +20,19 @@ from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
 
 PICTURES = 6  # of one kind
-STAGE_TITLES = {"kmeans": "k-means on colour and position", **{stage.name: stage.title for stage in stages.STAGES if stage.answers}}
+STAGE_TITLES = {
+    "kmeans": "k-means on colour and position",
+    **{stage.name: stage.title for stage in stages.STAGES if stage.answers},
+}
 
 
 def write_report(run: Path) -> Path:
     """Write the page of a run from what its stages have left; stages that are missing are left out. The page's path."""
-    environment = Environment(loader=PackageLoader("cups_train.report", "."), autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("cups_train.report", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
     page = environment.get_template("page.html").render(**_content(run))
     path = run / layout.REPORT / layout.REPORT_PAGE
     write_text(path, page)
@@ -50,7 +58,11 @@ def _content(run: Path) -> dict[str, Any]:
         "gate": gate_content(run, classes),
         "consistency": _json(run / layout.CONSISTENCY),
         "classes": [(c, classes.items[c.merge_into - 1] if c.merge_into else None) for c in classes],
-        "training": [_training(run / s.name, s.title) for s in stages.STAGES if s.trained and (run / s.name / layout.LOSSES).is_file()],
+        "training": [
+            _training(run / s.name, s.title)
+            for s in stages.STAGES
+            if s.trained and (run / s.name / layout.LOSSES).is_file()
+        ],
         "answers": _answers(run / layout.EVALUATION),
     }
 
@@ -77,7 +89,9 @@ def _answers(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
 def _pictures_of_recordings(stage: Path) -> list[tuple[str, str]]:
     """Some pictures of every recording in turn: (caption, data URI)."""
     columns = [sorted(folder.glob("*.jpg")) for folder in sorted(stage.glob("*/overlays"))]
-    in_turn = [column[i] for i in range(max((len(c) for c in columns), default=0)) for column in columns if i < len(column)]
+    in_turn = [
+        column[i] for i in range(max((len(c) for c in columns), default=0)) for column in columns if i < len(column)
+    ]
     return [(f"{p.parent.parent.name} {p.stem}", data_uri(p)) for p in in_turn[:PICTURES]]
 
 

@@ -1,4 +1,5 @@
 """Pictures inside a page."""
+
 from __future__ import annotations
 
 import base64

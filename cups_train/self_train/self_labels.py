@@ -1,4 +1,5 @@
 """What the teacher sees as labels for the student (CUPS, stage 3)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -42,7 +43,13 @@ def self_label(image: np.ndarray, teacher: Consensus, semantic: np.ndarray, rule
     """
     classes, found = rule.classes, teacher.found
     things = np.array(classes.things or (0,), np.int64)
-    raw = RawOutput(found.boxes.numpy(), found.scores.numpy(), things[found.thing.numpy()], teacher.masks.numpy(), np.zeros_like(semantic))
+    raw = RawOutput(
+        found.boxes.numpy(),
+        found.scores.numpy(),
+        things[found.thing.numpy()],
+        teacher.masks.numpy(),
+        np.zeros_like(semantic),
+    )
     panoptic = fuse(raw, classes, Thresholds(score=rule.unsure), Letterbox(semantic.shape, semantic.shape))
     drawn = [s for s in panoptic.segments if s.is_instance]
     number = np.zeros(len(drawn) + 1, np.uint16)

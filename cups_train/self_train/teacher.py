@@ -1,4 +1,5 @@
 """How slowly the teacher follows the student (CUPS, stage 3)."""
+
 from __future__ import annotations
 
 PUBLISHED_STEPS, PUBLISHED_MOMENTUM = 1500, 0.999

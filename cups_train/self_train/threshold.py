@@ -1,4 +1,5 @@
 """The score from which a teacher's instance is a label, and a watch over how many there are."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class HeldThreshold:
             counted = sum(score >= gamma for image in scores for score in image)
             self.rate = (self.rate * self.seen + counted) / (self.seen + len(scores))
         self.seen += len(scores)
-        self.scores = [*self.scores, *scores][-max(1, self.first):]
+        self.scores = [*self.scores, *scores][-max(1, self.first) :]
         if self.seen <= self.first:
             return gamma
         ranked = sorted((score for image in self.scores for score in image), reverse=True)
@@ -54,5 +55,7 @@ class Watch:
         """Take one step's number of instances; once in a row of empty steps, a line in the log."""
         self.empty = 0 if instances else self.empty + 1
         if self.empty == max(2, min(NONE_IN_A_ROW, self.steps // 5)):
-            self.journal.text(f"the teacher has found no instance in {self.empty} steps: stage 3 teaches stuff only; "
-                              "a lower self_train.gamma or a longer stage 2 mends it")
+            self.journal.text(
+                f"the teacher has found no instance in {self.empty} steps: stage 3 teaches stuff only; "
+                "a lower self_train.gamma or a longer stage 2 mends it"
+            )

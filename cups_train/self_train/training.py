@@ -1,4 +1,5 @@
 """Stage 3: what a step learns from the teacher."""
+
 from __future__ import annotations
 
 import logging
@@ -102,13 +103,21 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         return {BEST: start}
 
     def headline(self) -> str:
-        return f"{len(self.frames)} frames, views {self.view_sizes} plain and mirrored, momentum {self.momentum:.5f}" + (
-            f"; stage 2: {self.contest.start}" if self.config.validate_every else "")
+        return (
+            f"{len(self.frames)} frames, views {self.view_sizes} plain and mirrored, momentum {self.momentum:.5f}"
+            + (f"; stage 2: {self.contest.start}" if self.config.validate_every else "")
+        )
 
     def identity(self) -> dict[str, Any]:
         config = self.config.model_dump(mode="json", exclude={"checkpoint_every", "pictures_every"})
         recordings = [recording.fingerprint for recording in self.recordings]
-        return {"config": config, "seed": self.seed, "world": self.process.world, "start": self.start.sha256, "recordings": recordings}
+        return {
+            "config": config,
+            "seed": self.seed,
+            "world": self.process.world,
+            "start": self.start.sha256,
+            "recordings": recordings,
+        }
 
     def read(self, step: int, row: int) -> np.ndarray:
         """(H, W, 3) image `row` of this process's batch: a frame's largest window in the network's aspect ratio, at the
@@ -124,7 +133,10 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         """The teacher's labels of the images (H, W, 3) uint8; their objects are pasted among them."""
         samples, gamma = self.labels(step, items)
         cutouts = [cutout for sample in samples for cutout in cutouts_of(sample)]
-        instances, ignored = sum(len(s.thing) for s in samples), float(np.mean([np.mean(s.semantic == IGNORE) for s in samples]))
+        instances, ignored = (
+            sum(len(s.thing) for s in samples),
+            float(np.mean([np.mean(s.semantic == IGNORE) for s in samples])),
+        )
         self.watch.look(instances)
         return Lesson(samples, cutouts, {"gamma": gamma, "instances": instances / len(samples), "ignored": ignored})
 
@@ -153,11 +165,19 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         sizes = jitter_sizes(self.input_size, self.config.jitter)
         size, share = sizes[int(rng.integers(len(sizes)))], float(rng.uniform(*CROP)) ** 2
         vary = partial(self._augment, cutouts=lesson.cutouts, size=size, share=share)
-        return list(self.crew.threads.map(vary, [(step, self.process.rank, row) for row in range(len(lesson.samples))], lesson.samples))
+        return list(
+            self.crew.threads.map(
+                vary, [(step, self.process.rank, row) for row in range(len(lesson.samples))], lesson.samples
+            )
+        )
 
-    def _augment(self, numbers: tuple[int, ...], sample: Sample, cutouts: list[Cutout], size: Size, share: float) -> Sample:
+    def _augment(
+        self, numbers: tuple[int, ...], sample: Sample, cutouts: list[Cutout], size: Size, share: float
+    ) -> Sample:
         sample = paste_objects(sample, cutouts, self.config.copy_paste, generator(self.seed, "paste", *numbers))
-        window = random_window(sample.semantic.shape, size[1] / size[0], (share, share), generator(self.seed, "crop", *numbers))
+        window = random_window(
+            sample.semantic.shape, size[1] / size[0], (share, share), generator(self.seed, "crop", *numbers)
+        )
         sample = without_slivers(crop_sample(sample, window, size), ignore_unknown=True)
         return replace(sample, image=LIGHT[self.config.light](sample.image, generator(self.seed, "light", *numbers)))
 
@@ -165,9 +185,15 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         """drop_iou null: every proposal without a self-label is background (published); else only where the self-labels
         know that it is."""
         drop = self.config.drop_iou
-        return LossOptions(rois=self.config.rois, drop_iou=drop, drop_rpn=drop is not None, known_background=drop is not None,
-                           semantic_stride=self.config.semantic_stride, class_weights=self.network.spec.weights_on(self.process.device),
-                           generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank))
+        return LossOptions(
+            rois=self.config.rois,
+            drop_iou=drop,
+            drop_rpn=drop is not None,
+            known_background=drop is not None,
+            semantic_stride=self.config.semantic_stride,
+            class_weights=self.network.spec.weights_on(self.process.device),
+            generator=torch_generator(torch.device("cpu"), self.seed, "losses", step, self.process.rank),
+        )
 
     def learned(self, step: int, lesson: Lesson, batch: list[Sample]) -> dict[str, float]:
         """The teacher follows; now and then both are judged."""
@@ -190,10 +216,15 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         return facts
 
     def memory(self) -> dict[str, Any]:
-        return {"threshold": self.threshold.to_json(), **({"contest": self.contest.to_json()} if self.config.validate_every else {})}
+        return {
+            "threshold": self.threshold.to_json(),
+            **({"contest": self.contest.to_json()} if self.config.validate_every else {}),
+        }
 
 
 def _to_host(seen: Consensus) -> Consensus:
     """The same on the CPU, but for the semantic probabilities, which stay where they are."""
     found = seen.found
-    return Consensus(Detections(found.boxes.cpu(), found.scores.cpu(), found.thing.cpu()), seen.masks.cpu(), seen.semantic)
+    return Consensus(
+        Detections(found.boxes.cpu(), found.scores.cpu(), found.thing.cpu()), seen.masks.cpu(), seen.semantic
+    )

@@ -5,6 +5,7 @@ Panoptic quality of an answer against the answer to another image of the same sc
 through disparity. It is the mean over the classes that stage 2's network shows there: who loses a class, or an object
 that was seen twice, loses by it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -57,9 +58,11 @@ class Agreement:
         return asdict(self)
 
     def __str__(self) -> str:
-        return (f"agreement {100 * self.worth:.1f} ({100 * self.over_time:.1f} along flow, {100 * self.over_cameras:.1f} "
-                "between cameras), "
-                f"entropy {self.entropy:.2f}, {self.instances:.1f} instances an image")
+        return (
+            f"agreement {100 * self.worth:.1f} ({100 * self.over_time:.1f} along flow, {100 * self.over_cameras:.1f} "
+            "between cameras), "
+            f"entropy {self.entropy:.2f}, {self.instances:.1f} instances an image"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,12 @@ class Validation:
     def of(cls, recordings: Sequence[Recording], frames: int) -> Validation:
         """`frames` of all recordings, evenly spread, of those with a next one."""
         every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps[:-1]) if s.follows]
-        return cls(tuple(_scene(r.stereo(key), r.left(after)) for r, key, after in (every[i] for i in evenly_spaced(len(every), frames))))
+        return cls(
+            tuple(
+                _scene(r.stereo(key), r.left(after))
+                for r, key, after in (every[i] for i in evenly_spaced(len(every), frames))
+            )
+        )
 
     def judge(self, network: PanopticNetwork, shown: Sequence[int] | None = None) -> tuple[Agreement, list[int]]:
         """How it agrees with itself, as a mean over the classes `shown`, or over those that it shows itself; these
@@ -87,7 +95,10 @@ class Validation:
             for number, found in enumerate((over_time, over_cameras)):
                 found.append(_compare(answers[0], answers[number + 1], scene.flows[number], scene.vouched[number]))
         is_thing, count = network.spec.classes.is_thing, max(1, len(self.scenes))
-        qualities = [panoptic_quality([c.table for c in found], None, is_thing, "official") for found in (over_time, over_cameras)]
+        qualities = [
+            panoptic_quality([c.table for c in found], None, is_thing, "official")
+            for found in (over_time, over_cameras)
+        ]
         classes = list(shown) if shown is not None else sorted({c for quality in qualities for c in quality})
         means = [sum(quality[c].pq for c in classes if c in quality) / max(1, len(classes)) for quality in qualities]
         return Agreement(means[0], means[1], entropy / count, instances / (3 * count)), classes
@@ -118,8 +129,9 @@ class Contest:
 
     def verdict(self) -> str:
         if self.step == 0:
-            return (f"stage 2's network is kept: no step of stage 3 beat its agreement with itself by a point: "
-                    f"{self.start}")
+            return (
+                f"stage 2's network is kept: no step of stage 3 beat its agreement with itself by a point: {self.start}"
+            )
         return f"stage 3 agrees better with itself from step {self.step} on: {self.best}; stage 2: {self.start}"
 
 

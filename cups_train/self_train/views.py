@@ -1,5 +1,6 @@
 """The teacher's answer from several views of an image: sizes, each plain and mirrored; features are computed once a
 view."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -44,8 +45,11 @@ def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: fl
 
     images: (B, 3, H, W) float 0..1; one consensus an image.
     """
-    views = [View(network.features(_resize(turned, size)), mirrored)
-             for size in sizes for mirrored, turned in ((False, images), (True, images.flip(-1)))]
+    views = [
+        View(network.features(_resize(turned, size)), mirrored)
+        for size in sizes
+        for mirrored, turned in ((False, images), (True, images.flip(-1)))
+    ]
     size = tuple(images.shape[-2:])
     all_found = detect_in_views(network, views, size, lowest)
     masks, semantic = _masks(network, views, all_found, size), _semantic(network, views, size)

@@ -4,6 +4,7 @@ and depth.
 One cell of 4 x 4 px is a poor witness: half a window, half a frame. Its patch tells a facade from a tree. Patches end
 where colour or depth steps, so that a pole keeps its own.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,7 +20,9 @@ def average(channels: np.ndarray, lab: np.ndarray, root_inverse_depth: np.ndarra
     """(C, h, w) -> (C, h, w) float32. lab: (3, h, w); root_inverse_depth: (h, w), m^-0.5."""
     if steps == 0:
         return channels
-    guide = np.concatenate([lab / np.array(COLOUR_EDGE, np.float32)[:, None, None], root_inverse_depth[None] / np.float32(DEPTH_EDGE)])
+    guide = np.concatenate(
+        [lab / np.array(COLOUR_EDGE, np.float32)[:, None, None], root_inverse_depth[None] / np.float32(DEPTH_EDGE)]
+    )
     mean = _mean_over_neighbours(guide)
     rows = np.ascontiguousarray(channels.reshape(len(channels), -1).T, np.float32)
     for _ in range(steps):
@@ -39,6 +42,8 @@ def _mean_over_neighbours(guide: np.ndarray) -> sparse.csr_array:
         cells.append(index[here].ravel())
         others.append(index[there].ravel())
         weights.append(np.exp(-np.square(guide[:, here[0], here[1]] - guide[:, there[0], there[1]]).sum(0)).ravel())
-    half = sparse.coo_array((np.concatenate(weights), (np.concatenate(cells), np.concatenate(others))), shape=(index.size, index.size)).tocsr()
+    half = sparse.coo_array(
+        (np.concatenate(weights), (np.concatenate(cells), np.concatenate(others))), shape=(index.size, index.size)
+    ).tocsr()
     both = half + half.T + sparse.eye_array(index.size, dtype=np.float32, format="csr")
     return sparse.csr_array(sparse.diags_array(1 / both.sum(1)) @ both, dtype=np.float32)

@@ -1,4 +1,5 @@
 """Batches of views for the two phases of training; batch `step` depends on (seed, step) alone."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,9 @@ def pair_batch(paths: Sequence[Path], count: int, scaler: Scaler, seed: int, ste
     return _batch(views, tuple(links))
 
 
-def class_batch(paths: Sequence[Path], count: int, scaler: Scaler, classes_of: Callable[[Path], np.ndarray], seed: int, step: int) -> Batch:
+def class_batch(
+    paths: Sequence[Path], count: int, scaler: Scaler, classes_of: Callable[[Path], np.ndarray], seed: int, step: int
+) -> Batch:
     """`count` views with the pseudo classes (h/4, w/4), 0..K-1, that their frame's left image has; other images get
     them along stereo and flow."""
     rng = np.random.default_rng([seed, 2, step])
@@ -101,11 +104,18 @@ def _taught(frame: Prepared, image: int, view: View, classes: np.ndarray | None,
     if image != LEFT:
         planes, moving = np.full_like(planes, np.nan), np.full_like(moving, UNKNOWN)
     classes = np.full_like(moving, UNKNOWN) if classes is None else classes
-    return TaughtView(view, sample_cells(planes, view, np.nan), sample_cells(moving, view, UNKNOWN), sample_cells(classes, view, UNKNOWN))
+    return TaughtView(
+        view,
+        sample_cells(planes, view, np.nan),
+        sample_cells(moving, view, UNKNOWN),
+        sample_cells(classes, view, UNKNOWN),
+    )
 
 
 def _batch(views: list[TaughtView], links: tuple[Link, ...]) -> Batch:
     images = np.stack([taught.view.image.transpose(2, 0, 1) for taught in views])
     rows = np.stack([taught.view.rows[None] for taught in views])
-    shape, moving, classes = (np.stack([getattr(taught, name) for taught in views]) for name in ("shape", "moving", "classes"))
+    shape, moving, classes = (
+        np.stack([getattr(taught, name) for taught in views]) for name in ("shape", "moving", "classes")
+    )
     return Batch(np.ascontiguousarray(images), rows, shape, moving, classes, links)

@@ -1,4 +1,5 @@
 """Classes of cells by the nearest centre of their descriptors: what the encoder's class head alone cannot see."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,19 +51,30 @@ class CellClasses:
     def tensors(self) -> dict[str, Tensor]:
         """For safetensors; `from_tensors` reads them again. Centres are (M, C) of M clusters, mean and scale of the
         channels (C,)."""
-        arrays = {"mean": self.projection.mean, "axes": self.projection.axes, "channel_mean": self.clusters.scaler.mean,
-                  "channel_scale": self.clusters.scaler.scale, "centres": self.clusters.centres, "classes": self.clusters.classes}
+        arrays = {
+            "mean": self.projection.mean,
+            "axes": self.projection.axes,
+            "channel_mean": self.clusters.scaler.mean,
+            "channel_scale": self.clusters.scaler.scale,
+            "centres": self.clusters.centres,
+            "classes": self.clusters.classes,
+        }
         return {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
 
     def to_json(self) -> dict[str, Any]:
-        return {"with_moving": self.projection.with_moving, "averaging": self.projection.averaging, "sharpness": self.sharpness}
+        return {
+            "with_moving": self.projection.with_moving,
+            "averaging": self.projection.averaging,
+            "sharpness": self.sharpness,
+        }
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> CellClasses:
         """What `tensors` gave: centres (M, C), and the others with them. Raises KeyError or ValueError where they do
         not fit."""
         mean, axes, channel_mean, channel_scale, centres = (
-            tensors[name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres"))
+            tensors[name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres")
+        )
         projection = Projection(mean, axes, bool(card["with_moving"]), int(card["averaging"]))
         count = sum(group.channels for group in projection.groups)
         if not count == len(channel_mean) == len(channel_scale) == centres.shape[1]:
@@ -71,8 +83,13 @@ class CellClasses:
         return cls(projection, clusters, float(card["sharpness"]))
 
 
-def fit_cells(encoder: Encoder, frames: Sequence[Path], nearest_centres: Iterable[np.ndarray], classes: np.ndarray,
-              rng: np.random.Generator) -> CellClasses:
+def fit_cells(
+    encoder: Encoder,
+    frames: Sequence[Path],
+    nearest_centres: Iterable[np.ndarray],
+    classes: np.ndarray,
+    rng: np.random.Generator,
+) -> CellClasses:
     """Centres of the clusters that the training frames' cells are in, in what the trained encoder says of them, and
     Lloyd's steps from there.
 
@@ -94,4 +111,6 @@ def fit_cells(encoder: Encoder, frames: Sequence[Path], nearest_centres: Iterabl
     rows, centres = scaler(rows), scaler(total / np.maximum(cells, 1)[:, None])
     centres[cells == 0] = UNUSED
     centres = settle(rows, centres)
-    return CellClasses(projection, Clusters(scaler, centres, classes), SHARPNESS / max(float(nearest(rows, centres)[1].mean()), 1e-6))
+    return CellClasses(
+        projection, Clusters(scaler, centres, classes), SHARPNESS / max(float(nearest(rows, centres)[1].mean()), 1e-6)
+    )

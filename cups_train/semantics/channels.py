@@ -1,4 +1,5 @@
 """Hand-made channels of one image on a grid of cells of 4 x 4 px: colour, texture, row."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -27,7 +28,12 @@ def image_channels(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     rows = np.repeat(np.linspace(-1, 1, height, dtype=np.float32)[:, None], width, axis=1)
-    planes = [*np.moveaxis(lab, -1, 0), *np.moveaxis(cv2.GaussianBlur(lab, (0, 0), BLUR * height), -1, 0), *_texture(lab[..., 0] / 100), rows]
+    planes = [
+        *np.moveaxis(lab, -1, 0),
+        *np.moveaxis(cv2.GaussianBlur(lab, (0, 0), BLUR * height), -1, 0),
+        *_texture(lab[..., 0] / 100),
+        rows,
+    ]
     return np.stack([resize(np.ascontiguousarray(plane), height // CELL, width // CELL) for plane in planes])
 
 
@@ -53,9 +59,13 @@ def _gabor_energy(grey: np.ndarray, wave: float, angle: float) -> np.ndarray:
     """Log energy of a quadrature pair; long waves are filtered at half size."""
     height, width = grey.shape
     half = wave > 8
-    plane, wave = (cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA), wave / 2) if half else (grey, wave)
+    plane, wave = (
+        (cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA), wave / 2) if half else (grey, wave)
+    )
     size = int(wave * 1.5) * 2 + 1
-    even, odd = (cv2.getGaborKernel((size, size), wave / 2, angle, wave, 1.0, phase, cv2.CV_32F) for phase in (0.0, np.pi / 2))
+    even, odd = (
+        cv2.getGaborKernel((size, size), wave / 2, angle, wave, 1.0, phase, cv2.CV_32F) for phase in (0.0, np.pi / 2)
+    )
     even -= even.mean()
     energy = cv2.filter2D(plane, cv2.CV_32F, even) ** 2 + cv2.filter2D(plane, cv2.CV_32F, odd) ** 2
     log = np.log(cv2.GaussianBlur(energy, (0, 0), wave / 2) + 1e-4)

@@ -1,4 +1,5 @@
 """Class maps of every frame of a recording."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -50,11 +51,15 @@ def classify_frame(model: SemanticModel, frame: StereoFrame) -> np.ndarray:
     return model.classify(frame.left, np.where(ok, found, np.nan).astype(np.float32), frame.camera.scaled(h, w))
 
 
-def _write_frame(load_here: Callable[[], SemanticModel], recording: Recording, out: Path, shown: set[str], key: str) -> None:
+def _write_frame(
+    load_here: Callable[[], SemanticModel], recording: Recording, out: Path, shown: set[str], key: str
+) -> None:
     frame, model = recording.stereo(key), load_here()
     ids = classify_frame(model, frame)
     if key in shown:
-        write_image(overlay_path(out, key), tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8)))
+        write_image(
+            overlay_path(out, key), tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8))
+        )
     write_image(class_map_path(out, key), ids)
 
 

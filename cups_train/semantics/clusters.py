@@ -1,4 +1,5 @@
 """k-means over sampled cells, and classes of cells by their nearest centre."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -23,7 +24,9 @@ class Scaler:
     @classmethod
     def fit(cls, rows: np.ndarray, groups: Sequence[ChannelGroup]) -> Scaler:
         """rows: (N, C); groups: in the order of the channels."""
-        weights = np.concatenate([np.full(group.channels, np.sqrt(group.variance / group.channels)) for group in groups])
+        weights = np.concatenate(
+            [np.full(group.channels, np.sqrt(group.variance / group.channels)) for group in groups]
+        )
         return cls(rows.mean(0).astype(np.float32), (weights / np.maximum(rows.std(0), 1e-6)).astype(np.float32))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
@@ -78,9 +81,9 @@ def nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarr
     memory."""
     index, distance = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):
-        part = squared_distances(rows[start:start + BLOCK], centres)
-        index[start:start + BLOCK] = part.argmin(1)
-        distance[start:start + BLOCK] = part.min(1)
+        part = squared_distances(rows[start : start + BLOCK], centres)
+        index[start : start + BLOCK] = part.argmin(1)
+        distance[start : start + BLOCK] = part.min(1)
     return index, distance
 
 
@@ -116,15 +119,19 @@ def settle(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def _spread_start(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """rows (N, C) -> (count, C): k-means++ on a subset; each further centre is drawn in proportion to the squared
     distance to those before."""
-    subset = rows[rng.permutation(len(rows))[:max(20 * count, 5000)]]
+    subset = rows[rng.permutation(len(rows))[: max(20 * count, 5000)]]
     centres = np.empty((count, rows.shape[1]), np.float32)
     centres[0] = subset[rng.integers(len(subset))]
     distance = squared_distances(subset, centres[:1])[:, 0]
     for k in range(1, count):
         total = float(distance.sum(dtype=np.float64))
-        chosen = np.searchsorted(np.cumsum(distance, dtype=np.float64), rng.random() * total) if total > 0 else rng.integers(len(subset))
+        chosen = (
+            np.searchsorted(np.cumsum(distance, dtype=np.float64), rng.random() * total)
+            if total > 0
+            else rng.integers(len(subset))
+        )
         centres[k] = subset[min(int(chosen), len(subset) - 1)]
-        distance = np.minimum(distance, squared_distances(subset, centres[k:k + 1])[:, 0])
+        distance = np.minimum(distance, squared_distances(subset, centres[k : k + 1])[:, 0])
     return centres
 
 
@@ -138,5 +145,5 @@ def _means(rows: np.ndarray, index: np.ndarray, distance: np.ndarray, centres: n
     updated[filled] = np.add.reduceat(rows[order], starts[filled], axis=0) / counts[filled, None]
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        updated[empty] = rows[np.argsort(-distance, kind="stable")[:len(empty)]]
+        updated[empty] = rows[np.argsort(-distance, kind="stable")[: len(empty)]]
     return updated

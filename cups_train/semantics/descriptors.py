@@ -1,5 +1,6 @@
 """A cell's descriptor: everything that is known of it, hand-made and learned, in one vector. Descriptors are what is
 clustered."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -74,11 +75,13 @@ def descriptors(image: np.ndarray, shape: np.ndarray, planes: np.ndarray, projec
     moving = [np.clip(planes[-1:], *MOVING_RANGE)] if projection.with_moving else []
     channels = np.concatenate([image, shape, learned.reshape(-1, height, width), *moving])
     averaged = averaging.average(channels, image[:3], shape[ROOT_INVERSE_DEPTH], projection.averaging)
-    averaged[len(image):][RAISED] = shape[RAISED]
+    averaged[len(image) :][RAISED] = shape[RAISED]
     return averaged
 
 
-def sample_descriptors(frames: Sequence[Path], projection: Projection, most: int, rng: np.random.Generator) -> np.ndarray:
+def sample_descriptors(
+    frames: Sequence[Path], projection: Projection, most: int, rng: np.random.Generator
+) -> np.ndarray:
     """(N, C): of cells drawn evenly from all frames."""
     rows = []
     for path in progress(frames, "sample cells", len(frames)):

@@ -1,4 +1,5 @@
 """The scene's shape as the encoder reads it off one image, in the units of the measured channels."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,5 +16,7 @@ def guessed_shape(standardised: np.ndarray, scaler: Scaler) -> np.ndarray:
     scaler: of descriptors; it holds their means, and their deviations by the variance that it gives each.
     """
     part = slice(FIRST, FIRST + SHAPE)
-    weights = np.concatenate([np.full(group.channels, np.sqrt(group.variance / group.channels), np.float32) for group in SHAPE_GROUPS])
+    weights = np.concatenate(
+        [np.full(group.channels, np.sqrt(group.variance / group.channels), np.float32) for group in SHAPE_GROUPS]
+    )
     return standardised * (weights / scaler.scale[part])[:, None, None] + scaler.mean[part, None, None]

@@ -4,6 +4,7 @@ weighing less than Ward's.
 k-means gives clusters of about equal size; a street does not: half of it is road and house. Joined clusters may be
 large and need not be round.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -24,7 +25,7 @@ def join(centres: np.ndarray, sizes: np.ndarray, count: int) -> np.ndarray:
     """
     means, weight, root = centres.astype(np.float64), sizes.astype(np.float64), np.arange(len(centres))
     alive = weight > 0
-    alive[np.flatnonzero(~alive)[:max(0, count - int(alive.sum()))]] = True
+    alive[np.flatnonzero(~alive)[: max(0, count - int(alive.sum()))]] = True
     cost = np.stack([_costs(means, weight, alive, i) for i in range(len(means))])
     for _ in range(int(alive.sum()) - count):
         i, j = np.unravel_index(cost.argmin(), cost.shape)

@@ -1,4 +1,5 @@
 """Losses of the encoder."""
+
 from __future__ import annotations
 
 import torch
@@ -21,7 +22,9 @@ def at_points(features: Tensor, points: Tensor) -> Tensor:
     """Bilinear samples of (c, h, w) at (n, 2) cells (x, y): (n, c)."""
     height, width = features.shape[-2:]
     grid = (points + 0.5) / points.new_tensor([width, height]) * 2 - 1
-    return functional.grid_sample(features[None], grid[None, None], align_corners=False, padding_mode="border")[0, :, 0].T
+    return functional.grid_sample(features[None], grid[None, None], align_corners=False, padding_mode="border")[
+        0, :, 0
+    ].T
 
 
 def shape_loss(predicted: Tensor, target: Tensor) -> Tensor:

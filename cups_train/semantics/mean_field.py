@@ -5,6 +5,7 @@ The published settings at 640 rows: smoothness weight 3, appearance weight 4, 67
 normalised from both sides; a cell is among its own neighbours. The appearance kernel is a sparse matrix over a fixed
 draw of pairs from its spatial Gaussian: one product with the marginals is one message, whatever the colours.
 """
+
 from __future__ import annotations
 
 import math
@@ -58,8 +59,10 @@ def pairwise(colour: np.ndarray, exact: bool = False) -> sparse.csr_matrix:
     else:
         smoothness, appearance, own, faint = all_offsets(SMOOTHNESS_SIGMA, 2), *drawn_offsets(sigma, DRAWN), FAINT
     plain = np.zeros((height, width, 1), np.float32)
-    return (SMOOTHNESS_WEIGHT * kernel(plain, smoothness, 1.0, 0.0)
-            + APPEARANCE_WEIGHT * kernel(colour / np.float32(APPEARANCE_LEVELS), appearance, own, faint)).tocsr()
+    return (
+        SMOOTHNESS_WEIGHT * kernel(plain, smoothness, 1.0, 0.0)
+        + APPEARANCE_WEIGHT * kernel(colour / np.float32(APPEARANCE_LEVELS), appearance, own, faint)
+    ).tocsr()
 
 
 def kernel(features: np.ndarray, offsets: Offsets, own: float, faint: float) -> sparse.csr_matrix:
@@ -85,8 +88,12 @@ def kernel(features: np.ndarray, offsets: Offsets, own: float, faint: float) -> 
         rows += pair
         columns += pair[::-1]
         weights += [weight, weight]
-    matrix = sparse.csr_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), (index.size, index.size))
-    root = sparse.diags_array(1 / np.sqrt(np.maximum(np.asarray(matrix.sum(axis=1), np.float32).ravel(), np.float32(1e-12))))
+    matrix = sparse.csr_matrix(
+        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), (index.size, index.size)
+    )
+    root = sparse.diags_array(
+        1 / np.sqrt(np.maximum(np.asarray(matrix.sum(axis=1), np.float32).ravel(), np.float32(1e-12)))
+    )
     return (root @ matrix @ root).tocsr()
 
 
@@ -110,9 +117,12 @@ def _softmax(values: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=8)
 def all_offsets(sigma: float, reach: int) -> Offsets:
     """Every offset up to `reach` cells away, with its Gaussian weight."""
-    return tuple(Offset(down, right, math.exp(-(down**2 + right**2) / (2 * sigma**2)))
-                 for down in range(reach + 1) for right in range(-reach, reach + 1)
-                 if (down or right > 0) and down**2 + right**2 <= reach**2)
+    return tuple(
+        Offset(down, right, math.exp(-(down**2 + right**2) / (2 * sigma**2)))
+        for down in range(reach + 1)
+        for right in range(-reach, reach + 1)
+        if (down or right > 0) and down**2 + right**2 <= reach**2
+    )
 
 
 @lru_cache(maxsize=8)
@@ -127,4 +137,6 @@ def drawn_offsets(sigma: float, count: int) -> tuple[Offsets, float]:
             offset = (down, right) if down > 0 or (down == 0 and right > 0) else (-down, -right)
             drawn[offset] = drawn.get(offset, 0.0) + 1.0
     total = 2 * sum(drawn.values())
-    return tuple(Offset(down, right, weight) for (down, right), weight in drawn.items()), total / (2 * math.pi * sigma**2)
+    return tuple(Offset(down, right, weight) for (down, right), weight in drawn.items()), total / (
+        2 * math.pi * sigma**2
+    )

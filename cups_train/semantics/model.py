@@ -1,4 +1,5 @@
 """The trained classifier: one image, with or without disparity, to a map of pseudo classes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -40,7 +41,9 @@ class SemanticModel:
     def classes(self) -> int:
         return self.encoder.spec.classes
 
-    def classify(self, image: np.ndarray, disparity: np.ndarray | None = None, camera: StereoCamera | None = None) -> np.ndarray:
+    def classify(
+        self, image: np.ndarray, disparity: np.ndarray | None = None, camera: StereoCamera | None = None
+    ) -> np.ndarray:
         """(H, W, 3) uint8 RGB of any size -> (H, W) uint8, ids 1..K.
 
         disparity: (H, W) float32 px, 0 = infinitely far, NaN = unknown, used together with its camera; without them one
@@ -66,10 +69,18 @@ class SemanticModel:
         finest = max(1.0, height / (FINEST * self.height))
         guide = resize(image, round(height / finest), round(width / finest))
         ids = refine(np.exp(log_probability), guide, self.refine)
-        return ids if ids.shape == (height, width) else cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
+        return (
+            ids if ids.shape == (height, width) else cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
+        )
 
-    def _with_windows(self, image: np.ndarray, whole: np.ndarray, disparity: np.ndarray | None, depth_scale: float,
-                      shape: np.ndarray | None) -> np.ndarray:
+    def _with_windows(
+        self,
+        image: np.ndarray,
+        whole: np.ndarray,
+        disparity: np.ndarray | None,
+        depth_scale: float,
+        shape: np.ndarray | None,
+    ) -> np.ndarray:
         """Mix with windows of a larger picture: they see far things better, the whole sees near ones.
 
         image: (H, W, 3); whole: (K, h/4, w/4) log-probabilities; disparity: (h/4, w/4) px; shape: (SHAPE, h/4, w/4)
@@ -79,18 +90,30 @@ class SemanticModel:
         size = working_size(2, 3, self.height)
         size = min(height, size[0]), min(width, size[1])
         large = resize(image, height, width)
-        corners = [(y, x) for y in starts(height, size[0], size[0] // 2) for x in starts(width, size[1], size[1] * 3 // 4)]
+        corners = [
+            (y, x) for y in starts(height, size[0], size[0] // 2) for x in starts(width, size[1], size[1] * 3 // 4)
+        ]
         corners = [(y // CELL * CELL, x // CELL * CELL) for y, x in corners]
         rows = np.linspace(-1, 1, height, dtype=np.float32)
-        windows = np.stack([large[y:y + size[0], x:x + size[1]] for y, x in corners])
+        windows = np.stack([large[y : y + size[0], x : x + size[1]] for y, x in corners])
         cells = height // CELL, width // CELL
         large_shape = None if shape is None else np.stack([cv2.resize(plane, cells[::-1]) for plane in shape])
-        shapes = None if large_shape is None else np.stack([
-            large_shape[:, y // CELL:(y + size[0]) // CELL, x // CELL:(x + size[1]) // CELL] for y, x in corners])
-        parts = self._log_probabilities(windows, np.stack([rows[y:y + size[0]] for y, _ in corners]), shapes)
+        shapes = (
+            None
+            if large_shape is None
+            else np.stack(
+                [
+                    large_shape[:, y // CELL : (y + size[0]) // CELL, x // CELL : (x + size[1]) // CELL]
+                    for y, x in corners
+                ]
+            )
+        )
+        parts = self._log_probabilities(windows, np.stack([rows[y : y + size[0]] for y, _ in corners]), shapes)
         fine = blend(parts, [(y // CELL, x // CELL) for y, x in corners], *cells)
         coarse = np.stack([cv2.resize(plane, cells[::-1]) for plane in whole])
-        weight = MONOCULAR_WEIGHT if disparity is None else cv2.resize(whole_weight(disparity, depth_scale), cells[::-1])
+        weight = (
+            MONOCULAR_WEIGHT if disparity is None else cv2.resize(whole_weight(disparity, depth_scale), cells[::-1])
+        )
         return coarse * weight + fine * (1 - weight)
 
     def _log_probabilities(self, images: np.ndarray, rows: np.ndarray, shapes: np.ndarray | None) -> np.ndarray:
@@ -121,9 +144,18 @@ def agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def save(model: SemanticModel, folder: Path, more: dict[str, object]) -> None:
     """FOLDER/encoder.safetensors; its metadata hold what is needed to build the model again, and `more`."""
-    card = {"format": 1, "spec": model.encoder.spec.to_json(), "height": model.height, "windows": model.windows, "refine": model.refine,
-            "cells": None if model.cells is None else model.cells.to_json(), **more}
-    write_encoder(folder, EncoderFile(card, model.encoder.state_dict(), {} if model.cells is None else model.cells.tensors()))
+    card = {
+        "format": 1,
+        "spec": model.encoder.spec.to_json(),
+        "height": model.height,
+        "windows": model.windows,
+        "refine": model.refine,
+        "cells": None if model.cells is None else model.cells.to_json(),
+        **more,
+    }
+    write_encoder(
+        folder, EncoderFile(card, model.encoder.state_dict(), {} if model.cells is None else model.cells.tensors())
+    )
 
 
 def load(folder: Path, device: str) -> SemanticModel:
@@ -131,7 +163,11 @@ def load(folder: Path, device: str) -> SemanticModel:
     content = read_encoder(folder)
     with reading_encoder(folder):
         card = content.card
-        encoder = HeadNetwork(HeadSpec(**card["spec"])) if "features" in card["spec"] else Encoder(EncoderSpec.from_json(card["spec"]))
+        encoder = (
+            HeadNetwork(HeadSpec(**card["spec"]))
+            if "features" in card["spec"]
+            else Encoder(EncoderSpec.from_json(card["spec"]))
+        )
         encoder.load_state_dict(content.network)
         # a head needs none
         cells = None if card["cells"] is None else CellClasses.from_tensors(content.cells, card["cells"])

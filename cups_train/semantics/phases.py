@@ -1,4 +1,5 @@
 """The two phases of the encoder's training, views and then classes: resumable, and the same for the same seed."""
+
 from __future__ import annotations
 
 import logging
@@ -43,7 +44,9 @@ def view_losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
     losses = _read_off(out, batch)
     codes = encoder.to_contrast(out.features)
     here = [at_points(codes[link.first], torch.from_numpy(link.here).to(device, torch.float32)) for link in batch.links]
-    there = [at_points(codes[link.second], torch.from_numpy(link.there).to(device, torch.float32)) for link in batch.links]
+    there = [
+        at_points(codes[link.second], torch.from_numpy(link.there).to(device, torch.float32)) for link in batch.links
+    ]
     if sum(len(points) for points in here) > 1:
         losses["contrast"] = 0.2 * contrast(torch.cat(here), torch.cat(there))
     return losses
@@ -51,13 +54,17 @@ def view_losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
 
 def class_losses(weights: Tensor) -> Loss:
     """Phase two: cross-entropy on pseudo classes, `weights` (K,); shape stays a task."""
+
     def losses(encoder: Encoder, batch: Batch) -> dict[str, Tensor]:
         device = next(encoder.parameters()).device
         out = encoder(torch.from_numpy(batch.images).to(device), torch.from_numpy(batch.rows).to(device))
         target = torch.from_numpy(batch.classes).to(device)
-        entropy = functional.cross_entropy(out.logits, target, weight=weights.to(device), ignore_index=UNKNOWN, label_smoothing=0.05, reduction="sum")
+        entropy = functional.cross_entropy(
+            out.logits, target, weight=weights.to(device), ignore_index=UNKNOWN, label_smoothing=0.05, reduction="sum"
+        )
         known = (target != UNKNOWN).sum().clamp(min=1)
         return {"classes": entropy / known, **{name: 0.5 * value for name, value in _read_off(out, batch).items()}}
+
     return losses
 
 

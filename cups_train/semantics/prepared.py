@@ -1,4 +1,5 @@
 """What training needs of one frame, computed once and kept on disk: images, channels, correspondences."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

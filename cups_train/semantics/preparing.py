@@ -1,4 +1,5 @@
 """Frames of recordings are chosen and prepared for training; what is on disk already stays."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -42,8 +43,13 @@ def choose_frames(recordings: Sequence[Recording], most: int, state: Path, motio
 
 def _chosen(recording: Recording, row: int, state: Path, motion: Path | None) -> ChosenFrame:
     stamp = recording.stamps[row]
-    return ChosenFrame(recording, stamp.key, recording.stamps[row + 1].key if stamp.follows else None,
-                       frame_path(state, recording.name, stamp.key), None if motion is None else motion / recording.name)
+    return ChosenFrame(
+        recording,
+        stamp.key,
+        recording.stamps[row + 1].key if stamp.follows else None,
+        frame_path(state, recording.name, stamp.key),
+        None if motion is None else motion / recording.name,
+    )
 
 
 def prepare_all(chosen: Sequence[ChosenFrame], height: int, seed: int, workers: int) -> Iterator[Path]:
@@ -61,11 +67,15 @@ def _prepare_file(chosen: ChosenFrame, height: int, seed: int) -> Path:
     return chosen.path
 
 
-def prepare(now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | None, height: int, rng: np.random.Generator) -> Prepared:
+def prepare(
+    now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | None, height: int, rng: np.random.Generator
+) -> Prepared:
     """Disparity and flow are found at working size. after: (H, W, 3) uint8, the next left image; moving: (H, W) bool;
     None: unknown."""
     h, w = working_size(now.left.shape[0], now.left.shape[1], height)
-    left, right, following = (resize(image, h, w) for image in (now.left, now.right, now.left if after is None else after))
+    left, right, following = (
+        resize(image, h, w) for image in (now.left, now.right, now.left if after is None else after)
+    )
     found, ok = disparity(left, right)
     cells = h // CELL, w // CELL
     shape, filled = scene_shape(np.where(ok, found, np.nan).astype(np.float32), now.camera.scaled(h, w), cells, rng)
@@ -76,6 +86,14 @@ def prepare(now: StereoFrame, after: np.ndarray | None, moving: np.ndarray | Non
         flow, flow_ok = optical_flow(left, following)
     centre = slice(CELL // 2, None, CELL)
     shifts = np.stack([np.moveaxis(field[centre, centre], -1, 0) for field in (stereo, flow)])
-    return Prepared(np.stack([left, right, following]), image_channels(left).astype(np.float16), shape.astype(np.float16),
-                    (filled * CELL).astype(np.float16), shifts.astype(np.float16), np.stack([ok[centre, centre], flow_ok[centre, centre]]),
-                    np.full(cells, -1, np.int8) if moving is None else (resize(moving.astype(np.float32), *cells) > 0.5).astype(np.int8))
+    return Prepared(
+        np.stack([left, right, following]),
+        image_channels(left).astype(np.float16),
+        shape.astype(np.float16),
+        (filled * CELL).astype(np.float16),
+        shifts.astype(np.float16),
+        np.stack([ok[centre, centre], flow_ok[centre, centre]]),
+        np.full(cells, -1, np.int8)
+        if moving is None
+        else (resize(moving.astype(np.float32), *cells) > 0.5).astype(np.int8),
+    )

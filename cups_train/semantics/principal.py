@@ -1,4 +1,5 @@
 """Principal components of rows that come in parts and never lie in memory together."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ class Moments:
     def add(self, maps: np.ndarray) -> None:
         """maps: (C, h, w), one row a cell."""
         rows = maps.reshape(len(maps), -1).T.astype(np.float64)
-        self.count, self.total, self.square = self.count + len(rows), self.total + rows.sum(0), self.square + rows.T @ rows
+        self.count, self.total, self.square = (
+            self.count + len(rows),
+            self.total + rows.sum(0),
+            self.square + rows.T @ rows,
+        )
 
 
 @dataclass(frozen=True, eq=False)

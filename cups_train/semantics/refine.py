@@ -1,5 +1,6 @@
 """Refinement of class probabilities: a fully connected CRF on the grid of cells, the fast guided filter (He and Sun
 2015) up to image size."""
+
 from __future__ import annotations
 
 from typing import Literal

@@ -1,4 +1,5 @@
 """Channels of the scene's shape on the grid of cells, from disparity and the ground plane."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ def cell_disparity(disparity: np.ndarray, height: int, width: int) -> np.ndarray
     return np.where(share > 0.25, total / np.maximum(share, 1e-6) * scale, np.nan).astype(np.float32)
 
 
-def scene_shape(disparity: np.ndarray, camera: StereoCamera, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def scene_shape(
+    disparity: np.ndarray, camera: StereoCamera, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Shape channels (SHAPE, h, w) and filled disparity (h, w), px of the small grid, on a grid of `size`.
 
     disparity: (H, W) px of the camera's image, 0 = infinitely far, NaN = unknown.
@@ -67,8 +70,16 @@ def surface_channels(disparity: np.ndarray, camera: StereoCamera, ground: Ground
     mean = cv2.blur(near, (5, 5))
     rough = np.sqrt(np.maximum(cv2.blur(near * near, (5, 5)) - mean * mean, 0)) / mean
     far = disparity < camera.depth_scale / FAR
-    channels = (above, np.clip(above, 0, CLIP), np.sqrt(near / camera.depth_scale), normals.up, normals.aside, normals.ahead,
-                np.log(rough + 1e-3), far)
+    channels = (
+        above,
+        np.clip(above, 0, CLIP),
+        np.sqrt(near / camera.depth_scale),
+        normals.up,
+        normals.aside,
+        normals.ahead,
+        np.log(rough + 1e-3),
+        far,
+    )
     return np.stack([np.asarray(channel, np.float32) for channel in channels])
 
 
@@ -83,4 +94,6 @@ def _normals(disparity: np.ndarray, u: np.ndarray, v: np.ndarray, camera: Stereo
     ny = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8) * camera.fy
     nz = smooth - u * nx - v * ny
     length = np.maximum(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-6)
-    return Normals((nx * ground[0] + ny * ground[1] + nz * ground[2]) / length, np.abs(nx) / length, np.abs(nz) / length)
+    return Normals(
+        (nx * ground[0] + ny * ground[1] + nz * ground[2]) / length, np.abs(nx) / length, np.abs(nz) / length
+    )

@@ -5,6 +5,7 @@ They tell what colour and height alone do not: a pavement from the road (a kerb 
 (its top), the crown of a tree from a hedge (its base), a pole from the wall behind it (its width). All are the same in
 the mirror image.
 """
+
 from __future__ import annotations
 
 import cv2
@@ -22,7 +23,9 @@ SHORTEST = 0.1  # m, of any length
 TALLEST, WIDEST, FURTHEST_ASIDE = 12.0, 30.0, 40.0  # m
 
 
-def structure_channels(height: np.ndarray, disparity: np.ndarray, camera: StereoCamera, finer: np.ndarray) -> np.ndarray:
+def structure_channels(
+    height: np.ndarray, disparity: np.ndarray, camera: StereoCamera, finer: np.ndarray
+) -> np.ndarray:
     """(STRUCTURE, h, w) float32.
 
     height: (h, w) m over the ground; disparity: (h, w) px of the grid, above 0; camera: at the grid's size;
@@ -32,8 +35,15 @@ def structure_channels(height: np.ndarray, disparity: np.ndarray, camera: Stereo
     aside = np.abs((np.arange(camera.width, dtype=np.float32)[None] - camera.cx) / camera.fx * depth)
     top, base = column_reach(height, np.log(disparity))
     width = row_length(np.log(disparity)) * depth / camera.fx
-    lengths = [np.log(np.clip(length, low, most)) for length, low, most in
-               ((aside, 3 * SHORTEST, FURTHEST_ASIDE), (top, SHORTEST, TALLEST), (base, SHORTEST, TALLEST), (width, SHORTEST, WIDEST))]
+    lengths = [
+        np.log(np.clip(length, low, most))
+        for length, low, most in (
+            (aside, 3 * SHORTEST, FURTHEST_ASIDE),
+            (top, SHORTEST, TALLEST),
+            (base, SHORTEST, TALLEST),
+            (width, SHORTEST, WIDEST),
+        )
+    ]
     return np.stack([*raised(height, depth), *lengths, *thinness(finer, disparity.shape)]).astype(np.float32)
 
 
@@ -90,7 +100,9 @@ def thinness(log_inverse_depth: np.ndarray, cells: tuple[int, ...]) -> list[np.n
 
 def log_inverse_depth(disparity: np.ndarray, known: np.ndarray, least: float) -> np.ndarray:
     """(H, W) px and which are known -> (H, W) float32 log of the filled disparity, not below `least` px."""
-    return np.log(np.maximum(fill_disparity(np.where(known, disparity, 0).astype(np.float32), known), least)).astype(np.float32)
+    return np.log(np.maximum(fill_disparity(np.where(known, disparity, 0).astype(np.float32), known), least)).astype(
+        np.float32
+    )
 
 
 def _step(x: np.ndarray) -> np.ndarray:

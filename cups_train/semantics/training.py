@@ -1,4 +1,5 @@
 """Learn pseudo classes from recordings alone: channels, encoder, clusters, self-training."""
+
 from __future__ import annotations
 
 import logging
@@ -55,7 +56,9 @@ SHEET_FRAMES = 24
 WORTH_PROCESSES = 32  # frames
 
 
-def learn_classes(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, work: Work, motion: Path | None = None) -> None:
+def learn_classes(
+    recordings: Sequence[Recording], out: Path, config: SemanticsConfig, work: Work, motion: Path | None = None
+) -> None:
     """Write OUT/encoder.safetensors and OUT/classes.jpg. A stopped training goes on from OUT/state, which is removed at
     the end.
 
@@ -68,19 +71,39 @@ def learn_classes(recordings: Sequence[Recording], out: Path, config: SemanticsC
     state = _state_of(recordings, out, config, work.seed, motion)
     chosen = choose_frames(recordings, FRAMES, state, motion)
     if not chosen:
-        raise CupsError("expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING")
+        raise CupsError(
+            "expected recordings with stereo frames to learn classes from, found none; name at least one RECORDING"
+        )
     frames = prepare_frames(chosen, config.height, work)
     network = learn_network(given, frames, state, config, work)
     cells = None
     if isinstance(network, Encoder):
-        cells = fit_cells(network, frames.paths, map(read_nearest, frames.paths), read_array(classes_of_centres_path(state)),
-                          np.random.default_rng([work.seed, 9]))
+        cells = fit_cells(
+            network,
+            frames.paths,
+            map(read_nearest, frames.paths),
+            read_array(classes_of_centres_path(state)),
+            np.random.default_rng([work.seed, 9]),
+        )
     model = SemanticModel(network, config.height, config.windows, config.refine, cells)
     names = [recording.name for recording in recordings]
-    save(model, out, {"seed": work.seed, "recordings": names, "frames": len(chosen), "image": "RGB / 255", "motion": motion is not None,
-                      **({} if given is None else given.origin)})
-    images = (load(path).images[0] for path in frames.paths[::max(1, len(chosen) // SHEET_FRAMES)])
-    write_image(sheet_path(out), contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.clusters)))
+    save(
+        model,
+        out,
+        {
+            "seed": work.seed,
+            "recordings": names,
+            "frames": len(chosen),
+            "image": "RGB / 255",
+            "motion": motion is not None,
+            **({} if given is None else given.origin),
+        },
+    )
+    images = (load(path).images[0] for path in frames.paths[:: max(1, len(chosen) // SHEET_FRAMES)])
+    write_image(
+        sheet_path(out),
+        contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.clusters)),
+    )
     shutil.rmtree(state)
 
 
@@ -96,8 +119,10 @@ def given_features(config: SemanticsConfig) -> GivenFeatures | None:
     settings."""
     if config.features == "scratch":
         if config.head == "published":
-            raise CupsError("expected weights for semantics.head=published, found semantics.features=scratch; set -o "
-                            "semantics.features=dino")
+            raise CupsError(
+                "expected weights for semantics.head=published, found semantics.features=scratch; set -o "
+                "semantics.features=dino"
+            )
         return None
     given = open_features(config.weights, config.weights_licence)
     if config.head == "published":
@@ -105,27 +130,42 @@ def given_features(config: SemanticsConfig) -> GivenFeatures | None:
     return given
 
 
-def learn_network(given: GivenFeatures | None, frames: PreparedFrames, state: Path, config: SemanticsConfig, work: Work) -> Encoder | HeadNetwork:
+def learn_network(
+    given: GivenFeatures | None, frames: PreparedFrames, state: Path, config: SemanticsConfig, work: Work
+) -> Encoder | HeadNetwork:
     """The network that names classes (semantics.features, semantics.head)."""
     if given is not None:
         features = given.network.to(torch_device(work.device))
-        return published_head(features, given.head) if config.head == "published" else learn_head(features, frames, state, config, work.seed)
+        return (
+            published_head(features, given.head)
+            if config.head == "published"
+            else learn_head(features, frames, state, config, work.seed)
+        )
     encoder = new_encoder(config, work.seed, work.device)
     train_encoder(encoder, frames.paths, state, config, work.seed)
-    return encoder if config.head == "clusters" else learn_head(ScratchFeatures(encoder), frames, state, config, work.seed)
+    return (
+        encoder if config.head == "clusters" else learn_head(ScratchFeatures(encoder), frames, state, config, work.seed)
+    )
 
 
 def new_encoder(config: SemanticsConfig, seed: int, device: str) -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Encoder(EncoderSpec(config.channels, config.clusters, SHAPE, config.widths, config.blocks)).to(torch_device(device))
+        return Encoder(EncoderSpec(config.channels, config.clusters, SHAPE, config.widths, config.blocks)).to(
+            torch_device(device)
+        )
 
 
 def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config: SemanticsConfig, seed: int) -> None:
     """Both phases, in place: views, then the classes that cluster the descriptors, of what the first phase and the
     hand-made channels say."""
     scaler = fit_shape(frames)
-    go_through(Phase("views", view_losses, config.steps, config.lr), encoder, partial(pair_batch, frames, config.batch, scaler, seed), state)
+    go_through(
+        Phase("views", view_losses, config.steps, config.lr),
+        encoder,
+        partial(pair_batch, frames, config.batch, scaler, seed),
+        state,
+    )
     if not (class_counts_path(state).exists() and classes_of_centres_path(state).exists()):
         projection = encode_frames(encoder, frames)
         clusters = cluster_frames(frames, projection, config.clusters, seed)
@@ -139,7 +179,9 @@ def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config:
 
 def fit_shape(frames: Sequence[Path]) -> Scaler:
     """Standardises the shape channels; at most 60 frames are read."""
-    rows = np.concatenate([load(path).shape.reshape(SHAPE, -1).T.astype(np.float32) for path in frames[::max(1, len(frames) // 60)]])
+    rows = np.concatenate(
+        [load(path).shape.reshape(SHAPE, -1).T.astype(np.float32) for path in frames[:: max(1, len(frames) // 60)]]
+    )
     return Scaler.fit(rows, [ChannelGroup("shape", 1, 1.0)] * SHAPE)
 
 
@@ -149,12 +191,16 @@ def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, s
     rng = np.random.default_rng([seed, 3])
     samples = sample_descriptors(frames, projection, SAMPLES, rng)
     if len(samples) < count:
-        raise CupsError(f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o "
-                        "semantics.clusters`")
+        raise CupsError(
+            f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o "
+            "semantics.clusters`"
+        )
     scaler = fit_scaler(samples, projection)
     rows = scaler(samples)
     centres = kmeans(rows, min(clusters_for(count), len(rows)), rng)[0]
-    return Clusters.of(scaler, centres, join(centres, np.bincount(nearest(rows, centres)[0], minlength=len(centres)), count))
+    return Clusters.of(
+        scaler, centres, join(centres, np.bincount(nearest(rows, centres)[0], minlength=len(centres)), count)
+    )
 
 
 def assign_frames(frames: Sequence[Path], projection: Projection, clusters: Clusters) -> np.ndarray:
@@ -172,11 +218,18 @@ def read_nearest(frame: Path) -> np.ndarray:
     return read_array(nearest_path(frame)).astype(np.int64)
 
 
-def _state_of(recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, motion: Path | None) -> Path:
+def _state_of(
+    recordings: Sequence[Recording], out: Path, config: SemanticsConfig, seed: int, motion: Path | None
+) -> Path:
     """OUT/state, emptied where it is of another training."""
     state = state_path(out)
     moved = [] if motion is None else [sha256(motion / r.name / MOTION) for r in recordings]
-    key = {"config": config.model_dump(mode="json"), "seed": seed, "recordings": [r.fingerprint for r in recordings], "motion": moved}
+    key = {
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        "recordings": [r.fingerprint for r in recordings],
+        "motion": moved,
+    }
     if not state_key_path(state).exists() or read_json(state_key_path(state)) != key:
         shutil.rmtree(state, ignore_errors=True)
         write_json(state_key_path(state), key)

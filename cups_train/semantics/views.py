@@ -1,5 +1,6 @@
 """Random views of a frame with what is known about them: the affine map to the working image, targets,
 correspondences."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class View:
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
         """Working pixel (u, v) at the centre of every cell of the view: two (h/4, w/4) arrays."""
         height, width = self.rows.shape
-        v, u = np.mgrid[:height // CELL, :width // CELL] * CELL + (CELL - 1) / 2
+        v, u = np.mgrid[: height // CELL, : width // CELL] * CELL + (CELL - 1) / 2
         a = self.affine
         return a[0, 0] * u + a[0, 2], a[1, 1] * v + a[1, 2]
 
@@ -48,9 +49,13 @@ def random_view(image: np.ndarray, rng: np.random.Generator) -> View:
     affine = np.array([[step, 0, u0], [0, step, v0]])
     if mirrored:
         affine[0] = -step, 0, u0 + (columns - 1) * step
-    cut = cv2.warpAffine(image, affine, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101)
+    cut = cv2.warpAffine(
+        image, affine, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+    )
     row = (affine[1, 1] * np.arange(rows) + affine[1, 2]) / (height - 1) * 2 - 1 + rng.uniform(-ROW_JITTER, ROW_JITTER)
-    return View(_recolour(cut.astype(np.float32) / 255, rng), np.repeat(row[:, None].astype(np.float32), columns, 1), affine)
+    return View(
+        _recolour(cut.astype(np.float32) / 255, rng), np.repeat(row[:, None].astype(np.float32), columns, 1), affine
+    )
 
 
 def view_size(height: int, width: int) -> tuple[int, int]:
@@ -100,7 +105,9 @@ def carry(classes: np.ndarray, shift: np.ndarray, ok: np.ndarray, disparity: np.
     return carried
 
 
-def matches(frame: Prepared, other: int, a: View, b: View, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def matches(
+    frame: Prepared, other: int, a: View, b: View, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Up to `count` pairs of the same point in view `a` of the left image and view `b` of image `other`.
 
     -> cells (n, 2) as (x, y) in `a`, and (n, 2) with fractions in `b`.

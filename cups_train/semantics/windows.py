@@ -1,4 +1,5 @@
 """Sliding windows over an image of any size, and their mean on one grid."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,8 +21,8 @@ def blend(parts: np.ndarray, corners: list[tuple[int, int]], height: int, width:
     total = np.zeros((parts.shape[1], height, width), np.float32)
     weight = np.zeros((height, width), np.float32)
     for part, (y, x) in zip(parts, corners, strict=True):
-        total[:, y:y + window[0], x:x + window[1]] += part * tent
-        weight[y:y + window[0], x:x + window[1]] += tent
+        total[:, y : y + window[0], x : x + window[1]] += part * tent
+        weight[y : y + window[0], x : x + window[1]] += tent
     return total / weight
 
 

@@ -1,4 +1,5 @@
 """A slow copy of a network that learns: the teacher of stage 3, the result of stage 2."""
+
 from __future__ import annotations
 
 import copy

@@ -1,4 +1,5 @@
 """Samples to tensors, and the threads that prepare samples while the network works."""
+
 from __future__ import annotations
 
 import os
@@ -26,7 +27,9 @@ def sample_threads(device: torch.device) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "samples", initializer=cv2.setNumThreads, initargs=(1,))
 
 
-def prefetch(make: Callable[[int, int], Item], steps: Iterable[int], batch: int, threads: ThreadPoolExecutor) -> Iterator[tuple[int, list[Item]]]:
+def prefetch(
+    make: Callable[[int, int], Item], steps: Iterable[int], batch: int, threads: ThreadPoolExecutor
+) -> Iterator[tuple[int, list[Item]]]:
     """(step, items) for every step, in order; `make(step, row)` runs in the threads, AHEAD steps in advance."""
     waiting: deque[tuple[int, list[Future[Item]]]] = deque()
     try:

@@ -1,4 +1,5 @@
 """Copy-paste of objects, from pseudo labels or from confident predictions (CUPS, stage 2)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ def cutouts_of(sample: Sample) -> list[Cutout]:
     for row, (x1, y1, x2, y2) in enumerate(boxes):
         if min(x2 - x1, y2 - y1) > smallest:
             window = slice(y1, y2), slice(x1, x2)
-            cutouts.append(Cutout(sample.image[window].copy(), sample.instance[window] == row + 1, int(sample.thing[row])))
+            cutouts.append(
+                Cutout(sample.image[window].copy(), sample.instance[window] == row + 1, int(sample.thing[row]))
+            )
     return cutouts
 
 

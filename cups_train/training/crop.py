@@ -1,4 +1,5 @@
 """Sizes, windows and resizing. Sizes are (height, width)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -63,13 +64,17 @@ def resize_labels(labels: np.ndarray, size: Size) -> np.ndarray:
 
 def cut(array: np.ndarray, window: Window) -> np.ndarray:
     """The window's part of an (H, W, ...) array, as a view."""
-    return array[window.top: window.top + window.height, window.left: window.left + window.width]
+    return array[window.top : window.top + window.height, window.left : window.left + window.width]
 
 
 def crop_sample(sample: Sample, window: Window, size: Size) -> Sample:
     """The window's part of a sample at another size; instances may be left without a pixel (see `without_slivers`)."""
-    return Sample(resize_image(cut(sample.image, window), size), resize_labels(cut(sample.semantic, window), size),
-                  resize_labels(cut(sample.instance, window), size), sample.thing)
+    return Sample(
+        resize_image(cut(sample.image, window), size),
+        resize_labels(cut(sample.semantic, window), size),
+        resize_labels(cut(sample.instance, window), size),
+        sample.thing,
+    )
 
 
 def whole(size: Size) -> Window:

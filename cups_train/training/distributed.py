@@ -1,4 +1,5 @@
 """One process or many (torchrun): ranks, and a network that averages its gradients over them."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """The log of a training: train.log for people, metrics.jsonl for programs."""
+
 from __future__ import annotations
 
 import json
@@ -65,9 +66,13 @@ class Journal:
         if not self.active:
             return
         with (self.out / LOSSES).open("a") as file:
-            file.write(json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n")
+            file.write(
+                json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n"
+            )
         if step % self.every == 0 or step == self.steps:
-            self.text(f"step {step}/{self.steps}  " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+            self.text(
+                f"step {step}/{self.steps}  " + "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+            )
 
 
 def _lines(path: Path) -> Iterator[str]:

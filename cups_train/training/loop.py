@@ -1,5 +1,6 @@
 """The one loop of all trainings: a stopped training goes on from its last checkpoint and ends with the bytes of one
 that was not."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable

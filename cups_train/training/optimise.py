@@ -1,4 +1,5 @@
 """AdamW with clipping, and one training step."""
+
 from __future__ import annotations
 
 import math
@@ -16,14 +17,20 @@ MOST_BAD_STEPS = 10
 
 def make_optimiser(network: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
     """AdamW over the parameters that train; no weight decay on norm layers."""
-    norms = {id(p) for module in network.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
+    norms = {
+        id(p) for module in network.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)
+    }
     training = [p for p in network.parameters() if p.requires_grad]
-    groups = [{"params": [p for p in training if id(p) not in norms], "weight_decay": weight_decay},
-              {"params": [p for p in training if id(p) in norms], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p for p in training if id(p) not in norms], "weight_decay": weight_decay},
+        {"params": [p for p in training if id(p) in norms], "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=lr)
 
 
-def learning_rate(lr: float, warmup: int, step: int, falling: tuple[int, int] | None = None, cosine: bool = False) -> float:
+def learning_rate(
+    lr: float, warmup: int, step: int, falling: tuple[int, int] | None = None, cosine: bool = False
+) -> float:
     """Linear up to `lr` over the first `warmup` steps, then constant. `step` counts from 0.
 
     falling: (start, end) steps between which the rate goes down to zero, linearly or as half a cosine.
@@ -51,7 +58,9 @@ class Optimisation:
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         norm = nn.utils.clip_grad_norm_(parameters(self.optimiser), self.clip)
-        values = torch.stack([total.detach(), norm.detach(), *(value.detach().float() for value in losses.values())]).tolist()
+        values = torch.stack(
+            [total.detach(), norm.detach(), *(value.detach().float() for value in losses.values())]
+        ).tolist()
         self._apply(values[1])
         return dict(zip(("loss", "gradient", *losses), values, strict=True))
 
@@ -62,8 +71,10 @@ class Optimisation:
             return
         self.bad_steps += 1
         if self.bad_steps >= MOST_BAD_STEPS:
-            raise CupsError(f"expected finite gradients, found {self.bad_steps} steps in a row without; lower the learning rate "
-                            "(-o bootstrap.lr=... or -o self_train.lr=...)")
+            raise CupsError(
+                f"expected finite gradients, found {self.bad_steps} steps in a row without; lower the learning rate "
+                "(-o bootstrap.lr=... or -o self_train.lr=...)"
+            )
 
 
 def parameters(optimiser: torch.optim.Optimizer) -> Iterable[nn.Parameter]:

@@ -1,5 +1,6 @@
 """What stages 2 and 3 have in common: a panoptic network learns from samples, step by step. Where these come from is
 each stage's own."""
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -41,7 +42,11 @@ class Crew:
 @contextmanager
 def crew_on(device: torch.device | str) -> Iterator[Crew]:
     """The crew of this process; it goes home in the end."""
-    with join_processes(device) as process, sample_threads(process.device) as loading, sample_threads(process.device) as threads:
+    with (
+        join_processes(device) as process,
+        sample_threads(process.device) as loading,
+        sample_threads(process.device) as threads,
+    ):
         yield Crew(process, loading, threads)
 
 
@@ -128,7 +133,9 @@ class PanopticTraining(ABC, Generic[Item]):
     @property
     def in_bfloat16(self) -> bool:
         """Whether losses are computed under autocast."""
-        return self.config.bf16 if self.process.device.type == "cuda" else self.config.bf16_cpu and multiplies_bfloat16()
+        return (
+            self.config.bf16 if self.process.device.type == "cuda" else self.config.bf16_cpu and multiplies_bfloat16()
+        )
 
     def resume(self) -> int:
         config, process = self.config, self.process
@@ -141,9 +148,11 @@ class PanopticTraining(ABC, Generic[Item]):
         self.optimisation = Optimisation(optimiser, config.clip)
         start = found.step if found else 0
         self.journal.start(start)
-        self.journal.text(f"{f'goes on after step {start}' if start else 'starts'}: {config.steps} steps of {config.batch} x "
-                          f"{process.world} images, "
-                          f"{self.headline()}, device {process.device}")
+        self.journal.text(
+            f"{f'goes on after step {start}' if start else 'starts'}: {config.steps} steps of {config.batch} x "
+            f"{process.world} images, "
+            f"{self.headline()}, device {process.device}"
+        )
         return start
 
     def batches(self, start: int) -> Iterator[tuple[int, list[Item]]]:
@@ -162,7 +171,9 @@ class PanopticTraining(ABC, Generic[Item]):
         self.waiting.stop()
         lr = self.rate(step)
         values = self.optimisation.step(lambda: self.module(images, targets, self.options(step)), lr)
-        self.journal.step(step + 1, {**values, "lr": lr, **self.learned(step, lesson, samples), "data_seconds": self.waiting.take()})
+        self.journal.step(
+            step + 1, {**values, "lr": lr, **self.learned(step, lesson, samples), "data_seconds": self.waiting.take()}
+        )
         if self.process.first and ((step + 1) % self.config.pictures_every == 0 or step + 1 in (1, self.config.steps)):
             write_picture(overlay_path(self.out, f"{step + 1:06d}"), samples, self.network)
 

@@ -1,5 +1,6 @@
 """Changes of light and colour of one image: mild ones, or those of CUPS, stages 2 and 3: blur, then colour jitter, then
 greyscale."""
+
 from __future__ import annotations
 
 import cv2
@@ -33,8 +34,12 @@ def strong(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     brightness, contrast, saturation = rng.uniform(1 - STRENGTH, 1 + STRENGTH, 3)
     hue, order = float(rng.uniform(-HUE, HUE)), rng.permutation(4)
     jitter, grey = rng.random() < JITTER_SHARE, rng.random() < GREY_SHARE
-    changes = (lambda x: blend(x, 0.0, brightness), lambda x: blend(x, float(_grey(x).mean()), contrast),
-               lambda x: cv2.addWeighted(x, saturation, cv2.cvtColor(_grey(x), cv2.COLOR_GRAY2RGB), 1 - saturation, 0), lambda x: shift_hue(x, hue))
+    changes = (
+        lambda x: blend(x, 0.0, brightness),
+        lambda x: blend(x, float(_grey(x).mean()), contrast),
+        lambda x: cv2.addWeighted(x, saturation, cv2.cvtColor(_grey(x), cv2.COLOR_GRAY2RGB), 1 - saturation, 0),
+        lambda x: shift_hue(x, hue),
+    )
     for number in order if jitter else ():
         image = changes[number](image)
     return cv2.cvtColor(_grey(image), cv2.COLOR_GRAY2RGB) if grey else image

@@ -1,4 +1,5 @@
 """Pictures of a training: image, target and prediction side by side."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -32,6 +33,10 @@ def write_picture(path: Path, samples: list[Sample], network: PanopticNetwork) -
     for number, sample in enumerate(shown):
         size = sample.semantic.shape
         predicted = fuse(found.raw_output(number), classes, Thresholds(), Letterbox(size, size))
-        panels = [sample.image, overlay(sample.image, target_panoptic(sample, classes), classes), overlay(sample.image, predicted, classes)]
+        panels = [
+            sample.image,
+            overlay(sample.image, target_panoptic(sample, classes), classes),
+            overlay(sample.image, predicted, classes),
+        ]
         rows.append(np.concatenate([np.pad(panel, ((0, GAP), (0, GAP), (0, 0))) for panel in panels], axis=1))
     write_image(path, np.concatenate(rows))

@@ -1,4 +1,5 @@
 """One random generator for each concern and step, so that a stopped run goes on exactly where it was."""
+
 from __future__ import annotations
 
 import zlib

@@ -1,4 +1,5 @@
 """A training sample: one image with its semantic target and its instances, which never overlap."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -25,7 +26,9 @@ class Sample:
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.semantic.dtype != np.uint8 or self.instance.dtype != np.uint16:
-            raise ValueError(f"expected uint8, uint8, uint16, got {self.image.dtype}, {self.semantic.dtype}, {self.instance.dtype}")
+            raise ValueError(
+                f"expected uint8, uint8, uint16, got {self.image.dtype}, {self.semantic.dtype}, {self.instance.dtype}"
+            )
         if not self.image.shape[:2] == self.semantic.shape == self.instance.shape:
             raise ValueError(f"expected one size, got {self.image.shape}, {self.semantic.shape}, {self.instance.shape}")
 
@@ -42,12 +45,18 @@ def class_table(classes: Classes) -> np.ndarray:
     """(256,) uint8: semantic target -> pseudo class id; "some thing" is unknown object, ignored is 0 (void)."""
     table = np.zeros(256, np.uint8)
     table[SOME_THING] = classes.unknown
-    table[1: len(classes.stuff) + 1] = classes.stuff
+    table[1 : len(classes.stuff) + 1] = classes.stuff
     return table
 
 
-def label_sample(image: np.ndarray, class_map: np.ndarray, instance_map: np.ndarray, class_of: Mapping[int, int], classes: Classes,
-                 ignore_unknown: bool) -> Sample:
+def label_sample(
+    image: np.ndarray,
+    class_map: np.ndarray,
+    instance_map: np.ndarray,
+    class_of: Mapping[int, int],
+    classes: Classes,
+    ignore_unknown: bool,
+) -> Sample:
     """Pseudo labels -> targets.
 
     Instances of a stuff class, or of none, are ignored pixels: they moved, but are not believed to be things. Thing

@@ -1,5 +1,6 @@
 """Trainings of small networks: where one stands in one file, what it tells in one line, and the learning rate of a
 step."""
+
 from __future__ import annotations
 
 import json

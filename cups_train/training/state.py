@@ -1,5 +1,6 @@
 """Where a training stands: weights as safetensors, the optimiser's tensors beside them, written as one folder and
 renamed."""
+
 from __future__ import annotations
 
 import json
@@ -39,7 +40,10 @@ def save_state(out: Path, state: State, identity: dict[str, Any], stage: str, re
     for name, network in state.networks.items():
         save_checkpoint(network, unfinished / f"{name}.safetensors", step=step, stage=stage)
     torch.save(state.optimiser, unfinished / OPTIMISER)
-    write_json(unfinished / FACTS, {"step": step, "networks": sorted(state.networks), "memory": state.memory, "identity": identity})
+    write_json(
+        unfinished / FACTS,
+        {"step": step, "networks": sorted(state.networks), "memory": state.memory, "identity": identity},
+    )
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
     publish(out, folder, result)
@@ -67,8 +71,10 @@ def load_state(out: Path, identity: dict[str, Any], result: str | None, device: 
         try:
             optimiser = torch.load(folder / OPTIMISER, map_location=device, weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise ModelError(f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
-                             f"delete {out / STATE} to start again") from error
+            raise ModelError(
+                f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
+                f"delete {out / STATE} to start again"
+            ) from error
         if result is not None:
             publish(out, folder, result)
         networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}

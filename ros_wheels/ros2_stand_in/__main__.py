@@ -1,4 +1,5 @@
 """`ros2 VERB ...` with the command lines of the real one."""
+
 from __future__ import annotations
 
 import argparse
@@ -24,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ros2", description="Stand-in for the ros2 command: launch, run, pkg, topic, lifecycle, bag.")
+    parser = argparse.ArgumentParser(
+        prog="ros2", description="Stand-in for the ros2 command: launch, run, pkg, topic, lifecycle, bag."
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_processes(verbs)
     _add_topic(verbs.add_parser("topic", help="list, hz, echo").add_subparsers(required=True))
@@ -83,7 +86,9 @@ def _add_bag(verbs: argparse._SubParsersAction) -> None:
     play.add_argument("-l", "--loop", action="store_true", help="start again at the end")
     play.add_argument("--topics", nargs="+", default=None, help="play only these")
     play.add_argument("--wait", type=float, default=5.0, help="longest wait for a subscriber [s]; 0: none")
-    play.set_defaults(call=lambda args: bag.play(args.path, bag.Playback(args.rate, args.delay, args.loop, args.wait, args.topics)))
+    play.set_defaults(
+        call=lambda args: bag.play(args.path, bag.Playback(args.rate, args.delay, args.loop, args.wait, args.topics))
+    )
     keep = verbs.add_parser("record", help="write topics to a recording until Ctrl-C")
     keep.add_argument("topics", nargs="*")
     keep.add_argument("-a", "--all", action="store_true", help="every topic")

@@ -1,4 +1,5 @@
 """`ros2 bag info` and `ros2 bag play`, with rosbags as reader: messages go out as they lie in the file."""
+
 from __future__ import annotations
 
 import threading

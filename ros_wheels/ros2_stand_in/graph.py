@@ -1,4 +1,5 @@
 """`ros2 topic` and `ros2 lifecycle`."""
+
 from __future__ import annotations
 
 import os
@@ -60,7 +61,12 @@ def topic_hz(topic: str, duration_s: float | None) -> int:
             rclpy.spin_once(node, timeout_sec=0.1)
             if time.monotonic() - shown >= 1:
                 shown = time.monotonic()
-                print(f"average rate: {(len(times) - 1) / (times[-1] - times[0]):.3f}" if len(times) > 1 else "no new messages", flush=True)
+                print(
+                    f"average rate: {(len(times) - 1) / (times[-1] - times[0]):.3f}"
+                    if len(times) > 1
+                    else "no new messages",
+                    flush=True,
+                )
     return 0
 
 

@@ -1,4 +1,5 @@
 """`ros2 launch`: runs a launch file until all its processes have ended, those that are to be started anew excepted."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -20,7 +21,11 @@ def launch(words: list[str], show_arguments: bool) -> int:
     """PACKAGE FILE or PATH, then name:=value; the largest exit code of the processes."""
     given = [word.split(":=", 1) for word in words if ":=" in word]
     places = [word for word in words if ":=" not in word]
-    path = Path(places[0]) if len(places) == 1 else Path(package_prefix(places[0]), "share", places[0], "launch", places[1])
+    path = (
+        Path(places[0])
+        if len(places) == 1
+        else Path(package_prefix(places[0]), "share", places[0], "launch", places[1])
+    )
     if not path.is_file():
         raise LaunchError(f"no launch file {path}")
     launch_api.install()

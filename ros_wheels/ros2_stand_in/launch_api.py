@@ -1,4 +1,5 @@
 """The names of `launch` and `launch_ros` that our launch files use, with the meaning they have there."""
+
 from __future__ import annotations
 
 import os
@@ -38,7 +39,9 @@ class LaunchContext:
 class Process:
     """One process, started anew when it ends if that is wished."""
 
-    def __init__(self, label: str, command: list[str], environment: dict[str, str], respawn_delay_s: float | None) -> None:
+    def __init__(
+        self, label: str, command: list[str], environment: dict[str, str], respawn_delay_s: float | None
+    ) -> None:
         self.label, self._command, self._environment, self._delay_s = label, command, environment, respawn_delay_s
         self._ended: float | None = None
         self.popen = self._start()
@@ -50,7 +53,10 @@ class Process:
         now = time.monotonic()
         if self._ended is None:
             self._ended = now
-            print(f"[ERROR] [{self.label}]: process has died, exit code {self.popen.returncode}; it is started anew", flush=True)
+            print(
+                f"[ERROR] [{self.label}]: process has died, exit code {self.popen.returncode}; it is started anew",
+                flush=True,
+            )
         if now - self._ended >= self._delay_s:
             self._ended, self.popen = None, self._start()
         return True
@@ -58,8 +64,14 @@ class Process:
     def _start(self) -> subprocess.Popen:
         # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.
         try:
-            process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment,
-                                       start_new_session=True)
+            process = subprocess.Popen(
+                self._command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=self._environment,
+                start_new_session=True,
+            )
         except OSError as error:
             raise LaunchError(f"cannot start {self._command[0]}: {error.strerror}") from error
         print(f"[INFO] [{self.label}]: process started with pid [{process.pid}]", flush=True)
@@ -140,7 +152,15 @@ class Action(ABC):
 
 
 class DeclareLaunchArgument(Action):
-    def __init__(self, name: str, *, default_value: Any = None, description: str = "", choices: list[str] | None = None, **rest: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        default_value: Any = None,
+        description: str = "",
+        choices: list[str] | None = None,
+        **rest: Any,
+    ) -> None:
         super().__init__(**rest)
         self.name, self.default, self.description, self.choices = name, default_value, description, choices
 
@@ -174,8 +194,16 @@ class OpaqueFunction(Action):
 
 
 class ExecuteProcess(Action):
-    def __init__(self, *, cmd: list | None = None, output: Any = None, name: Any = None, respawn: bool = False, respawn_delay: float | None = None,
-                 **rest: Any) -> None:
+    def __init__(
+        self,
+        *,
+        cmd: list | None = None,
+        output: Any = None,
+        name: Any = None,
+        respawn: bool = False,
+        respawn_delay: float | None = None,
+        **rest: Any,
+    ) -> None:
         super().__init__(**rest)
         self.cmd, self.name = cmd or [], name
         self.respawn_delay_s = (respawn_delay or 0.0) if respawn else None
@@ -197,14 +225,18 @@ class PythonLaunchDescriptionSource:
 class IncludeLaunchDescription(Action):
     """Another launch file, with arguments of its own."""
 
-    def __init__(self, launch_description_source: PythonLaunchDescriptionSource, *, launch_arguments: Any = (), **rest: Any) -> None:
+    def __init__(
+        self, launch_description_source: PythonLaunchDescriptionSource, *, launch_arguments: Any = (), **rest: Any
+    ) -> None:
         super().__init__(**rest)
         self.source, self.arguments = launch_description_source, launch_arguments
 
     def execute(self, context: LaunchContext) -> None:
         from ros2_stand_in.launch import load
 
-        context.launch_configurations.update({text(name, context): text(value, context) for name, value in self.arguments})
+        context.launch_configurations.update(
+            {text(name, context): text(value, context) for name, value in self.arguments}
+        )
         for action in load(Path(text(self.source.location, context))):
             action.visit(context)
 
@@ -224,8 +256,18 @@ class ParameterValue:
 
 
 class Node(ExecuteProcess):
-    def __init__(self, *, package: Any, executable: Any, name: Any = None, namespace: Any = "", parameters: Any = (),
-                 remappings: Any = (), arguments: Any = (), **rest: Any) -> None:
+    def __init__(
+        self,
+        *,
+        package: Any,
+        executable: Any,
+        name: Any = None,
+        namespace: Any = "",
+        parameters: Any = (),
+        remappings: Any = (),
+        arguments: Any = (),
+        **rest: Any,
+    ) -> None:
         super().__init__(name=name, **rest)
         self.package, self.executable, self.namespace = package, executable, namespace
         self.parameters, self.remappings, self.arguments = parameters, remappings, arguments
@@ -250,8 +292,14 @@ class Node(ExecuteProcess):
         return command
 
     def _file(self, values: dict[str, Any], context: LaunchContext) -> str:
-        plain = {name: value.evaluate(context) if isinstance(value, ParameterValue) else
-                 yaml.safe_load(value.perform(context)) if hasattr(value, "perform") else value for name, value in values.items()}
+        plain = {
+            name: value.evaluate(context)
+            if isinstance(value, ParameterValue)
+            else yaml.safe_load(value.perform(context))
+            if hasattr(value, "perform")
+            else value
+            for name, value in values.items()
+        }
         with tempfile.NamedTemporaryFile("w", prefix="launch_params_", suffix=".yaml", delete=False) as file:
             yaml.safe_dump({self.full_name(context) if self.name else "/**": {"ros__parameters": plain}}, file)
         return file.name
@@ -271,7 +319,13 @@ def install() -> None:
     modules = {
         "launch": (LaunchContext, LaunchDescription),
         "launch.action": (Action,),
-        "launch.actions": (DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable),
+        "launch.actions": (
+            DeclareLaunchArgument,
+            ExecuteProcess,
+            IncludeLaunchDescription,
+            OpaqueFunction,
+            SetEnvironmentVariable,
+        ),
         "launch.conditions": (IfCondition, UnlessCondition),
         "launch.launch_description_sources": (PythonLaunchDescriptionSource,),
         "launch.substitutions": (EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution),

@@ -1,4 +1,5 @@
 """Where packages and message types are found."""
+
 from __future__ import annotations
 
 import importlib

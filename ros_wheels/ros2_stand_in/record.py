@@ -1,4 +1,5 @@
 """`ros2 bag record`: messages are written as they come from the transport."""
+
 from __future__ import annotations
 
 import time

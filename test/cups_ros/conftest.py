@@ -1,4 +1,5 @@
 """What the tests of the vehicle side share: ROS where it is there, and a tiny real model."""
+
 from __future__ import annotations
 
 import hashlib
@@ -21,8 +22,18 @@ CLASSES = [
     {"id": 2, "name": "car", "isthing": 1, "color": [0, 0, 142]},
     {"id": 3, "name": "sky", "isthing": 0, "color": [70, 130, 180]},
 ]
-ROS_TESTS = ("test_images.py", "test_messages.py", "test_panoptic_node.py", "launch", "test_markers.py", "test_node_equals_predict.py",
-             "test_vision_msgs.py", "test_inputs.py", "test_lifecycle.py", "test_parameters.py")
+ROS_TESTS = (
+    "test_images.py",
+    "test_messages.py",
+    "test_panoptic_node.py",
+    "launch",
+    "test_markers.py",
+    "test_node_equals_predict.py",
+    "test_vision_msgs.py",
+    "test_inputs.py",
+    "test_lifecycle.py",
+    "test_parameters.py",
+)
 ONE_CAR = ((24, 16, 72, 48), (0, 0, 0, 0))  # boxes: x1, y1, x2, y2
 Boxes = tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
 collect_ignore = []
@@ -59,18 +70,35 @@ def unknown_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write_model(folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float] = (0.8, 0.0), elsewhere: int = 3) -> Path:
+def write_model(
+    folder: Path, boxes: Boxes = ONE_CAR, scores: tuple[float, float] = (0.8, 0.0), elsewhere: int = 3
+) -> Path:
     """An exported model folder around `tiny_graph`."""
     folder.mkdir()
     graph = tiny_graph(boxes, scores, elsewhere)
     (folder / "model.onnx").write_bytes(graph)
-    outputs = {"boxes": ([2, 4], "float32"), "scores": ([2], "float32"), "class_id": ([2], "int32"), "masks": ([2, 28, 28], "float32"),
-               "semantic": ([HEIGHT, WIDTH], "int32")}
+    outputs = {
+        "boxes": ([2, 4], "float32"),
+        "scores": ([2], "float32"),
+        "class_id": ([2], "int32"),
+        "masks": ([2, 28, 28], "float32"),
+        "semantic": ([HEIGHT, WIDTH], "int32"),
+    }
     card = {
         "format": 1,
         "name": "tiny",
-        "input": {"name": "image", "height": HEIGHT, "width": WIDTH, "layout": "NHWC", "dtype": "uint8", "color": "rgb", "range": [0, 255]},
-        "outputs": [{"name": name, "shape": shape, "dtype": dtype, "meaning": name} for name, (shape, dtype) in outputs.items()],
+        "input": {
+            "name": "image",
+            "height": HEIGHT,
+            "width": WIDTH,
+            "layout": "NHWC",
+            "dtype": "uint8",
+            "color": "rgb",
+            "range": [0, 255],
+        },
+        "outputs": [
+            {"name": name, "shape": shape, "dtype": dtype, "meaning": name} for name, (shape, dtype) in outputs.items()
+        ],
         "classes": CLASSES,
         "thresholds": {"score": 0.5, "overlap": 0.5, "mask": 0.5, "stuff_area": 0.001},
         "precision": "fp32",
@@ -119,9 +147,18 @@ def tiny_graph(boxes: Boxes, scores: tuple[float, float], elsewhere: int) -> byt
     ]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
-        nodes, "tiny", [value("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
-        [value("boxes", TensorProto.FLOAT, [2, 4]), value("scores", TensorProto.FLOAT, [2]), value("class_id", TensorProto.INT32, [2]),
-         value("masks", TensorProto.FLOAT, [2, 28, 28]), value("semantic", TensorProto.INT32, [HEIGHT, WIDTH])], constants)
+        nodes,
+        "tiny",
+        [value("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
+        [
+            value("boxes", TensorProto.FLOAT, [2, 4]),
+            value("scores", TensorProto.FLOAT, [2]),
+            value("class_id", TensorProto.INT32, [2]),
+            value("masks", TensorProto.FLOAT, [2, 28, 28]),
+            value("semantic", TensorProto.INT32, [HEIGHT, WIDTH]),
+        ],
+        constants,
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return model.SerializeToString()
 
@@ -140,7 +177,9 @@ class Graph:
         self.executor = SingleThreadedExecutor(context=context)
         self.executor.add_node(self.peer)
         self.status: list[Any] = []
-        self.peer.create_subscription(DiagnosticArray, "/diagnostics", lambda message: self.status.extend(message.status), 10)
+        self.peer.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda message: self.status.extend(message.status), 10
+        )
         self.images = self.peer.create_publisher(Image, "/image", 1)
         self.infos = self.peer.create_publisher(CameraInfo, "/camera_info", 1)
         self.answers: list[Any] = []
@@ -166,7 +205,10 @@ class Graph:
     def ask(self, message: Any) -> Any:
         """Publish an image message until the answer with its stamp comes."""
         self.answers.clear()
-        self.until(lambda: any(a.header.stamp == message.header.stamp for a in self.answers), lambda: self.images.publish(message))
+        self.until(
+            lambda: any(a.header.stamp == message.header.stamp for a in self.answers),
+            lambda: self.images.publish(message),
+        )
         return next(answer for answer in self.answers if answer.header.stamp == message.header.stamp)
 
     def values(self) -> dict[str, str]:
@@ -183,7 +225,10 @@ class Graph:
         """Set parameters; were all taken?"""
         from rclpy.parameter import Parameter
 
-        return all(result.successful for result in self.node.set_parameters([Parameter(name, value=value) for name, value in values.items()]))
+        return all(
+            result.successful
+            for result in self.node.set_parameters([Parameter(name, value=value) for name, value in values.items()])
+        )
 
 
 @pytest.fixture
@@ -208,13 +253,19 @@ def _running(model: Path, load: Callable[..., Any] | None = None, **parameters: 
     context = Context()
     rclpy.init(args=[], context=context, domain_id=30 + (os.getpid() + 51) % 35)
     values = {"model": str(model), "engines": "onnxruntime-cpu", "threads": 1, "autostart": True, **parameters}
-    node = PanopticNode(load or load_model, context=context, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+    node = PanopticNode(
+        load or load_model,
+        context=context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+    )
     spinning = Spinning(node, node.inputs_group)
     thread = threading.Thread(target=_spin, args=(spinning,))
     thread.start()
     graph = Graph(node, context)
     try:
-        graph.until(lambda: node._state_machine.current_state[1] == ("active" if values["autostart"] else "unconfigured"))
+        graph.until(
+            lambda: node._state_machine.current_state[1] == ("active" if values["autostart"] else "unconfigured")
+        )
         yield graph
     finally:
         graph.peer.destroy_node()

@@ -14,7 +14,9 @@ def square() -> np.ndarray:
 
 
 def test_iou_by_hand() -> None:
-    overlaps = iou(np.array([[0, 0, 10, 10]], float), np.array([[5, 0, 15, 10], [0, 0, 10, 10], [10, 0, 20, 10]], float))
+    overlaps = iou(
+        np.array([[0, 0, 10, 10]], float), np.array([[5, 0, 15, 10], [0, 0, 10, 10], [10, 0, 20, 10]], float)
+    )
     np.testing.assert_allclose(overlaps, [[1 / 3, 1, 0]])
 
 

@@ -21,7 +21,12 @@ def test_palette_is_well_separated_and_stable() -> None:
 
 def test_unknown_objects_have_their_colour_and_no_outline() -> None:
     kinds = np.array([[1, 1, 3, 3]], np.uint8)
-    picture = overlay(np.zeros((1, 4, 3), np.uint8), Panoptic(kinds, np.zeros((1, 4), np.uint16)), CLASSES.with_unknown((40, 80, 120)), alpha=0.5)
+    picture = overlay(
+        np.zeros((1, 4, 3), np.uint8),
+        Panoptic(kinds, np.zeros((1, 4), np.uint16)),
+        CLASSES.with_unknown((40, 80, 120)),
+        alpha=0.5,
+    )
     assert picture[0].tolist() == [[50, 0, 0]] * 2 + [[20, 40, 60]] * 2
 
 
@@ -49,4 +54,6 @@ def test_overlay_blends_classes_keeps_void_and_draws_outlines() -> None:
 
 def test_wrong_size_is_refused() -> None:
     with pytest.raises(ValueError, match="expected an image of shape"):
-        overlay(np.zeros((3, 3, 3), np.uint8), Panoptic(np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint16)), CLASSES)
+        overlay(
+            np.zeros((3, 3, 3), np.uint8), Panoptic(np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint16)), CLASSES
+        )

@@ -1,4 +1,5 @@
 """What other programs put into image messages, without ROS. Node and recordings decode alike: both call this."""
+
 from __future__ import annotations
 
 import subprocess
@@ -18,8 +19,14 @@ NOISE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
 def raw(encoding: str, pixels: np.ndarray, step: int | None = None, data: bytes | None = None) -> SimpleNamespace:
     """pixels: (H, W) or (H, W, C) uint8."""
     height, width = pixels.shape[:2]
-    return SimpleNamespace(encoding=encoding, height=height, width=width, step=pixels.nbytes // height if step is None else step, is_bigendian=0,
-                           data=pixels.tobytes() if data is None else data)
+    return SimpleNamespace(
+        encoding=encoding,
+        height=height,
+        width=width,
+        step=pixels.nbytes // height if step is None else step,
+        is_bigendian=0,
+        data=pixels.tobytes() if data is None else data,
+    )
 
 
 def compressed(form: str, data: bytes) -> SimpleNamespace:
@@ -27,7 +34,10 @@ def compressed(form: str, data: bytes) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
-@pytest.mark.parametrize("form", ["jpeg", "bgr8; jpeg compressed bgr8", "rgb8; jpeg compressed bgr8", "rgb8; jpeg compressed rgb8", "rgb8", ""])
+@pytest.mark.parametrize(
+    "form",
+    ["jpeg", "bgr8; jpeg compressed bgr8", "rgb8; jpeg compressed bgr8", "rgb8; jpeg compressed rgb8", "rgb8", ""],
+)
 def test_red_is_red_whatever_the_format_says(ending: str, form: str) -> None:
     data = cv2.imencode(ending, RED[..., ::-1])[1].tobytes()
     assert (np.abs(rgb_from_compressed(compressed(form, data)).astype(int) - RED) <= 3).all()
@@ -36,7 +46,9 @@ def test_red_is_red_whatever_the_format_says(ending: str, form: str) -> None:
 @pytest.mark.parametrize("zeros", [1, 900, 1100, 100_000])
 def test_a_jpeg_padded_with_zeros_is_whole(zeros: int) -> None:
     data = cv2.imencode(".jpg", NOISE)[1].tobytes()
-    assert (rgb_from_compressed(compressed("jpeg", data + bytes(zeros))) == rgb_from_compressed(compressed("jpeg", data))).all()
+    assert (
+        rgb_from_compressed(compressed("jpeg", data + bytes(zeros))) == rgb_from_compressed(compressed("jpeg", data))
+    ).all()
     with pytest.raises(MessageError, match="a JPEG without its end"):
         rgb_from_compressed(compressed("jpeg", data[:-400] + bytes(zeros)))
 
@@ -60,11 +72,15 @@ def test_the_last_row_needs_no_padding() -> None:
 def test_bayer_images_of_odd_size(pattern: str, size: tuple[int, int]) -> None:
     value = {"r": 200, "g": 100, "b": 50}
     tile = np.array([value[colour] for colour in pattern], np.uint8).reshape(2, 2)
-    mosaic = np.tile(tile, (4, 4))[:size[0], :size[1]]
-    expected = rgb_from_raw(raw(f"bayer_{pattern}8", np.tile(tile, (4, 4))))[:size[0] - 1, :size[1] - 1]
+    mosaic = np.tile(tile, (4, 4))[: size[0], : size[1]]
+    expected = rgb_from_raw(raw(f"bayer_{pattern}8", np.tile(tile, (4, 4))))[: size[0] - 1, : size[1] - 1]
     assert (expected == [200, 100, 50]).all()
-    for image in (rgb_from_raw(raw(f"bayer_{pattern}8", mosaic)),
-                  rgb_from_compressed(compressed(f"bayer_{pattern}8; png compressed ", cv2.imencode(".png", mosaic)[1].tobytes()))):
+    for image in (
+        rgb_from_raw(raw(f"bayer_{pattern}8", mosaic)),
+        rgb_from_compressed(
+            compressed(f"bayer_{pattern}8; png compressed ", cv2.imencode(".png", mosaic)[1].tobytes())
+        ),
+    ):
         assert image.shape == (*size, 3) and (image == [200, 100, 50]).all()
 
 

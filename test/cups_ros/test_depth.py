@@ -21,7 +21,9 @@ def scene() -> tuple[Panoptic, np.ndarray]:
 
 
 def test_disparity_becomes_metres() -> None:
-    depth = depth_from_disparity(np.array([[10.0, 0.0, -1.0, np.nan, np.inf, 2.0]], np.float32), 100.0, 0.5, smallest=1.0)
+    depth = depth_from_disparity(
+        np.array([[10.0, 0.0, -1.0, np.nan, np.inf, 2.0]], np.float32), 100.0, 0.5, smallest=1.0
+    )
     assert depth.tolist() == [[5.0, 0.0, 0.0, 0.0, 0.0, 25.0]]
 
 
@@ -62,4 +64,11 @@ def test_a_camera_at_another_size() -> None:
 def test_unknown_objects_are_no_one_place() -> None:
     panoptic, depth = scene()
     crowd = Segment(1, 0, True, 1.0, 700, (0, 0, 40, 20))
-    assert len(places(Panoptic(panoptic.class_id, panoptic.instance_id, (panoptic.segments[0], crowd)), depth, CAMERA, 80.0)) == 1
+    assert (
+        len(
+            places(
+                Panoptic(panoptic.class_id, panoptic.instance_id, (panoptic.segments[0], crowd)), depth, CAMERA, 80.0
+            )
+        )
+        == 1
+    )

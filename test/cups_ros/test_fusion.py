@@ -1,4 +1,5 @@
 """The merge of instances and stuff, on maps worked out by hand."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -7,15 +8,24 @@ import pytest
 from cups_ros.fusion import Letterbox, areas, fuse, letterbox, panoptic_from_maps
 from cups_ros.types import Classes, KnownInstance, Panoptic, PseudoClass, RawOutput, Thresholds
 
-ROAD, CAR, SKY = PseudoClass(1, "road", False, (128, 64, 128)), PseudoClass(2, "car", True, (0, 0, 142)), PseudoClass(3, "sky", False, (70, 130, 180))
+ROAD, CAR, SKY = (
+    PseudoClass(1, "road", False, (128, 64, 128)),
+    PseudoClass(2, "car", True, (0, 0, 142)),
+    PseudoClass(3, "sky", False, (70, 130, 180)),
+)
 CLASSES = Classes((ROAD, CAR, SKY))
 SAME = Letterbox((8, 16), (8, 16))
 
 
 def raw(boxes, scores, semantic, kinds=None):
     count = len(boxes)
-    return RawOutput(np.array(boxes, np.float32).reshape(count, 4), np.array(scores, np.float32), np.array(kinds or [2] * count, np.int32),
-                     np.ones((count, 28, 28), np.float32), np.asarray(semantic, np.int32))
+    return RawOutput(
+        np.array(boxes, np.float32).reshape(count, 4),
+        np.array(scores, np.float32),
+        np.array(kinds or [2] * count, np.int32),
+        np.ones((count, 28, 28), np.float32),
+        np.asarray(semantic, np.int32),
+    )
 
 
 def sky_over_road():
@@ -50,7 +60,12 @@ def test_low_scores_small_stuff_and_uncovered_things_stay_void():
 
 
 def test_padding_rows_are_never_drawn():
-    answer = fuse(raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.1, 0.0], sky_over_road()), CLASSES, Thresholds(score=0.0, stuff_area=0), SAME)
+    answer = fuse(
+        raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.1, 0.0], sky_over_road()),
+        CLASSES,
+        Thresholds(score=0.0, stuff_area=0),
+        SAME,
+    )
     assert [s.bbox for s in answer.segments if s.is_thing] == [(2, 2, 4, 4)]
 
 
@@ -69,7 +84,9 @@ def test_a_letterboxed_answer_lies_where_the_image_lies():
 def test_the_mask_is_sampled_at_pixel_centres():
     mask = np.zeros((1, 28, 28), np.float32)
     mask[0, :, :14] = 1  # the left half of the box
-    output = RawOutput(np.array([[4, 0, 12, 8]], np.float32), np.array([1], np.float32), np.array([2]), mask, sky_over_road())
+    output = RawOutput(
+        np.array([[4, 0, 12, 8]], np.float32), np.array([1], np.float32), np.array([2]), mask, sky_over_road()
+    )
     assert fuse(output, CLASSES, Thresholds(), SAME).instance_id[3].tolist() == [0] * 4 + [1] * 4 + [0] * 8
 
 
@@ -77,7 +94,12 @@ def test_the_mask_is_sampled_at_pixel_centres():
 def test_areas_and_boxes_are_those_of_the_maps(size):
     """Whatever the size of the image: counted again pixel by pixel. Two instances cut the borders of the stuff."""
     semantic = np.random.default_rng(1).choice([0, 1, 3], (8, 16), p=[0.1, 0.6, 0.3])
-    answer = fuse(raw([[0, 0, 16, 2], [3, 4, 9, 8]], [0.9, 0.8], semantic), CLASSES, Thresholds(stuff_area=0), Letterbox(size, (8, 16)))
+    answer = fuse(
+        raw([[0, 0, 16, 2], [3, 4, 9, 8]], [0.9, 0.8], semantic),
+        CLASSES,
+        Thresholds(stuff_area=0),
+        Letterbox(size, (8, 16)),
+    )
     assert [s.class_id for s in answer.segments] == [2, 2, 1, 3]
     for s in answer.segments:
         rows, columns = np.nonzero((answer.class_id == s.class_id) & (answer.instance_id == s.instance_id))
@@ -86,8 +108,17 @@ def test_areas_and_boxes_are_those_of_the_maps(size):
 
 def test_more_instances_than_a_byte_tells_apart():
     boxes = [[x, y, x + 1, y + 1] for y in range(20) for x in range(16)]
-    answer = fuse(raw(boxes, np.linspace(1, 0.6, 320), np.zeros((20, 16))), CLASSES, Thresholds(stuff_area=0), Letterbox((20, 16), (20, 16)))
-    assert (answer.instance_id.ravel() == np.arange(1, 321)).all() and (answer.class_id == 2).all() and len(answer.segments) == 320
+    answer = fuse(
+        raw(boxes, np.linspace(1, 0.6, 320), np.zeros((20, 16))),
+        CLASSES,
+        Thresholds(stuff_area=0),
+        Letterbox((20, 16), (20, 16)),
+    )
+    assert (
+        (answer.instance_id.ravel() == np.arange(1, 321)).all()
+        and (answer.class_id == 2).all()
+        and len(answer.segments) == 320
+    )
 
 
 def test_areas_are_exact_beyond_what_a_float_counts(monkeypatch):
@@ -122,19 +153,44 @@ def test_maps_of_the_wrong_type_are_refused():
 def test_a_merged_class_takes_the_one_that_stands_for_it():
     """Class 3 is merged into 1, car 4 into car 2: one stuff segment, small parts of which count together, and cars of
     one class."""
-    classes = Classes((ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), 1), PseudoClass(4, "van", True, (2, 2, 2), 2)))
-    answer = fuse(raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.9, 0.8], sky_over_road(), [4, 2]), classes, Thresholds(stuff_area=0.7), SAME)
+    classes = Classes(
+        (ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), 1), PseudoClass(4, "van", True, (2, 2, 2), 2))
+    )
+    answer = fuse(
+        raw([[2, 2, 6, 6], [8, 2, 12, 6]], [0.9, 0.8], sky_over_road(), [4, 2]),
+        classes,
+        Thresholds(stuff_area=0.7),
+        SAME,
+    )
     assert [(s.class_id, s.instance_id, s.area) for s in answer.segments] == [(2, 1, 16), (2, 2, 16), (1, 0, 96)]
     assert set(np.unique(answer.class_id)) == {1, 2}
-    maps = panoptic_from_maps(np.array([[1, 3, 4, 4]], np.uint8), np.array([[0, 0, 5, 0]], np.uint16), {5: KnownInstance(4)}, classes)
-    assert maps.class_id.tolist() == [[1, 1, 2, 0]] and [(s.class_id, s.area) for s in maps.segments] == [(2, 1), (1, 2)]
-    assert Classes.from_json(classes.to_json()) == classes and classes.unmerged().merge_table().tolist() == [0, 1, 2, 3, 4]
+    maps = panoptic_from_maps(
+        np.array([[1, 3, 4, 4]], np.uint8), np.array([[0, 0, 5, 0]], np.uint16), {5: KnownInstance(4)}, classes
+    )
+    assert maps.class_id.tolist() == [[1, 1, 2, 0]] and [(s.class_id, s.area) for s in maps.segments] == [
+        (2, 1),
+        (1, 2),
+    ]
+    assert Classes.from_json(classes.to_json()) == classes and classes.unmerged().merge_table().tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 @pytest.mark.parametrize("target", [2, 3, 4, 9])
 def test_only_an_unmerged_class_of_the_same_kind_stands_for_another(target):
     with pytest.raises(ValueError, match="merge_into of class 3"):
-        Classes((ROAD, CAR, PseudoClass(3, "wet road", False, (1, 1, 1), target), PseudoClass(4, "snow", False, (2, 2, 2), 1)))
+        Classes(
+            (
+                ROAD,
+                CAR,
+                PseudoClass(3, "wet road", False, (1, 1, 1), target),
+                PseudoClass(4, "snow", False, (2, 2, 2), 1),
+            )
+        )
 
 
 WITH_UNKNOWN = CLASSES.with_unknown((9, 9, 9))
@@ -147,26 +203,47 @@ def test_some_thing_without_an_instance_is_one_region_of_unknown_objects():
     semantic[1:3, 1:5] = semantic[6:, 10:14] = 0
     answer = fuse(raw([[0, 0, 3, 8]], [0.9], semantic), WITH_UNKNOWN, Thresholds(stuff_area=0), SAME)
     assert [(s.class_id, s.instance_id, s.is_thing, s.is_crowd, s.area, s.bbox) for s in answer.segments] == [
-        (2, 1, True, False, 24, (0, 0, 3, 8)), (1, 0, False, False, 44, (3, 4, 13, 4)), (3, 0, False, False, 48, (3, 0, 13, 4)),
-        (4, 0, True, True, 12, (3, 1, 11, 7))]
-    assert (answer.class_id[1:3, 3:5] == 4).all() and (answer.class_id[6:, 10:14] == 4).all() and (answer.instance_id == (answer.class_id == 2)).all()
+        (2, 1, True, False, 24, (0, 0, 3, 8)),
+        (1, 0, False, False, 44, (3, 4, 13, 4)),
+        (3, 0, False, False, 48, (3, 0, 13, 4)),
+        (4, 0, True, True, 12, (3, 1, 11, 7)),
+    ]
+    assert (
+        (answer.class_id[1:3, 3:5] == 4).all()
+        and (answer.class_id[6:, 10:14] == 4).all()
+        and (answer.instance_id == (answer.class_id == 2)).all()
+    )
     void = fuse(raw([[0, 0, 3, 8]], [0.9], semantic), CLASSES, Thresholds(stuff_area=0), SAME)
-    assert (void.class_id == np.where(answer.class_id == 4, 0, answer.class_id)).all() and void.segments == answer.segments[:3]
+    assert (
+        void.class_id == np.where(answer.class_id == 4, 0, answer.class_id)
+    ).all() and void.segments == answer.segments[:3]
 
 
 def test_the_limit_of_stuff_holds_for_unknown_objects():
     semantic = sky_over_road()
     semantic[6:, :4] = 0  # 8 of 128 pixels
-    limits = {limit: fuse(raw([], [], semantic), WITH_UNKNOWN, Thresholds(stuff_area=limit), SAME) for limit in (8 / 128, 9 / 128)}
+    limits = {
+        limit: fuse(raw([], [], semantic), WITH_UNKNOWN, Thresholds(stuff_area=limit), SAME)
+        for limit in (8 / 128, 9 / 128)
+    }
     assert [[s.class_id for s in answer.segments] for answer in limits.values()] == [[1, 3, 4], [1, 3]]
     assert (limits[9 / 128].class_id[6:, :4] == 0).all()
 
 
 def test_thing_pixels_of_labels_without_an_instance_are_unknown_objects():
-    kinds, instances = np.array([[1, 1, 2, 2], [3, 2, 2, 0]], np.uint8), np.array([[9, 0, 5, 5], [0, 0, 5, 0]], np.uint16)
+    kinds, instances = (
+        np.array([[1, 1, 2, 2], [3, 2, 2, 0]], np.uint8),
+        np.array([[9, 0, 5, 5], [0, 0, 5, 0]], np.uint16),
+    )
     answer = panoptic_from_maps(kinds, instances, {5: KnownInstance(2), 9: KnownInstance(1)}, WITH_UNKNOWN)
-    assert answer.class_id.tolist() == [[1, 1, 2, 2], [3, 4, 2, 0]] and answer.instance_id.tolist() == [[0, 0, 5, 5], [0, 0, 5, 0]]
-    assert [(s.class_id, s.instance_id, s.is_thing, s.area) for s in answer.segments if s.is_thing] == [(2, 5, True, 3), (4, 0, True, 1)]
+    assert answer.class_id.tolist() == [[1, 1, 2, 2], [3, 4, 2, 0]] and answer.instance_id.tolist() == [
+        [0, 0, 5, 5],
+        [0, 0, 5, 0],
+    ]
+    assert [(s.class_id, s.instance_id, s.is_thing, s.area) for s in answer.segments if s.is_thing] == [
+        (2, 5, True, 3),
+        (4, 0, True, 1),
+    ]
     assert [s.class_id for s in answer.segments if s.is_crowd] == [4]
 
 
@@ -175,17 +252,25 @@ def test_networks_learn_no_unknown_objects():
     assert (WITH_UNKNOWN.unknown, WITH_UNKNOWN.regions, WITH_UNKNOWN.is_thing(4)) == (4, (1, 3, 4), True)
     assert (CLASSES.unknown, CLASSES.regions) == (0, (1, 3)) and WITH_UNKNOWN.learned() == CLASSES
     row = {"id": 4, "name": "unknown object", "isthing": 1, "color": [9, 9, 9], "unknown": 1}
-    assert WITH_UNKNOWN.to_json() == [*CLASSES.to_json(), row] and Classes.from_json(WITH_UNKNOWN.to_json()) == WITH_UNKNOWN
+    assert (
+        WITH_UNKNOWN.to_json() == [*CLASSES.to_json(), row]
+        and Classes.from_json(WITH_UNKNOWN.to_json()) == WITH_UNKNOWN
+    )
 
 
 UNKNOWN = PseudoClass(4, "x", True, (1, 1, 1), unknown=True)
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    ((replace(UNKNOWN, isthing=False),), "expected one class of unknown objects"), ((replace(UNKNOWN, merge_into=2),), "merge_into of class 4"),
-    ((UNKNOWN, PseudoClass(5, "y", True, (1, 1, 1))), "a thing after all others, found [4]"),
-    ((UNKNOWN, replace(UNKNOWN, id=5)), "found [4, 5]"),
-    ((replace(UNKNOWN, unknown=False, merge_into=5), replace(UNKNOWN, id=5)), "merge_into of class 4")])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ((replace(UNKNOWN, isthing=False),), "expected one class of unknown objects"),
+        ((replace(UNKNOWN, merge_into=2),), "merge_into of class 4"),
+        ((UNKNOWN, PseudoClass(5, "y", True, (1, 1, 1))), "a thing after all others, found [4]"),
+        ((UNKNOWN, replace(UNKNOWN, id=5)), "found [4, 5]"),
+        ((replace(UNKNOWN, unknown=False, merge_into=5), replace(UNKNOWN, id=5)), "merge_into of class 4"),
+    ],
+)
 def test_unknown_object_is_the_last_class_and_merges_with_none(more, message):
     with pytest.raises(ValueError) as caught:
         Classes((ROAD, CAR, SKY, *more))

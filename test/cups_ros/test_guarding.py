@@ -1,4 +1,5 @@
 """Spinning a real node to its end."""
+
 from __future__ import annotations
 
 import threading
@@ -9,7 +10,9 @@ rclpy = pytest.importorskip("rclpy")
 
 
 @pytest.mark.parametrize("part", ["_inputs", "_rest"])
-def test_a_signal_between_look_and_use_ends_the_spinning_without_an_error(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_between_look_and_use_ends_the_spinning_without_an_error(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGINT shuts the context down in any thread at any moment: here while an executor asks for its nodes, just before
     it makes its wait set."""
     from rclpy.callback_groups import MutuallyExclusiveCallbackGroup

@@ -47,4 +47,8 @@ def test_silence_says_why_and_the_age_of_the_last_answer_grows() -> None:
     health.answer(1.5, 0.5)
     health.silence = "nobody publishes /camera/image"
     late = health.report(4.0, "active", 0.0)
-    assert late.summary == "no image for 3.0 s: nobody publishes /camera/image" and late.age_s == 2.5 and health.silent_s(4.0, 0.0) == 3.0
+    assert (
+        late.summary == "no image for 3.0 s: nobody publishes /camera/image"
+        and late.age_s == 2.5
+        and health.silent_s(4.0, 0.0) == 3.0
+    )

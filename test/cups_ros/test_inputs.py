@@ -11,7 +11,16 @@ P = [100.0, 0.0, 48.0, 0.0, 0.0, 100.0, 32.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 
 
 def info(**more: object) -> CameraInfo:
-    return CameraInfo(width=96, height=64, distortion_model="Plumb_Bob", d=[0.0] * 5, k=K, r=[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0], p=P, **more)
+    return CameraInfo(
+        width=96,
+        height=64,
+        distortion_model="Plumb_Bob",
+        d=[0.0] * 5,
+        k=K,
+        r=[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0],
+        p=P,
+        **more,
+    )
 
 
 def test_zeros_in_roi_and_binning_stand_for_the_whole_image() -> None:

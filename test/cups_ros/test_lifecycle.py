@@ -1,4 +1,5 @@
 """Transitions over and over, and those that fail."""
+
 from __future__ import annotations
 
 import array
@@ -34,14 +35,22 @@ def image() -> Image:
 
 
 def resident_kb() -> int:
-    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")).split()[1])
+    return int(
+        next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")).split()[1]
+    )
 
 
 def test_fifty_rounds_of_all_transitions_leave_nothing_behind(running: Running, model_folder: Path) -> None:
     with running(model_folder, depth_source="depth", track=True) as graph:
+
         def around() -> tuple[int, int, int]:
             node = graph.node
-            for transition in (node.trigger_deactivate, node.trigger_cleanup, node.trigger_configure, node.trigger_activate):
+            for transition in (
+                node.trigger_deactivate,
+                node.trigger_cleanup,
+                node.trigger_configure,
+                node.trigger_activate,
+            ):
                 assert transition() == SUCCESS
             return threading.active_count(), len(list(Path("/proc/self/fd").iterdir())), resident_kb()
 
@@ -52,13 +61,19 @@ def test_fifty_rounds_of_all_transitions_leave_nothing_behind(running: Running, 
         assert seen[-1][2] - seen[FIRST][2] < 8_000, [row[2] for row in seen]  # kB
         gc.unfreeze()  # the node takes what lives on out of the collector's sight
         gc.collect()
-        parts = [part for part in gc.get_objects() if isinstance(part, (Model, Outputs, Inputs, Answering, NewestWorker, Placing))]
+        parts = [
+            part
+            for part in gc.get_objects()
+            if isinstance(part, (Model, Outputs, Inputs, Answering, NewestWorker, Placing))
+        ]
         # of this and the last rounds, which the waiting executor may still hold; a Placing has a worker too
         assert len(parts) <= 3 * 7, parts
         assert graph.node.snapshot().state == "active"
 
 
-def test_what_keeps_the_node_from_listening_is_told_and_can_be_mended(running: Running, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_keeps_the_node_from_listening_is_told_and_can_be_mended(
+    running: Running, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running(model_folder) as graph:
         graph.node.trigger_deactivate()
 
@@ -68,7 +83,9 @@ def test_what_keeps_the_node_from_listening_is_told_and_can_be_mended(running: R
         with monkeypatch.context() as patch:
             patch.setattr(panoptic_node, "Inputs", refuse)
             assert graph.node.trigger_activate() == TransitionCallbackReturn.FAILURE
-        assert graph.node.snapshot().state == "inactive" and "newest-worker" not in {thread.name for thread in threading.enumerate()}
+        assert graph.node.snapshot().state == "inactive" and "newest-worker" not in {
+            thread.name for thread in threading.enumerate()
+        }
         graph.told("cannot listen to images: the middleware has no such events")
         assert graph.node.trigger_activate() == SUCCESS
 

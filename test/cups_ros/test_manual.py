@@ -1,4 +1,5 @@
 """What stands beside the node (manual, layouts, package description) names what the node really has. No ROS."""
+
 from __future__ import annotations
 
 import ast
@@ -37,7 +38,11 @@ def rows(text: str) -> list[list[str]]:
 
 def test_table_of_topics_holds_every_topic_and_no_other() -> None:
     named = [re.findall(r"`([^`]+)`", row[0])[0] for row in rows(sections()["Topics"])]
-    assert named == [*(topic.topic for topic in INPUTS), *(t.topic for t in sorted(OUTPUTS, key=lambda t: named.index(t.topic))), "/diagnostics"]
+    assert named == [
+        *(topic.topic for topic in INPUTS),
+        *(t.topic for t in sorted(OUTPUTS, key=lambda t: named.index(t.topic))),
+        "/diagnostics",
+    ]
 
 
 def test_parameters_that_the_manual_names_exist() -> None:
@@ -50,7 +55,9 @@ def test_parameters_that_the_manual_names_exist() -> None:
 
 def test_values_of_diagnostics_that_the_manual_and_the_layout_name_exist() -> None:
     keys = {*FACTS, *(field.name for field in fields(Counts))}
-    named = set(re.findall(r"`([a-z_0-9]+)`", sections()["Health"])) & {field.name for field in fields(Counts)} | set(FACTS)
+    named = set(re.findall(r"`([a-z_0-9]+)`", sections()["Health"])) & {field.name for field in fields(Counts)} | set(
+        FACTS
+    )
     assert named == keys, "the manual explains every value"
     assert all(f"`{key}`" in MANUAL for key in keys)
     layout = (ROOT / "config/panoptic.foxglove.json").read_text()
@@ -63,8 +70,15 @@ def test_layout_of_foxglove_shows_topics_of_the_node() -> None:
     panels = layout["configById"]
     topics = {panel["imageMode"]["imageTopic"] for panel in panels.values() if "imageMode" in panel}
     topics |= {name for panel in panels.values() for name in panel.get("topics", {})}
-    topics |= {re.match(r"[^.]*", panel[key]).group() for panel in panels.values() for key in ("topicPath", "topicToRender") if key in panel}
-    topics |= {re.match(r"[^.]*", path["value"]).group() for panel in panels.values() for path in panel.get("paths", [])}
+    topics |= {
+        re.match(r"[^.]*", panel[key]).group()
+        for panel in panels.values()
+        for key in ("topicPath", "topicToRender")
+        if key in panel
+    }
+    topics |= {
+        re.match(r"[^.]*", path["value"]).group() for panel in panels.values() for path in panel.get("paths", [])
+    }
     assert topics <= TOPICS and {"/cups/overlay", "/cups/markers", "/cups/panoptic", "/diagnostics"} <= topics
     assert set(panels) == set(re.findall(r'"([A-Za-z0-9]+![a-z]+)"', json.dumps(layout["layout"])))
     spaces = panels["3D!metres"]["topics"]["/cups/markers"]["namespaces"]
@@ -129,7 +143,10 @@ def test_package_names_everything_that_is_imported() -> None:
     wanted = {SYSTEM.get(name, name) for name in imported(ROOT / "cups_ros") | imported(ROOT / "launch")} - PIP
     assert wanted <= named, wanted - named
     assert {"vision_msgs", "cv_bridge"} <= named
-    interfaces = {line.strip() for line in re.findall(r"DEPENDENCIES ([\w ]+)\)", (ROOT / "CMakeLists.txt").read_text())[0].split()}
+    interfaces = {
+        line.strip()
+        for line in re.findall(r"DEPENDENCIES ([\w ]+)\)", (ROOT / "CMakeLists.txt").read_text())[0].split()
+    }
     assert interfaces <= {str(element.text) for element in tree if element.tag == "depend"}
 
 

@@ -1,4 +1,5 @@
 """Maps that the graph has merged, unpacked at the size of the image, against the same counted pixel by pixel."""
+
 from __future__ import annotations
 
 import cv2
@@ -15,7 +16,9 @@ CLASSES = Classes(tuple(PseudoClass(number, str(number), number > 3, (1, 1, 1)) 
 @pytest.mark.parametrize("size", [(40, 60), (80, 120), (97, 151), (31, 45), (50, 40)])
 def test_every_pixel_and_segment(rows: int, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(rows)
-    ids = cv2.resize(rng.integers(0, rows + 1, (6, 9)).astype(np.uint16), (60, 40), interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    ids = cv2.resize(
+        rng.integers(0, rows + 1, (6, 9)).astype(np.uint16), (60, 40), interpolation=cv2.INTER_NEAREST
+    ).astype(np.int32)
     ids[rng.random(ids.shape) < 0.03] = rows
     table = np.zeros((rows, 7), np.float32)
     for row in np.unique(ids[ids > 0]) - 1:
@@ -41,5 +44,12 @@ def test_unknown_objects_are_a_crowd_of_things() -> None:
     ids = np.array([[1, 1, 2, 2], [3, 3, 3, 0]], np.int32)
     table = np.array([[6, 1, 2, 0, 0, 2, 1], [4, 0.5, 2, 2, 0, 2, 1], [1, 1, 3, 0, 1, 3, 1]], np.float32)
     panoptic = unpack(ids, table, classes, (2, 4))
-    assert [(s.class_id, s.instance_id, s.is_thing) for s in panoptic.segments] == [(6, 0, True), (4, 1, True), (1, 0, False)]
-    assert panoptic.class_id.tolist() == [[6, 6, 4, 4], [1, 1, 1, 0]] and panoptic.instance_id.tolist() == [[0, 0, 1, 1], [0, 0, 0, 0]]
+    assert [(s.class_id, s.instance_id, s.is_thing) for s in panoptic.segments] == [
+        (6, 0, True),
+        (4, 1, True),
+        (1, 0, False),
+    ]
+    assert panoptic.class_id.tolist() == [[6, 6, 4, 4], [1, 1, 1, 0]] and panoptic.instance_id.tolist() == [
+        [0, 0, 1, 1],
+        [0, 0, 0, 0],
+    ]

@@ -1,4 +1,5 @@
 """Messages that the node publishes, without a ROS graph, against values worked out by hand."""
+
 from __future__ import annotations
 
 import array
@@ -24,8 +25,11 @@ ROOT = Path(__file__).parents[2]
 def panoptic() -> Panoptic:
     class_id = np.array([[1, 1, 2], [0, 2, 2]], np.uint8)
     instance_id = np.array([[0, 0, 258], [0, 1, 1]], np.uint16)
-    segments = (Segment(2, 258, True, 0.75, 1, (2, 0, 1, 1), 4_000_000_000), Segment(2, 1, True, 0.5, 2, (1, 1, 2, 1)),
-                Segment(1, 0, False, 1.0, 2, (0, 0, 2, 1)))
+    segments = (
+        Segment(2, 258, True, 0.75, 1, (2, 0, 1, 1), 4_000_000_000),
+        Segment(2, 1, True, 0.5, 2, (1, 1, 2, 1)),
+        Segment(1, 0, False, 1.0, 2, (0, 0, 2, 1)),
+    )
     return Panoptic(class_id, instance_id, segments)
 
 
@@ -35,19 +39,39 @@ def test_panoptic_message() -> None:
     message = messages.panoptic_message(panoptic(), header)
     for part in (message, message.class_map, message.instance_map):
         assert (part.header.frame_id, part.header.stamp.sec, part.header.stamp.nanosec) == ("left_optical", 12, 34)
-    assert (message.class_map.encoding, message.class_map.height, message.class_map.width, message.class_map.step) == ("mono8", 2, 3, 3)
+    assert (message.class_map.encoding, message.class_map.height, message.class_map.width, message.class_map.step) == (
+        "mono8",
+        2,
+        3,
+        3,
+    )
     assert list(message.class_map.data) == [1, 1, 2, 0, 2, 2]
-    assert (message.instance_map.encoding, message.instance_map.step, message.instance_map.is_bigendian) == ("mono16", 6, 0)
+    assert (message.instance_map.encoding, message.instance_map.step, message.instance_map.is_bigendian) == (
+        "mono16",
+        6,
+        0,
+    )
     assert list(message.instance_map.data) == [0, 0, 0, 0, 2, 1, 0, 0, 1, 0, 1, 0]
     first, _, last = message.segments
-    assert (first.class_id, first.instance_id, first.is_thing, first.score, first.area, first.track_id) == (2, 258, True, 0.75, 1, 4_000_000_000)
+    assert (first.class_id, first.instance_id, first.is_thing, first.score, first.area, first.track_id) == (
+        2,
+        258,
+        True,
+        0.75,
+        1,
+        4_000_000_000,
+    )
     assert list(first.bbox) == [2, 0, 1, 1] and (last.class_id, last.instance_id, last.is_thing) == (1, 0, False)
 
 
 def test_panoptic_message_and_back() -> None:
     there = panoptic()
     back = panoptic_from(messages.panoptic_message(there, Header()))
-    assert (back.class_id == there.class_id).all() and (back.instance_id == there.instance_id).all() and back.segments == there.segments
+    assert (
+        (back.class_id == there.class_id).all()
+        and (back.instance_id == there.instance_id).all()
+        and back.segments == there.segments
+    )
 
 
 def test_big_endian_instance_map_is_read() -> None:
@@ -67,7 +91,12 @@ def test_wrong_maps_are_refused() -> None:
 def test_label_info() -> None:
     classes = Classes((PseudoClass(1, "road", False, (128, 64, 128)), PseudoClass(2, "car", True, (0, 0, 142))))
     message = messages.label_info_message(classes, "street", Header(frame_id="x"))
-    assert (message.model, list(message.id), message.name, message.is_thing) == ("street", [1, 2], ["road", "car"], [False, True])
+    assert (message.model, list(message.id), message.name, message.is_thing) == (
+        "street",
+        [1, 2],
+        ["road", "car"],
+        [False, True],
+    )
     assert list(message.color) == [128, 64, 128, 0, 0, 142]
 
 
@@ -112,7 +141,14 @@ def test_maps_go_into_a_message_without_a_copy_and_others_with_one() -> None:
     map_ = new_map((2, 3), np.uint16)
     map_[:] = [[1, 2, 3], [4, 5, 600]]
     message, copied = image_message(map_, "mono16", Header()), image_message(map_.copy(), "mono16", Header())
-    assert message == copied and message.data.tobytes() == map_.tobytes() and (message.step, message.height, message.width) == (6, 2, 3)
+    assert (
+        message == copied
+        and message.data.tobytes() == map_.tobytes()
+        and (message.step, message.height, message.width) == (6, 2, 3)
+    )
     map_[0, 0] = 9
     assert np.frombuffer(message.data, np.uint16)[0] == 9 and np.frombuffer(copied.data, np.uint16)[0] == 1
-    assert image_message(map_[:, ::2], "mono16", Header()).data.tobytes() == np.array([[9, 3], [4, 600]], np.uint16).tobytes()
+    assert (
+        image_message(map_[:, ::2], "mono16", Header()).data.tobytes()
+        == np.array([[9, 3], [4, 600]], np.uint16).tobytes()
+    )

@@ -1,5 +1,6 @@
 """What the node publishes for a recording is what `cups-train predict` writes for it, bit for bit, with the header of
 the image."""
+
 from __future__ import annotations
 
 import json
@@ -45,7 +46,9 @@ def write_recording(path: Path, compressed: bool) -> None:
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         connection = writer.add_connection(TOPIC + "/compressed" * compressed, name, typestore=store)
         for number, rgb in enumerate(pictures()):
-            header = kinds["std_msgs/msg/Header"](kinds["builtin_interfaces/msg/Time"](5, 100_000_000 * number), "left_optical")
+            header = kinds["std_msgs/msg/Header"](
+                kinds["builtin_interfaces/msg/Time"](5, 100_000_000 * number), "left_optical"
+            )
             bgr = np.ascontiguousarray(rgb[..., ::-1])
             if compressed:
                 message = kinds[name](header, "bgr8; jpeg compressed bgr8", cv2.imencode(".jpg", bgr)[1].ravel())
@@ -59,7 +62,20 @@ def write_recording(path: Path, compressed: bool) -> None:
 def test_every_pixel_and_segment(running: Running, model_folder: Path, tmp_path: Path, compressed: bool) -> None:
     write_recording(tmp_path / "recording", compressed)
     topic = TOPIC + "/compressed" * compressed
-    assert main(["predict", str(model_folder), str(tmp_path / "recording"), "--out", str(tmp_path / "result"), "--left", topic]) == 0
+    assert (
+        main(
+            [
+                "predict",
+                str(model_folder),
+                str(tmp_path / "recording"),
+                "--out",
+                str(tmp_path / "result"),
+                "--left",
+                topic,
+            ]
+        )
+        == 0
+    )
     kind = CompressedImage if compressed else Image
     answers = []
     with running(model_folder, input_transport="compressed" if compressed else "raw") as graph:
@@ -79,9 +95,28 @@ def test_every_pixel_and_segment(running: Running, model_folder: Path, tmp_path:
 def test_unknown_objects(running: Running, unknown_folder: Path, tmp_path: Path) -> None:
     """The node and predict show them alike: a crowd of the class that label info explains, with nothing to track."""
     write_recording(tmp_path / "recording", False)
-    assert main(["predict", str(unknown_folder), str(tmp_path / "recording"), "--out", str(tmp_path / "result"), "--left", TOPIC]) == 0
+    assert (
+        main(
+            [
+                "predict",
+                str(unknown_folder),
+                str(tmp_path / "recording"),
+                "--out",
+                str(tmp_path / "result"),
+                "--left",
+                TOPIC,
+            ]
+        )
+        == 0
+    )
     tree = json.loads((tmp_path / "result" / "panoptic.json").read_text())
-    assert tree["categories"][3] == {"id": 4, "name": "unknown object", "isthing": 1, "color": [200, 100, 0], "unknown": 1}
+    assert tree["categories"][3] == {
+        "id": 4,
+        "name": "unknown object",
+        "isthing": 1,
+        "color": [200, 100, 0],
+        "unknown": 1,
+    }
     answers = []
     with running(unknown_folder, track=True) as graph, Reader(tmp_path / "recording") as reader:
         graph.listen()
@@ -90,7 +125,9 @@ def test_unknown_objects(running: Running, unknown_folder: Path, tmp_path: Path)
     for annotation, answer in zip(tree["annotations"], answers, strict=True):
         check(tmp_path / "result" / "panoptic" / annotation["file_name"], annotation["segments_info"], answer)
         assert [row["category_id"] for row in annotation["segments_info"] if row["iscrowd"]] == [4]
-        assert [(s.is_thing, s.track_id) for s in answer.segments if s.class_id == 4 and s.instance_id == 0] == [(True, 0)]
+        assert [(s.is_thing, s.track_id) for s in answer.segments if s.class_id == 4 and s.instance_id == 0] == [
+            (True, 0)
+        ]
 
 
 def check(png: Path, rows: list[dict[str, Any]], answer: Any) -> None:
@@ -98,11 +135,27 @@ def check(png: Path, rows: list[dict[str, Any]], answer: Any) -> None:
     ids = rgb_to_ids(cv2.imread(str(png))[..., ::-1])
     found, kinds = panoptic_from(answer), {0: 0} | {row["id"]: row["category_id"] for row in rows}
     assert (found.class_id == np.vectorize(kinds.get)(ids)).all()
-    pairs = set(zip(ids[found.class_id > 0].tolist(), zip(found.class_id[found.class_id > 0].tolist(), found.instance_id[found.class_id > 0].tolist(),
-                                                          strict=True), strict=True))
-    assert len(pairs) == len(rows) == len({pair[0] for pair in pairs}) == len({pair[1] for pair in pairs}) == len(found.segments)
+    pairs = set(
+        zip(
+            ids[found.class_id > 0].tolist(),
+            zip(
+                found.class_id[found.class_id > 0].tolist(), found.instance_id[found.class_id > 0].tolist(), strict=True
+            ),
+            strict=True,
+        )
+    )
+    assert (
+        len(pairs)
+        == len(rows)
+        == len({pair[0] for pair in pairs})
+        == len({pair[1] for pair in pairs})
+        == len(found.segments)
+    )
     scores = {(s.class_id, s.instance_id): s.score for s in found.segments if s.is_thing}
     for number, (kind, instance) in pairs:
         row = next(row for row in rows if row["id"] == number)
         assert "score" not in row or not instance or row["score"] == pytest.approx(scores[kind, instance], abs=1e-4)
-    assert answer.header.frame_id == "left_optical" and answer.header == answer.class_map.header == answer.instance_map.header
+    assert (
+        answer.header.frame_id == "left_optical"
+        and answer.header == answer.class_map.header == answer.instance_map.header
+    )

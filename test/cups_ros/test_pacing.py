@@ -1,4 +1,5 @@
 """In a process of its own: what is set holds for the whole process."""
+
 import platform
 import subprocess
 import sys
@@ -28,6 +29,8 @@ print(first, faults(), sys.getswitchinterval(), gc.get_freeze_count())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is of glibc")
 def test_memory_is_kept_turns_are_short_and_old_objects_are_left_alone() -> None:
-    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     first, kept, turn, frozen = (float(value) for value in run.stdout.split())
     assert first > 1000 and kept < 100 and 0 < turn < 1e-3 and frozen > 1000

@@ -1,5 +1,6 @@
 """The node in this process, over the real transport, with a real model: what it does when things go wrong or are
 changed."""
+
 from __future__ import annotations
 
 import array
@@ -46,7 +47,13 @@ def picture(red: int = 255) -> np.ndarray:
 
 def image(stamp_ns: int, pixels: np.ndarray | None = None) -> Image:
     pixels = picture() if pixels is None else pixels
-    message = Image(encoding="rgb8", height=pixels.shape[0], width=pixels.shape[1], step=3 * pixels.shape[1], data=array.array("B", pixels.tobytes()))
+    message = Image(
+        encoding="rgb8",
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        step=3 * pixels.shape[1],
+        data=array.array("B", pixels.tobytes()),
+    )
     message.header.frame_id = "left_optical"
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
     return message
@@ -94,7 +101,9 @@ def test_parameters_hold_from_the_next_image_on(running: Running, model_folder: 
         assert classes_of(graph.ask(image(1))) == {1, 2, 3}  # the car's score is 0.8
         assert graph.set(score_threshold=0.9) and classes_of(graph.ask(image(2))) == {1, 3}
         assert graph.set(score_threshold=-1.0, stuff_area_threshold=0.5) and classes_of(graph.ask(image(3))) == {2}
-        assert graph.set(max_megapixels=0.006) and not graph.set(max_megapixels=0.0) and not graph.set(score_threshold=2.0)
+        assert (
+            graph.set(max_megapixels=0.006) and not graph.set(max_megapixels=0.0) and not graph.set(score_threshold=2.0)
+        )
         graph.until(lambda: int(graph.values()["malformed"]) > 0, lambda: graph.images.publish(image(4)))
         assert "96x64 pixels: expected at most 0.006 megapixels" in graph.values()["last_error"]
         assert graph.set(max_megapixels=40.0, max_rate_hz=0.5)
@@ -102,7 +111,9 @@ def test_parameters_hold_from_the_next_image_on(running: Running, model_folder: 
 
 
 def test_other_quality_of_service_and_silence_are_told(running: Running, model_folder: Path) -> None:
-    with running(model_folder, image_reliability="reliable", stale_after_s=0.5, panoptic_reliability="best_effort") as graph:
+    with running(
+        model_folder, image_reliability="reliable", stale_after_s=0.5, panoptic_reliability="best_effort"
+    ) as graph:
         best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         graph.peer.create_publisher(Image, "/image", best_effort)
         graph.told("a publisher of /image has another reliability than this node")
@@ -149,8 +160,15 @@ def test_time_that_jumps_back_is_counted_and_tracks_end(running: Running, model_
 
 def camera_info(d: tuple[float, ...] = (0.0,) * 5) -> CameraInfo:
     k = [100.0, 0.0, 47.5, 0.0, 100.0, 31.5, 0.0, 0.0, 1.0]
-    return CameraInfo(height=HEIGHT, width=WIDTH, distortion_model="plumb_bob", d=list(d), k=k, r=[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0],
-                      p=[100.0, 0, 47.5, 0, 0, 100.0, 31.5, 0, 0, 0, 1.0, 0])
+    return CameraInfo(
+        height=HEIGHT,
+        width=WIDTH,
+        distortion_model="plumb_bob",
+        d=list(d),
+        k=k,
+        r=[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0],
+        p=[100.0, 0, 47.5, 0, 0, 100.0, 31.5, 0, 0, 0, 1.0, 0],
+    )
 
 
 def test_unrectified_camera_is_rectified_or_told_once(running: Running, model_folder: Path) -> None:
@@ -181,7 +199,11 @@ def test_maps_for_tools_that_know_nothing_of_us(running: Running, model_folder: 
         semantic, instance = graph.listen(Image, "/cups/semantic"), graph.listen(Image, "/cups/instance")
         answer = graph.ask(image(7))
         graph.until(lambda: semantic and instance, lambda: graph.images.publish(image(7)))
-        assert semantic[-1].data == answer.class_map.data and semantic[-1].encoding == "mono8" and semantic[-1].header == answer.header
+        assert (
+            semantic[-1].data == answer.class_map.data
+            and semantic[-1].encoding == "mono8"
+            and semantic[-1].header == answer.header
+        )
         assert instance[-1].data == answer.instance_map.data and instance[-1].encoding == "mono16"
 
 
@@ -194,12 +216,23 @@ def test_segments_are_placed_in_metres(running: Running, model_folder: Path, sou
         graph.until(lambda: graph.node.snapshot().lens is not None, lambda: graph.infos.publish(camera_info()))
         header = image(5_000_000_000).header
         if source == "disparity":  # 5 px at f = 100 px and b = 0.5 m: 10 m
-            flat = Image(encoding="32FC1", height=HEIGHT, width=WIDTH, step=4 * WIDTH,
-                         data=array.array("B", np.full((HEIGHT, WIDTH), 5, "<f4").tobytes()))
+            flat = Image(
+                encoding="32FC1",
+                height=HEIGHT,
+                width=WIDTH,
+                step=4 * WIDTH,
+                data=array.array("B", np.full((HEIGHT, WIDTH), 5, "<f4").tobytes()),
+            )
             depth = DisparityImage(header=header, image=flat, f=100.0, t=0.5, min_disparity=0.5, max_disparity=64.0)
         else:
-            depth = Image(header=header, encoding="16UC1", height=HEIGHT, width=WIDTH, step=2 * WIDTH,
-                          data=array.array("B", np.full((HEIGHT, WIDTH), 10000, "<u2").tobytes()))
+            depth = Image(
+                header=header,
+                encoding="16UC1",
+                height=HEIGHT,
+                width=WIDTH,
+                step=2 * WIDTH,
+                data=array.array("B", np.full((HEIGHT, WIDTH), 10000, "<u2").tobytes()),
+            )
 
         def both() -> None:
             depths.publish(depth)
@@ -208,7 +241,9 @@ def test_segments_are_placed_in_metres(running: Running, model_folder: Path, sou
         graph.until(lambda: markers, both)
         found = {(m.ns, m.text or m.type): m for m in markers[-1].markers if m.action == Marker.ADD}
         box = found["things", Marker.CUBE]  # columns 24..71, rows 16..47 of a plane at 10 m
-        assert (box.pose.position.x, box.pose.position.y, box.pose.position.z) == pytest.approx((0.0, 0.0, 10.0), abs=0.06)
+        assert (box.pose.position.x, box.pose.position.y, box.pose.position.z) == pytest.approx(
+            (0.0, 0.0, 10.0), abs=0.06
+        )
         assert box.scale.x == pytest.approx(4.7 * 0.9, abs=0.15) and box.scale.y == pytest.approx(3.1 * 0.9, abs=0.15)
         assert box.header.frame_id == "left_optical" and ("things_text", "car #1 10.0 m") in found
         assert int(graph.values()["measured"]) > 0
@@ -229,13 +264,19 @@ def load(folder, **kinds):
 sys.exit(main(["--ros-args", "-p", "model:={model_folder}", "-p", "autostart:=true", "-p", "engine_timeout_s:=0.5"], load))
 """)
     domain = 30 + (os.getpid() + 9) % 35
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-                   "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {
+        **os.environ,
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     context = Context()
     patch = pytest.MonkeyPatch()
     patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     rclpy.init(args=[], context=context, domain_id=domain)
-    process = subprocess.Popen([sys.executable, str(program)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [sys.executable, str(program)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     peer = rclpy.create_node("peer", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(peer)

@@ -1,4 +1,5 @@
 """The parameters as another program sees them: over the node's services."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -29,7 +30,9 @@ def test_every_parameter_is_declared_with_text_range_and_time_of_reading(running
         names = call(graph, ListParameters, "list_parameters", ListParameters.Request()).result.names
         assert {name for name in names if name not in ROS_OWN} == {p.name for p in PARAMETERS}
         request = DescribeParameters.Request(names=[p.name for p in PARAMETERS])
-        described: list[ParameterDescriptor] = call(graph, DescribeParameters, "describe_parameters", request).descriptors
+        described: list[ParameterDescriptor] = call(
+            graph, DescribeParameters, "describe_parameters", request
+        ).descriptors
         for parameter, told in zip(PARAMETERS, described, strict=True):
             assert told.description == parameter.text and told.additional_constraints.endswith(WHEN[parameter.when])
             assert all(choice in told.additional_constraints for choice in parameter.choices)
@@ -45,8 +48,12 @@ def test_every_number_refuses_what_lies_outside_its_range_and_no_number(running:
         for parameter in PARAMETERS:
             if parameter.low is not None and parameter.high is not None:
                 kind = type(parameter.default)
-                assert graph.set(**{parameter.name: kind(parameter.low)}) and graph.set(**{parameter.name: kind(parameter.high)}), parameter.name
-                assert not graph.set(**{parameter.name: kind(parameter.low - 1)}) and not graph.set(**{parameter.name: kind(parameter.high + 1)})
+                assert graph.set(**{parameter.name: kind(parameter.low)}) and graph.set(
+                    **{parameter.name: kind(parameter.high)}
+                ), parameter.name
+                assert not graph.set(**{parameter.name: kind(parameter.low - 1)}) and not graph.set(
+                    **{parameter.name: kind(parameter.high + 1)}
+                )
                 assert kind is int or not graph.set(**{parameter.name: float("nan")}), parameter.name
             elif parameter.choices:
                 assert all(graph.set(**{parameter.name: choice}) for choice in parameter.choices)

@@ -43,7 +43,11 @@ def test_the_next_engine_takes_over_and_then_the_first_is_opened_again() -> None
         return TwoEngines(broken)
 
     lasting = LastingModel(load, clock=lambda: 7.0)
-    assert lasting.start(IMAGE, LOOSE)().class_id.all() and lasting.model.thresholds == LOOSE and lasting.thresholds == Thresholds()
+    assert (
+        lasting.start(IMAGE, LOOSE)().class_id.all()
+        and lasting.model.thresholds == LOOSE
+        and lasting.thresholds == Thresholds()
+    )
     broken.add("gpu")
     with pytest.raises(EngineFailure, match=r"^engine gpu failed \(gpu is gone\); cpu took its place after 0.0 s$"):
         lasting.start(IMAGE, LOOSE)
@@ -54,7 +58,12 @@ def test_the_next_engine_takes_over_and_then_the_first_is_opened_again() -> None
     with pytest.raises(EngineFailure, match=r"^engine cpu failed \(cpu is gone\); gpu took its place"):
         lasting.start(IMAGE, LOOSE)
     assert first.engine == "", "its memory is given back before another is opened"
-    assert lasting.start(IMAGE, LOOSE)().class_id.all() and len(loads) == 2 and lasting.model.thresholds == LOOSE and not lasting.recovering
+    assert (
+        lasting.start(IMAGE, LOOSE)().class_id.all()
+        and len(loads) == 2
+        and lasting.model.thresholds == LOOSE
+        and not lasting.recovering
+    )
 
 
 def test_a_model_that_cannot_be_opened_is_tried_again_after_growing_pauses() -> None:

@@ -26,7 +26,11 @@ def test_a_straight_lens_with_another_target_moves_the_picture() -> None:
 
 
 def test_topics_and_matrices_tell_what_is_rectified() -> None:
-    assert LENS.is_rectified("/left/image_rect") and LENS.is_rectified("/left/image_rect_color") and not LENS.is_rectified("/direct/image")
+    assert (
+        LENS.is_rectified("/left/image_rect")
+        and LENS.is_rectified("/left/image_rect_color")
+        and not LENS.is_rectified("/direct/image")
+    )
     straight = replace(LENS, d=(0.0,) * 5, r=(1.0, 0, 0, 0, 1, 0, 0, 0, 1), k=(90.0, 0, 47, 0, 90, 31, 0, 0, 1))
     assert straight.is_rectified("/left/image_raw") and not replace(straight, r=TURN).is_rectified("/left/image_raw")
 

@@ -27,8 +27,10 @@ def test_manual_lists_every_parameter_with_its_default_and_text_and_every_topic_
     manual = (ROOT / "docs/operations.md").read_text()
     tables = manual.split("## Parameters")[1].split("## Images")[0]
     rows = [line for line in tables.splitlines() if line.startswith("| `") and not line.startswith("| `TOPIC`")]
-    assert rows == [*(f"| `{p.name}` | {shown(p.default)} | {p.text} | {p.when} |" for p in BEHAVIOUR),
-                    *(f"| `{t.name}` | `{t.topic}` | {t.reliability} | {t.durability} | {t.depth} |" for t in (*INPUTS, *OUTPUTS))]
+    assert rows == [
+        *(f"| `{p.name}` | {shown(p.default)} | {p.text} | {p.when} |" for p in BEHAVIOUR),
+        *(f"| `{t.name}` | `{t.topic}` | {t.reliability} | {t.durability} | {t.depth} |" for t in (*INPUTS, *OUTPUTS)),
+    ]
 
 
 def test_comments_of_the_file_are_the_texts_of_the_parameters() -> None:

@@ -28,7 +28,9 @@ def largest_sum(overlaps: np.ndarray) -> float:
     """Of all one-to-one pairs of the rows and columns of (N, M), by trying every one."""
     short, long = sorted(overlaps.shape)
     table = overlaps if len(overlaps) == short else overlaps.T
-    return max(sum(table[row, column] for row, column in enumerate(columns)) for columns in permutations(range(long), short))
+    return max(
+        sum(table[row, column] for row, column in enumerate(columns)) for columns in permutations(range(long), short)
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (6, 4), (6, 6), (0, 3), (3, 0)])
@@ -84,5 +86,7 @@ def test_maps_stay_as_they_are() -> None:
 
 def test_unknown_objects_have_no_track() -> None:
     crowd = Segment(3, 0, True, 1.0, 50, (0, 0, 5, 10))
-    answer = Tracker(0.2, 5).update(Panoptic(np.ones((100, 200), np.uint8), np.zeros((100, 200), np.uint16), (crowd,)), 0)
+    answer = Tracker(0.2, 5).update(
+        Panoptic(np.ones((100, 200), np.uint8), np.zeros((100, 200), np.uint16), (crowd,)), 0
+    )
     assert answer.segments == (crowd,)

@@ -4,6 +4,7 @@ by the real generators.
 Where vision_msgs is not installed, the types of `vision_msgs_package` are built into build/vision_msgs (half a minute,
 once).
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -40,20 +41,29 @@ def workspace() -> dict[str, str]:
     prefix = built()
     check_hashes(prefix)
     packages = next(prefix.rglob("vision_msgs/msg/__init__.py")).parents[2]
-    return {**os.environ, "LD_LIBRARY_PATH": f"{prefix / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}", "PYTHONPATH": f"{packages}:{ROOT}"}
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": f"{prefix / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}",
+        "PYTHONPATH": f"{packages}:{ROOT}",
+    }
 
 
 def built() -> Path:
     """Where the package is installed; it is built once for each state of its sources."""
     files = sorted(path for path in SOURCES.rglob("*") if path.is_file())
-    state = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files) + sys.prefix.encode()).hexdigest()[:12]
+    state = hashlib.sha256(
+        b"".join(path.name.encode() + path.read_bytes() for path in files) + sys.prefix.encode()
+    ).hexdigest()[:12]
     prefix, work = ROOT / f"build/vision_msgs/{state}/install", ROOT / f"build/vision_msgs/{state}/work"
     done = prefix / "built"
     if not done.exists():
         variables = {"CMAKE_BUILD_TYPE": "Debug", "Python3_EXECUTABLE": sys.executable, "CMAKE_INSTALL_PREFIX": prefix}
         environment = {"CMAKE_PREFIX_PATH": sys.prefix, "AMENT_PREFIX_PATH": sys.prefix, **os.environ}
-        for command in (["cmake", "-S", SOURCES, "-B", work, *(f"-D{name}={value}" for name, value in variables.items())],
-                        ["cmake", "--build", work, "-j", str(len(os.sched_getaffinity(0)))], ["cmake", "--install", work]):
+        for command in (
+            ["cmake", "-S", SOURCES, "-B", work, *(f"-D{name}={value}" for name, value in variables.items())],
+            ["cmake", "--build", work, "-j", str(len(os.sched_getaffinity(0)))],
+            ["cmake", "--install", work],
+        ):
             result = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_LIMIT_S, env=environment)
             assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
         done.touch()
@@ -74,13 +84,46 @@ def told(workspace: dict[str, str], two_cars_folder: Path, tmp_path_factory: pyt
     picture[:64, :, 1] = 255
     picture[-8:, -12:, 0] = 255
     np.save(folder / "picture.npy", picture)
-    environment = {**workspace, "ROS_DOMAIN_ID": str(30 + (os.getpid() + 20) % 35), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    values = (f"model:={two_cars_folder}", "autostart:=true", "engines:=onnxruntime-cpu", "threads:=1", "score_threshold:=0.3", "track:=true")
-    node = subprocess.Popen([sys.executable, "-m", "cups_ros.panoptic_node", "--ros-args", *(part for value in values for part in ("-p", value))],
-                            env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    environment = {
+        **workspace,
+        "ROS_DOMAIN_ID": str(30 + (os.getpid() + 20) % 35),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+    values = (
+        f"model:={two_cars_folder}",
+        "autostart:=true",
+        "engines:=onnxruntime-cpu",
+        "threads:=1",
+        "score_threshold:=0.3",
+        "track:=true",
+    )
+    node = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "cups_ros.panoptic_node",
+            "--ros-args",
+            *(part for value in values for part in ("-p", value)),
+        ],
+        env=environment,
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     try:
-        subprocess.run([sys.executable, Path(__file__).parent / "vision_consumer.py", folder / "picture.npy", folder / "told.json"],
-                       env=environment, cwd=folder, check=True, timeout=LIMIT_S)
+        subprocess.run(
+            [
+                sys.executable,
+                Path(__file__).parent / "vision_consumer.py",
+                folder / "picture.npy",
+                folder / "told.json",
+            ],
+            env=environment,
+            cwd=folder,
+            check=True,
+            timeout=LIMIT_S,
+        )
     finally:
         node.send_signal(signal.SIGINT)
         try:
@@ -93,7 +136,10 @@ def told(workspace: dict[str, str], two_cars_folder: Path, tmp_path_factory: pyt
 
 def test_detections_are_what_the_maps_hold(told: dict[str, Any]) -> None:
     stamp = {"stamp": {"sec": 2, "nanosec": 456}, "frame_id": "left_optical"}
-    found, answer = (next(message for message in told[name] if message["header"]["stamp"]["sec"] == 2) for name in ("detections", "panoptic"))
+    found, answer = (
+        next(message for message in told[name] if message["header"]["stamp"]["sec"] == 2)
+        for name in ("detections", "panoptic")
+    )
     assert found["header"] == answer["header"] == stamp
     instances = np.array(answer["instance_map"]["data"], np.uint8).view("<u2").reshape(128, 192)
     things = {row["instance_id"]: row for row in answer["segments"] if row["is_thing"]}
@@ -115,9 +161,18 @@ def test_detections_are_what_the_maps_hold(told: dict[str, Any]) -> None:
 def test_classes_are_latched_and_those_of_our_own_topic(told: dict[str, Any]) -> None:
     (own,), info = told["label_info"], told["vision_label_info"]
     for message in info:
-        assert [(row["class_id"], row["class_name"]) for row in message["class_map"]] == list(zip(own["id"], own["name"], strict=True))
-    assert {str(row["class_id"]): row["class_name"] for row in info[0]["class_map"]} == {"1": "road", CAR_ID: "car", "3": "sky"}
-    assert told["qos"] == {"/cups/detections": [["RELIABLE", "VOLATILE"]], "/cups/vision_label_info": [["RELIABLE", "TRANSIENT_LOCAL"]]}
+        assert [(row["class_id"], row["class_name"]) for row in message["class_map"]] == list(
+            zip(own["id"], own["name"], strict=True)
+        )
+    assert {str(row["class_id"]): row["class_name"] for row in info[0]["class_map"]} == {
+        "1": "road",
+        CAR_ID: "car",
+        "3": "sky",
+    }
+    assert told["qos"] == {
+        "/cups/detections": [["RELIABLE", "VOLATILE"]],
+        "/cups/vision_label_info": [["RELIABLE", "TRANSIENT_LOCAL"]],
+    }
 
 
 def test_the_threshold_is_the_one_in_force_and_told_anew_when_it_changes(told: dict[str, Any]) -> None:
@@ -127,7 +182,12 @@ def test_the_threshold_is_the_one_in_force_and_told_anew_when_it_changes(told: d
 @pytest.mark.skipif(importlib.util.find_spec("vision_msgs") is not None, reason="vision_msgs is installed")
 def test_that_it_is_missing_is_told_once(running: Running, model_folder: Path, capfd: pytest.CaptureFixture) -> None:
     with running(model_folder) as graph:
-        for transition in (graph.node.trigger_deactivate, graph.node.trigger_cleanup, graph.node.trigger_configure, graph.node.trigger_activate):
+        for transition in (
+            graph.node.trigger_deactivate,
+            graph.node.trigger_cleanup,
+            graph.node.trigger_configure,
+            graph.node.trigger_activate,
+        ):
             transition()
         topics = {name for name, _ in graph.node.get_topic_names_and_types()}
         assert "/cups/panoptic" in topics and not {"/cups/detections", "/cups/vision_label_info"} & topics

@@ -93,7 +93,10 @@ def test_the_next_item_begins_while_the_rest_of_the_last_one_is_done_in_order() 
     assert worker.stop(5) == 0 and begun == done == [1, 2, 4]
 
 
-@pytest.mark.parametrize(("come_hz", "limit_hz", "pass_hz"), [(30, 20, 20), (30, 10, 10), (30, 0, 30), (30, 30, 30), (10, 30, 10), (60, 7, 7)])
+@pytest.mark.parametrize(
+    ("come_hz", "limit_hz", "pass_hz"),
+    [(30, 20, 20), (30, 10, 10), (30, 0, 30), (30, 30, 30), (10, 30, 10), (60, 7, 7)],
+)
 def test_rate_is_held_in_spite_of_jitter(come_hz: float, limit_hz: float, pass_hz: float) -> None:
     limit, jitter = RateLimit(), [0.0, 0.002, -0.002, 0.001]
     passed = [limit.lets_through(number / come_hz + jitter[number % 4], limit_hz) for number in range(10 * come_hz)]

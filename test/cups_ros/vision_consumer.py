@@ -4,6 +4,7 @@ down all it was told.
     python vision_consumer.py IMAGE.npy OUT.json       run by test_vision_msgs.py, in the environment of a built
         vision_msgs
 """
+
 from __future__ import annotations
 
 import array
@@ -43,11 +44,23 @@ def main(picture: Path, out: Path) -> None:
     listen(node, told, VisionLabelInfo, "vision_label_info", LATCHED)  # long after they were sent
     listen(node, told, LabelInfo, "label_info", LATCHED)
     stamped = ("detections", "panoptic")
-    send(node, images, np.load(picture), 2, lambda: len(told) == 4 and all(m.header.stamp.sec == 2 for name in stamped for m in told[name][-1:]))
+    send(
+        node,
+        images,
+        np.load(picture),
+        2,
+        lambda: len(told) == 4 and all(m.header.stamp.sec == 2 for name in stamped for m in told[name][-1:]),
+    )
     set_score_threshold(node, 0.7)
     spin(node, lambda: told["vision_label_info"][-1].threshold > 0.6)
-    offers = {topic: [policies(info.qos_profile) for info in node.get_publishers_info_by_topic(topic)] for topic in TOPICS}
-    out.write_text(json.dumps({"qos": offers, **{name: [plain(message) for message in messages] for name, messages in told.items()}}))
+    offers = {
+        topic: [policies(info.qos_profile) for info in node.get_publishers_info_by_topic(topic)] for topic in TOPICS
+    }
+    out.write_text(
+        json.dumps(
+            {"qos": offers, **{name: [plain(message) for message in messages] for name, messages in told.items()}}
+        )
+    )
     node.destroy_node()
     rclpy.try_shutdown()
 
@@ -67,7 +80,9 @@ def send(node: Node, images: Any, rgb: np.ndarray, second: int, done: Any) -> No
 def set_score_threshold(node: Node, value: float) -> None:
     client = node.create_client(SetParameters, "/panoptic_node/set_parameters")
     spin(node, client.service_is_ready)
-    parameter = Parameter(name="score_threshold", value=ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value))
+    parameter = Parameter(
+        name="score_threshold", value=ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
+    )
     future = client.call_async(SetParameters.Request(parameters=[parameter]))
     spin(node, future.done)
     if not future.result().results[0].successful:

@@ -1,4 +1,5 @@
 """Recordings that are pictures in memory, and what motion and semantics leave of one on disk."""
+
 from __future__ import annotations
 
 import json
@@ -44,7 +45,9 @@ class Street:
         wide = texture(7, 64, 256)
         wide[40:] = (90 + texture(8, 24, 256) // 16).astype(np.uint8)
         wide[:16] = (150, 180, 230)
-        return StereoFrame(key, i * 100_000_000, wide[:, 2 * i:2 * i + 128].copy(), wide[:, 2 * i + 8:2 * i + 136].copy(), CAMERA)
+        return StereoFrame(
+            key, i * 100_000_000, wide[:, 2 * i : 2 * i + 128].copy(), wide[:, 2 * i + 8 : 2 * i + 136].copy(), CAMERA
+        )
 
     def left(self, key: str) -> np.ndarray:
         return self.stereo(key).left
@@ -112,10 +115,28 @@ def write_inputs(tmp_path: Path) -> Callable[..., FakeRecording]:
             key, class_map, instances = f"{n:06d}", *street_maps(n, n < moving)
             cv2.imwrite(str(tmp_path / "semantics" / name / f"{key}.png"), class_map)
             cv2.imwrite(str(tmp_path / "motion" / name / "instances" / f"{key}.png"), instances)
-            objects = [{"id": i, "track_id": 40 + i, "score": 0.75, "pixels": int((instances == i).sum()), "transform": np.eye(4).tolist(),
-                        "centroid_m": [0, 1, 10], "source": "residual"} for i in np.unique(instances[instances > 0]).tolist()]
-            rows.append({"key": key, "stamp_ns": 1000 + n, "ego": None, "objects": objects, "reason": None if objects else "nothing moves",
-                         "reason_code": None if objects else "nothing_moves"})
+            objects = [
+                {
+                    "id": i,
+                    "track_id": 40 + i,
+                    "score": 0.75,
+                    "pixels": int((instances == i).sum()),
+                    "transform": np.eye(4).tolist(),
+                    "centroid_m": [0, 1, 10],
+                    "source": "residual",
+                }
+                for i in np.unique(instances[instances > 0]).tolist()
+            ]
+            rows.append(
+                {
+                    "key": key,
+                    "stamp_ns": 1000 + n,
+                    "ego": None,
+                    "objects": objects,
+                    "reason": None if objects else "nothing moves",
+                    "reason_code": None if objects else "nothing_moves",
+                }
+            )
             stamps.append(FakeStamp(key, 1000 + n, n + 1 < frames))
         (tmp_path / "motion" / name / "motion.json").write_text(json.dumps({"frames": rows}))
         return FakeRecording(name, tuple(stamps))
@@ -128,9 +149,9 @@ def street_maps(n: int, moving: bool) -> tuple[np.ndarray, np.ndarray]:
     class_map = np.repeat(np.array([3, 4, 2, 1], np.uint8), HEIGHT // 4)[:, None] * np.ones((1, WIDTH), np.uint8)
     instances = np.zeros((HEIGHT, WIDTH), np.uint16)
     left = 12 + 2 * (n % 8)
-    class_map[28:40, left:left + 20] = 5
-    class_map[29:34, left + 3:left + 17] = 6
+    class_map[28:40, left : left + 20] = 5
+    class_map[29:34, left + 3 : left + 17] = 6
     class_map[30:38, 60:70] = 5
     if moving:
-        instances[27:41, left - 1:left + 21] = 300
+        instances[27:41, left - 1 : left + 21] = 300
     return class_map, instances

@@ -1,4 +1,5 @@
 """The command line: help for every verb, one sentence and exit code 2 for what a user can mend."""
+
 import subprocess
 import sys
 
@@ -36,7 +37,10 @@ def test_help_names_every_setting(verb, capsys):
         main([verb, "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and "--config" in text
-    assert "motion" not in COMMANDS[verb].sections or "motion.max_depth  points further away are not used [m] [70.0]" in text
+    assert (
+        "motion" not in COMMANDS[verb].sections
+        or "motion.max_depth  points further away are not used [m] [70.0]" in text
+    )
 
 
 @pytest.mark.parametrize("argv", [["fly"], ["run"], ["motion", "x"], ["render", "--out", "x", "--frames", "many"]])
@@ -46,9 +50,19 @@ def test_wrong_use_is_one_line_and_code_2(argv, capsys):
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("argv", [["inspect", "{}/none"], ["train", "{}"], ["motion", "{}/none", "--out", "{}/m"], ["check", "{}"],
-                                  ["run", "{}/none", "--out", "{}/run"], ["predict", "{}", "{}/none", "--out", "{}/p"],
-                                  ["run", "{}/a", "--out", "{}/run", "-o", "motion.runz=1"], ["evaluate", "{}/r", "--truth", "{}/t"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["inspect", "{}/none"],
+        ["train", "{}"],
+        ["motion", "{}/none", "--out", "{}/m"],
+        ["check", "{}"],
+        ["run", "{}/none", "--out", "{}/run"],
+        ["predict", "{}", "{}/none", "--out", "{}/p"],
+        ["run", "{}/a", "--out", "{}/run", "-o", "motion.runz=1"],
+        ["evaluate", "{}/r", "--truth", "{}/t"],
+    ],
+)
 def test_bad_input_is_one_sentence_and_code_2(argv, tmp_path, capsys):
     assert main([a.format(tmp_path) for a in argv]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -1,5 +1,6 @@
 """Frames over a Ray cluster give what one process gives, also when a machine is lost; without Ray, one sentence says
 what to install."""
+
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ class Immediately:
         def submit(item):
             self.submitted += 1
             return lambda: function(item)
+
         return submit
 
 
@@ -92,7 +94,9 @@ def test_motion_is_the_same_byte_for_byte(two_machines, street, tmp_path, monkey
     assert main(["motion", str(street), "--out", "here", "-o", "workers=1"]) == 0
     assert main(["motion", str(street), "--out", "there", "--cluster", two_machines[0].address]) == 0
     here, there = (sorted(p for p in (tmp_path / n).rglob("*") if p.is_file()) for n in ("here", "there"))
-    assert [p.relative_to(tmp_path / "here") for p in here] == [p.relative_to(tmp_path / "there") for p in there] and len(here) > 6
+    assert [p.relative_to(tmp_path / "here") for p in here] == [
+        p.relative_to(tmp_path / "there") for p in there
+    ] and len(here) > 6
     assert [p.read_bytes() for p in here] == [p.read_bytes() for p in there]
 
 

@@ -1,4 +1,5 @@
 """Frames over processes give what one process gives, in order, without running ahead."""
+
 from math import factorial
 
 from cups_train.parallel import AHEAD, map_frames

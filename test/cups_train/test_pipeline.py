@@ -1,5 +1,6 @@
 """All stages on two tiny rendered streets: every artefact is there, a second call changes nothing, one model gives one
 answer everywhere."""
+
 import json
 
 import numpy as np
@@ -12,12 +13,33 @@ from cups_train.files import read_image
 from cups_train.pipeline import settings_of
 from cups_train.render import render
 
-TINY = ["workers=1", "semantics.clusters=8", "semantics.steps=2", "semantics.cluster_steps=60", "semantics.height=128", "semantics.channels=16",
-        "labels.min_instances=1", "labels.max_class_share=1", "network.backbone=own", "network.channels=16", "network.hidden=32",
-        "network.mask_convs=1", "network.semantic_channels=16", "network.proposals=16", "network.detections=8", "network.height=64",
-        "network.width=128",
-        "bootstrap.steps=2", "bootstrap.batch=2", "bootstrap.rois=16", "bootstrap.checkpoint_every=1", "self_train.steps=1", "self_train.batch=1",
-        "self_train.scales=[1.0]", "self_train.rois=16"]
+TINY = [
+    "workers=1",
+    "semantics.clusters=8",
+    "semantics.steps=2",
+    "semantics.cluster_steps=60",
+    "semantics.height=128",
+    "semantics.channels=16",
+    "labels.min_instances=1",
+    "labels.max_class_share=1",
+    "network.backbone=own",
+    "network.channels=16",
+    "network.hidden=32",
+    "network.mask_convs=1",
+    "network.semantic_channels=16",
+    "network.proposals=16",
+    "network.detections=8",
+    "network.height=64",
+    "network.width=128",
+    "bootstrap.steps=2",
+    "bootstrap.batch=2",
+    "bootstrap.rois=16",
+    "bootstrap.checkpoint_every=1",
+    "self_train.steps=1",
+    "self_train.batch=1",
+    "self_train.scales=[1.0]",
+    "self_train.rois=16",
+]
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +61,40 @@ def run_folder(street):
 
 def command(street):
     options = [word for setting in TINY for word in ("-o", setting)]
-    return ["run", f"{street}/a/recording", "--out", f"{street}/run", "--val", f"{street}/b/recording", "--truth", f"{street}/b/truth", *options]
+    return [
+        "run",
+        f"{street}/a/recording",
+        "--out",
+        f"{street}/run",
+        "--val",
+        f"{street}/b/recording",
+        "--truth",
+        f"{street}/b/truth",
+        *options,
+    ]
 
 
 def tree(folder):
-    return {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.parts[-2] not in ("evaluation", "report")}
+    return {
+        p.relative_to(folder): p.stat().st_mtime_ns
+        for p in folder.rglob("*")
+        if p.is_file() and p.parts[-2] not in ("evaluation", "report")
+    }
 
 
 def test_a_run_leaves_everything(run_folder):
-    stages = [run_folder / s / "done.json" for s in ("motion", "semantics", "labels", "bootstrap", "self_train", "model")]
+    stages = [
+        run_folder / s / "done.json" for s in ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
+    ]
     assert all(s.is_file() for s in stages)
     figures = json.loads((run_folder / "metrics.json").read_text())
     assert figures.keys() == {"kmeans", "labels", "bootstrap", "self_train"}
     assert all(0 <= f["official"]["pq"] <= 1 and f["official"]["images"] == 4 for f in figures.values())
-    assert all((f["official"]["matching"], f["majority"]["matching"]) == ("hungarian", "majority") for f in figures.values())
+    assert all(
+        (f["official"]["matching"], f["majority"]["matching"]) == ("hungarian", "majority") for f in figures.values()
+    )
     page = (run_folder / "report" / "index.html").read_text()
-    assert page.count("data:image/jpeg;base64,") >= 10 and "src=\"http" not in page
+    assert page.count("data:image/jpeg;base64,") >= 10 and 'src="http' not in page
 
 
 def test_the_same_command_again_makes_nothing_again(street, run_folder):
@@ -66,7 +106,10 @@ def test_the_same_command_again_makes_nothing_again(street, run_folder):
 
 def test_the_exported_model_answers_as_its_checkpoint(street, run_folder, tmp_path):
     assert main(["export", str(run_folder), "--out", str(tmp_path / "model")]) == 0
-    for name, model in (("exported", tmp_path / "model"), ("checkpoint", run_folder / "self_train" / "checkpoint.safetensors")):
+    for name, model in (
+        ("exported", tmp_path / "model"),
+        ("checkpoint", run_folder / "self_train" / "checkpoint.safetensors"),
+    ):
         assert main(["predict", str(model), f"{street}/b/recording", "--out", str(tmp_path / name)]) == 0
     for key in ("000000", "000003"):
         answers = [read_image(tmp_path / name / "panoptic" / f"{key}.png") for name in ("exported", "checkpoint")]
@@ -75,8 +118,35 @@ def test_the_exported_model_answers_as_its_checkpoint(street, run_folder, tmp_pa
 
 def test_labels_of_a_seen_recording_are_the_labels_of_training(street, run_folder, tmp_path):
     options = ["-o", "workers=1"]
-    assert main(["predict", str(run_folder), f"{street}/a/recording", "--out", str(tmp_path / "again"), "--stage", "labels", *options]) == 0
-    assert main(["pseudo-label", f"{street}/a/recording", "--out", str(run_folder), "--export", str(tmp_path / "labels"), *options]) == 0
+    assert (
+        main(
+            [
+                "predict",
+                str(run_folder),
+                f"{street}/a/recording",
+                "--out",
+                str(tmp_path / "again"),
+                "--stage",
+                "labels",
+                *options,
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(
+            [
+                "pseudo-label",
+                f"{street}/a/recording",
+                "--out",
+                str(run_folder),
+                "--export",
+                str(tmp_path / "labels"),
+                *options,
+            ]
+        )
+        == 0
+    )
     again, labels = (json.loads((tmp_path / n / "panoptic.json").read_text()) for n in ("again", "labels"))
     assert again["annotations"] == labels["annotations"] and again["categories"] == labels["categories"]
     for row in labels["images"]:
@@ -92,18 +162,36 @@ def test_names_and_merges_given_by_a_person_reach_results(street, run_folder, tm
     rows = json.loads((run_folder / "labels" / "statistics.json").read_text())["classes"]
     kept, gone = (c["id"] for c in sorted(rows, key=lambda c: (c["isthing"], -c["area_share"]))[:2])
     given = {f"{kept}:": "{name: tarmac, color: [1, 2, 3]}", f"{gone}:": f"{{merge_into: {kept}}}"}
-    lines = [f"{line.split()[0]} {given[line.split()[0]]}" if line.split()[0] in given else line for line in text.splitlines()]
+    lines = [
+        f"{line.split()[0]} {given[line.split()[0]]}" if line.split()[0] in given else line
+        for line in text.splitlines()
+    ]
     names.write_text("\n".join(lines) + "\n")
     try:
         assert main(["predict", str(run_folder), f"{street}/b/recording", "--out", str(tmp_path / "p")]) == 0
         assert main(["export", str(run_folder), "--out", str(tmp_path / "m")]) == 0
-        labels = ["pseudo-label", f"{street}/a/recording", "--out", str(run_folder), "--export", str(tmp_path / "labels"), "-o", "workers=1"]
+        labels = [
+            "pseudo-label",
+            f"{street}/a/recording",
+            "--out",
+            str(run_folder),
+            "--export",
+            str(tmp_path / "labels"),
+            "-o",
+            "workers=1",
+        ]
         assert main(labels) == 0
     finally:
         names.write_text(text)
     card = json.loads((tmp_path / "m" / "model.json").read_text())["classes"]
     assert card[kept - 1] | {"isthing": 0} == {"id": kept, "name": "tarmac", "isthing": 0, "color": [1, 2, 3]}
-    assert card[gone - 1] | {"isthing": 0} == {"id": gone, "name": "tarmac", "isthing": 0, "color": [1, 2, 3], "merge_into": kept}
+    assert card[gone - 1] | {"isthing": 0} == {
+        "id": gone,
+        "name": "tarmac",
+        "isthing": 0,
+        "color": [1, 2, 3],
+        "merge_into": kept,
+    }
     for folder in ("p", "labels"):
         result = json.loads((tmp_path / folder / "panoptic.json").read_text())
         assert result["categories"] == card
@@ -114,9 +202,24 @@ def test_names_and_merges_given_by_a_person_reach_results(street, run_folder, tm
 
 def test_one_camera_and_a_folder_of_images_are_answered_too(street, run_folder, tmp_path):
     left = "/stereo/left/image_rect/compressed"
-    assert main(["predict", str(run_folder), f"{street}/b/recording", "--left", left, "--out", str(tmp_path / "one")]) == 0
+    assert (
+        main(["predict", str(run_folder), f"{street}/b/recording", "--left", left, "--out", str(tmp_path / "one")]) == 0
+    )
     assert len(json.loads((tmp_path / "one" / "panoptic.json").read_text())["images"]) == 4
-    assert main(["predict", str(run_folder), str(tmp_path / "one" / "overlays"), "--out", str(tmp_path / "images"), "--stage", "labels"]) == 0
+    assert (
+        main(
+            [
+                "predict",
+                str(run_folder),
+                str(tmp_path / "one" / "overlays"),
+                "--out",
+                str(tmp_path / "images"),
+                "--stage",
+                "labels",
+            ]
+        )
+        == 0
+    )
     keys = [i["file_name"] for i in json.loads((tmp_path / "images" / "panoptic.json").read_text())["images"]]
     assert keys == ["000000.png", "000001.png", "000002.png", "000003.png"]
 
@@ -143,6 +246,9 @@ def test_weights_are_known_by_what_is_in_them(tmp_path):
     settings = [settings_of(NetworkConfig(weights=path)) for path in (here, there)]
     here.write_bytes(b"two")
     assert settings[0] == settings[1] != settings_of(NetworkConfig(weights=here))
-    assert settings_of(NetworkConfig())["weights"] is None and settings_of(SemanticsConfig(weights="timm:vit"))["weights"] == "timm:vit"
+    assert (
+        settings_of(NetworkConfig())["weights"] is None
+        and settings_of(SemanticsConfig(weights="timm:vit"))["weights"] == "timm:vit"
+    )
     numbers = SemanticsConfig(term_weights=(0.5, 0.6, 0.7, 0.1))  # weights that are no file
     assert list(settings_of(numbers)["term_weights"]) == [0.5, 0.6, 0.7, 0.1]

@@ -1,4 +1,5 @@
 """The stand-in for `ros2`: arguments, the launch subset, playing a recording to a subscriber."""
+
 from __future__ import annotations
 
 import os
@@ -35,15 +36,30 @@ def test_arguments_defaults_choices_and_conditions() -> None:
         api.DeclareLaunchArgument("given", choices=["a"]).visit(context)
 
 
-def test_node_command_keeps_strings_and_the_order_of_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_command_keeps_strings_and_the_order_of_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marker = tmp_path / "share/ament_index/resource_index/packages/cups_ros"
     marker.parent.mkdir(parents=True)
     marker.touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
-    node = api.LifecycleNode(package="cups_ros", executable="panoptic_node", name="n", namespace="front", remappings=[("image", "/camera")],
-                             parameters=["first.yaml", {"model": api.ParameterValue("123", value_type=str), "depth": 2}])
+    node = api.LifecycleNode(
+        package="cups_ros",
+        executable="panoptic_node",
+        name="n",
+        namespace="front",
+        remappings=[("image", "/camera")],
+        parameters=["first.yaml", {"model": api.ParameterValue("123", value_type=str), "depth": 2}],
+    )
     command = node.command(api.LaunchContext({}))
-    assert command[:6] == [f"{tmp_path}/lib/cups_ros/panoptic_node", "--ros-args", "-r", "__node:=n", "-r", "__ns:=/front"]
+    assert command[:6] == [
+        f"{tmp_path}/lib/cups_ros/panoptic_node",
+        "--ros-args",
+        "-r",
+        "__node:=n",
+        "-r",
+        "__ns:=/front",
+    ]
     assert command[6:9] == ["--params-file", "first.yaml", "--params-file"] and command[-2:] == ["-r", "image:=/camera"]
     assert Path(command[9]).read_text() == "/front/n:\n  ros__parameters:\n    depth: 2\n    model: '123'\n"
 
@@ -73,7 +89,9 @@ def generate_launch_description():
         output = process.communicate(timeout=30)[0]
     finally:
         process.kill()
-    assert output.count("process has died, exit code -9; it is started anew") == 2 and output.count("process started") == 3
+    assert (
+        output.count("process has died, exit code -9; it is started anew") == 2 and output.count("process started") == 3
+    )
     with pytest.raises(ProcessLookupError):
         os.kill(pids[-1], 0)
 
@@ -107,7 +125,19 @@ def test_wrong_names_are_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert launch([str(ROOT / "launch/panoptic.launch.py")], show_arguments=True) == 0
     shown = capsys.readouterr().out
-    for name in ("model", "cameras", "image", "camera_info", "depth", "transport", "params_file", "autostart", "respawn", "namespace", "dds_profile"):
+    for name in (
+        "model",
+        "cameras",
+        "image",
+        "camera_info",
+        "depth",
+        "transport",
+        "params_file",
+        "autostart",
+        "respawn",
+        "namespace",
+        "dds_profile",
+    ):
         assert f"\n    {name}:\n" in shown
 
 
@@ -136,10 +166,20 @@ def test_recorded_types_hold_our_messages() -> None:
 
 
 def command(domain: int, *words: str) -> subprocess.Popen:
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "PYTHONPATH": str(ROOT / "ros_wheels")}
-    return subprocess.Popen([sys.executable, "-m", "ros2_stand_in", *words], env=environment, stdout=subprocess.PIPE, text=True,
-                            # jobs in the background of a script ignore it
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    environment = {
+        **os.environ,
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "PYTHONPATH": str(ROOT / "ros_wheels"),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "ros2_stand_in", *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # jobs in the background of a script ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def write_recording(path: Path, count: int) -> None:
@@ -169,8 +209,12 @@ def receive(domain: int, count: int) -> list[int]:
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     numbers: list[int] = []
-    node.create_subscription(Image, "/image", lambda message: numbers.append(message.header.stamp.sec),
-                             QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT))
+    node.create_subscription(
+        Image,
+        "/image",
+        lambda message: numbers.append(message.header.stamp.sec),
+        QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT),
+    )
     end = time.monotonic() + 60
     while len(numbers) < count and time.monotonic() < end:
         executor.spin_once(timeout_sec=0.05)

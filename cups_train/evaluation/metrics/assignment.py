@@ -1,4 +1,5 @@
 """Which true class a pseudo class stands for, fitted on pixel counts or given in a file."""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -21,9 +22,14 @@ Target = int | None  # a true class (or category of Cityscapes), None = void
 ClassCounts = Mapping[tuple[int | None, int], int]
 
 CATEGORIES7: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("flat", ("road", "sidewalk")), ("construction", ("building", "wall", "fence")), ("object", ("pole", "traffic light", "traffic sign")),
-    ("nature", ("vegetation", "terrain")), ("sky", ("sky",)), ("human", ("person", "rider")),
-    ("vehicle", ("car", "truck", "bus", "train", "motorcycle", "bicycle")))
+    ("flat", ("road", "sidewalk")),
+    ("construction", ("building", "wall", "fence")),
+    ("object", ("pole", "traffic light", "traffic sign")),
+    ("nature", ("vegetation", "terrain")),
+    ("sky", ("sky",)),
+    ("human", ("person", "rider")),
+    ("vehicle", ("car", "truck", "bus", "train", "motorcycle", "bicycle")),
+)
 _CATEGORY7_OF_NAME = {name: number for number, (_, names) in enumerate(CATEGORIES7) for name in names}
 
 
@@ -37,8 +43,12 @@ class Assignment:
     matching: str
 
     def to_json(self) -> dict[str, Any]:
-        return {"matching": self.matching, "assignment": _keys_to_text(self.panoptic), "semantic": _keys_to_text(self.semantic),
-                "categories7": {str(k): None if v is None else CATEGORIES7[v][0] for k, v in self.categories7.items()}}
+        return {
+            "matching": self.matching,
+            "assignment": _keys_to_text(self.panoptic),
+            "semantic": _keys_to_text(self.semantic),
+            "categories7": {str(k): None if v is None else CATEGORIES7[v][0] for k, v in self.categories7.items()},
+        }
 
 
 def class_counts(tables: Iterable[ImageTable]) -> dict[tuple[int | None, int], int]:
@@ -97,11 +107,18 @@ def fit_assignment(counts: ClassCounts, result: ResultIndex, truth: ResultIndex,
         panoptic |= _match_classes(counts, rows, [c for c in present if truth.is_thing(c) == isthing], matching)
     merged = counts_in_categories7(counts, truth.categories)
     seven = sorted({column for _, column in merged}, reverse=True)  # the order decides between equal totals only
-    return Assignment(panoptic, _match_classes(counts, pseudo, present, matching), _match_classes(merged, pseudo, seven, matching), matching)
+    return Assignment(
+        panoptic,
+        _match_classes(counts, pseudo, present, matching),
+        _match_classes(merged, pseudo, seven, matching),
+        matching,
+    )
 
 
 def _match_classes(counts: ClassCounts, rows: list[int], columns: list[int], matching: Matching) -> dict[int, Target]:
-    table = np.array([[counts.get((row, column), 0) for column in columns] for row in rows], np.int64).reshape(len(rows), len(columns))
+    table = np.array([[counts.get((row, column), 0) for column in columns] for row in rows], np.int64).reshape(
+        len(rows), len(columns)
+    )
     return {row: None if c is None else columns[c] for row, c in zip(rows, match(table, matching), strict=True)}
 
 
@@ -121,12 +138,22 @@ def load_assignment(path: Path, truth: ResultIndex) -> Assignment:
         panoptic = _keys_to_numbers(whole["assignment"])
         semantic = _keys_to_numbers(whole.get("semantic", whole["assignment"]))
         names = [name for name, _ in CATEGORIES7]
-        seven = {int(k): None if v is None else names.index(v) for k, v in whole["categories7"].items()} if "categories7" in whole else None
+        seven = (
+            {int(k): None if v is None else names.index(v) for k, v in whole["categories7"].items()}
+            if "categories7" in whole
+            else None
+        )
     except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise ResultError(f"expected {{\"pseudo id\": true id or null}} in {path}, found something else ({error}); "
-                          f"--save-assignment writes such a file") from error
-    if unknown := sorted({c for c in (*panoptic.values(), *semantic.values()) if c is not None} - set(truth.categories)):
-        raise ResultError(f"expected true classes of {truth.name} in the assignment {path}, found {unknown[:5]} (--assignment)")
+        raise ResultError(
+            f'expected {{"pseudo id": true id or null}} in {path}, found something else ({error}); '
+            f"--save-assignment writes such a file"
+        ) from error
+    if unknown := sorted(
+        {c for c in (*panoptic.values(), *semantic.values()) if c is not None} - set(truth.categories)
+    ):
+        raise ResultError(
+            f"expected true classes of {truth.name} in the assignment {path}, found {unknown[:5]} (--assignment)"
+        )
     if seven is None:
         seven = {k: None if v is None else category7(truth.categories[v]) for k, v in semantic.items()}
     return Assignment(panoptic, semantic, seven, str(whole.get("matching", "given")))

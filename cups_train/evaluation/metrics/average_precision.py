@@ -1,4 +1,5 @@
 """Class-agnostic mask AP of things by COCO's rules, from the sparse tables of the images."""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -33,8 +34,9 @@ class _Overlap:
     iou: float  # with a crowd: the share of the detection inside it
 
 
-def average_precision(tables: Iterable[ImageTable], predicted_thing: Callable[[int], bool],
-                      true_thing: Callable[[int], bool]) -> tuple[float, float] | None:
+def average_precision(
+    tables: Iterable[ImageTable], predicted_thing: Callable[[int], bool], true_thing: Callable[[int], bool]
+) -> tuple[float, float] | None:
     """(AP at IoU 0.50:0.95, AP at 0.50) of all things as one class; None where the truth has no thing.
 
     COCO mask AP, all areas, at most 100 detections an image. Crowd is matched by the share of the detection inside it
@@ -61,7 +63,9 @@ def _area_under_curve(hit: np.ndarray, truths: int) -> float:
     return float(np.append(precision, 0.0)[places].mean())
 
 
-def _match_image(table: ImageTable, predicted_thing: Callable[[int], bool], true_thing: Callable[[int], bool]) -> _Detections:
+def _match_image(
+    table: ImageTable, predicted_thing: Callable[[int], bool], true_thing: Callable[[int], bool]
+) -> _Detections:
     area: dict[int, int] = defaultdict(int)
     true_area: dict[int, int] = defaultdict(int)
     shared: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -71,17 +75,27 @@ def _match_image(table: ImageTable, predicted_thing: Callable[[int], bool], true
         shared[predicted].append((true, pixels))
     truths = [i for i, s in table.true_segments.items() if true_thing(s.category_id) and true_area.get(i)]
     rank = {i: (table.true_segments[i].iscrowd, place) for place, i in enumerate(truths)}
-    found = [(s.score or 0.0, i) for i, s in table.predicted_segments.items() if predicted_thing(s.category_id) and area.get(i)]
+    found = [
+        (s.score or 0.0, i)
+        for i, s in table.predicted_segments.items()
+        if predicted_thing(s.category_id) and area.get(i)
+    ]
     found = sorted(found, key=lambda pair: -pair[0])[:MOST_DETECTIONS]
     candidates = []
     for _, i in found:
         overlaps = sorted((rank[true], true, pixels) for true, pixels in shared[i] if true in rank)
-        candidates.append([_Overlap(true, crowd, pixels / (area[i] if crowd else area[i] + true_area[true] - pixels))
-                           for (crowd, _), true, pixels in overlaps])
+        candidates.append(
+            [
+                _Overlap(true, crowd, pixels / (area[i] if crowd else area[i] + true_area[true] - pixels))
+                for (crowd, _), true, pixels in overlaps
+            ]
+        )
     hit, ignored = np.zeros((2, len(IOU_THRESHOLDS), len(found)), bool)
     for t, threshold in enumerate(IOU_THRESHOLDS):
         hit[t], ignored[t] = _match_at(candidates, float(threshold))
-    return _Detections(np.array([score for score, _ in found]), hit, ignored, sum(not table.true_segments[i].iscrowd for i in truths))
+    return _Detections(
+        np.array([score for score, _ in found]), hit, ignored, sum(not table.true_segments[i].iscrowd for i in truths)
+    )
 
 
 def _match_at(candidates: list[list[_Overlap]], threshold: float) -> tuple[list[bool], list[bool]]:

@@ -1,5 +1,6 @@
 """The sparse table of one image: how many pixels each pair of predicted and true segment shares. All metrics are made
 from it."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -57,9 +58,11 @@ def image_tables(result: ResultIndex, truth: ResultIndex, workers: int = 1) -> I
     missing = sorted(set(truth.frames) - set(result.frames))
     if missing:
         position, name = missing[0]
-        raise ResultError(f"expected a result for each of the {len(truth.frames)} images of {truth.name}, "
-                          f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} "
-                          f"(folders joined by commas are paired by position)")
+        raise ResultError(
+            f"expected a result for each of the {len(truth.frames)} images of {truth.name}, "
+            f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} "
+            f"(folders joined by commas are paired by position)"
+        )
     jobs = [_Job(key, result.frames[key], truth.frames[key]) for key in sorted(truth.frames)]
     yield from progress(map_frames(_table, jobs, workers), "evaluate", total=len(jobs))
 
@@ -78,12 +81,16 @@ def _table(job: _Job) -> ImageTable:
     predicted, true = _read_ids(result), _read_ids(truth)
     if predicted.shape != true.shape:
         (height, width), (found_height, found_width) = true.shape, predicted.shape
-        raise ResultError(f"expected {result.image} at the size of its truth, {width} x {height}, found {found_width} x "
-                          f"{found_height}")
+        raise ResultError(
+            f"expected {result.image} at the size of its truth, {width} x {height}, found {found_width} x "
+            f"{found_height}"
+        )
     table = ImageTable(job.key, *count_pairs(predicted, true), result.segments, truth.segments)
     for ids, frame in ((table.predicted, result), (table.true, truth)):
         if unknown := sorted(set(ids.tolist()) - set(frame.segments) - {VOID_SEGMENT}):
-            raise ResultError(f"expected every id of {frame.image} in its segments_info, found {unknown[:5]} without an entry")
+            raise ResultError(
+                f"expected every id of {frame.image} in its segments_info, found {unknown[:5]} without an entry"
+            )
     return table
 
 
@@ -91,8 +98,10 @@ def _read_ids(frame: FrameEntry) -> np.ndarray:
     """(H, W) int64 segment ids, 0 where they are taken for void."""
     image = read_image(frame.image)
     if image.ndim != 3 or image.dtype != np.uint8:
-        raise ResultError(f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} "
-                          f"with {image.ndim} dimensions")
+        raise ResultError(
+            f"expected an 8-bit RGB image of segment ids in {frame.image}, found {image.dtype} "
+            f"with {image.ndim} dimensions"
+        )
     ids = rgb_to_ids(image)
     if frame.void:
         ids[np.isin(ids, list(frame.void))] = VOID_SEGMENT

@@ -1,4 +1,5 @@
 """Panoptic quality over a data set, from the sparse tables of its images."""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -45,8 +46,12 @@ class _Merged:
     true_area: Mapping[int, int]
 
 
-def panoptic_quality(tables: Iterable[ImageTable], assignment: Mapping[int, int | None] | None, is_thing: Callable[[int], bool],
-                     void: VoidRule) -> dict[int, ClassQuality]:
+def panoptic_quality(
+    tables: Iterable[ImageTable],
+    assignment: Mapping[int, int | None] | None,
+    is_thing: Callable[[int], bool],
+    void: VoidRule,
+) -> dict[int, ClassQuality]:
     """True class -> its sums. `assignment` None: ids are compared as they are, and no segments are merged.
 
     A predicted and a true segment of one class match where IoU > 0.5 (at most one can). True void leaves the union;
@@ -104,7 +109,9 @@ def _add_image(quality: dict[int, ClassQuality], table: ImageTable, merged: _Mer
         area = merged.predicted_area.get(predicted, 0)
         if area == 0 or predicted in used:
             continue
-        excused = merged.shared.get((predicted, VOID_SEGMENT), 0) + (merged.shared.get((predicted, crowd[c]), 0) if c in crowd else 0)
+        excused = merged.shared.get((predicted, VOID_SEGMENT), 0) + (
+            merged.shared.get((predicted, crowd[c]), 0) if c in crowd else 0
+        )
         if 2 * excused <= area:
             quality[c].fp += 1
 
@@ -118,7 +125,12 @@ def _matches(table: ImageTable, merged: _Merged, void: VoidRule) -> dict[tuple[i
         entry = table.true_segments[true]
         if entry.iscrowd or entry.category_id != merged.classes[predicted]:
             continue
-        union = merged.predicted_area[predicted] + merged.true_area[true] - pixels - merged.shared.get((predicted, VOID_SEGMENT), 0)
+        union = (
+            merged.predicted_area[predicted]
+            + merged.true_area[true]
+            - pixels
+            - merged.shared.get((predicted, VOID_SEGMENT), 0)
+        )
         if void == "published":
             union -= merged.shared.get((0, true), 0)
         if 2 * pixels > union:

@@ -1,4 +1,5 @@
 """Pixel accuracy and mean IoU of class maps, from pixel counts."""
+
 from __future__ import annotations
 
 from collections import defaultdict

@@ -1,4 +1,5 @@
 """First guesses for the refinement: the classical flow of a pair, with the length of its round trip."""
+
 from __future__ import annotations
 
 import numpy as np

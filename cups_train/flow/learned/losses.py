@@ -4,6 +4,7 @@ smooth.
 Jonschkowski et al., "What Matters in Unsupervised Optical Flow", ECCV 2020; Stone et al., SMURF, CVPR 2021.
 Fields are (B, 2, H, W) px, images RGB in [0, 1].
 """
+
 from __future__ import annotations
 
 import torch
@@ -21,7 +22,9 @@ def census(image: Tensor) -> Tensor:
     """Soft signs of the differences from the centre: (B, C, H, W) -> (B, SIDE * SIDE, H, W)."""
     grey = image.mean(1, keepdim=True) * 255
     batch, _, height, width = grey.shape
-    patches = functional.unfold(functional.pad(grey, (SIDE // 2,) * 4, mode="replicate"), SIDE).view(batch, SIDE**2, height, width)
+    patches = functional.unfold(functional.pad(grey, (SIDE // 2,) * 4, mode="replicate"), SIDE).view(
+        batch, SIDE**2, height, width
+    )
     change = patches - grey
     return change / torch.sqrt(0.81 + change**2)
 

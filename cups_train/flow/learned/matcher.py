@@ -1,5 +1,6 @@
 """Flow and disparity by a network: four passes for a new pair, two flows and two disparities, the rest is kept from the
 pair before."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,7 +42,11 @@ class Pass:
     def images(self) -> tuple[np.ndarray, np.ndarray]:
         """(H, W, 3) uint8 RGB, from and to."""
         frame = self.frames[0]
-        return {"flow": (frame.left, self.frames[-1].left), "left": (frame.left, frame.right), "right": (frame.right, frame.left)}[self.direction]
+        return {
+            "flow": (frame.left, self.frames[-1].left),
+            "left": (frame.left, frame.right),
+            "right": (frame.right, frame.left),
+        }[self.direction]
 
 
 class Network(Protocol):
@@ -66,8 +71,12 @@ class NetworkMatcher:
         missing = [one for one in wanted if memory.missing(one.direction, *one.frames)]
         for one, field in zip(missing, self.network.fields(missing), strict=True):
             memory.put(field, one.direction, *one.frames)
-        near, then = (memory.once(partial(disparity_of, memory.get("left", frame), memory.get("right", frame)), "disparity", frame)
-                      for frame in (now, after))
+        near, then = (
+            memory.once(
+                partial(disparity_of, memory.get("left", frame), memory.get("right", frame)), "disparity", frame
+            )
+            for frame in (now, after)
+        )
         forward = memory.get("flow", now, after)
         return Fields(TwoWayFlow(forward, *warp(memory.get("flow", after, now), forward)), near, then)
 
@@ -101,7 +110,7 @@ class RaftNetwork:
         volume = 4 * 4 / 3 * (height * width / 64) ** 2
         at_once = max(1, int(VOLUME_BYTES // volume)) if self.device.type == "cuda" else 1
         for start in range(0, len(passes), at_once):
-            pairs = [one.images for one in passes[start:start + at_once]]
+            pairs = [one.images for one in passes[start : start + at_once]]
             first, second = (planes(np.stack([pair[i] for pair in pairs]), self.device) for i in (0, 1))
             found += list(self.raft(first, second).permute(0, 2, 3, 1).float().cpu().numpy())
         return found
@@ -123,10 +132,14 @@ class RefinedMatcher:
         self._memory.hold(now, after)
         self.classical.hold(now, after)
         onward, backward = self._flows(now, after), self._flows(after, now)
-        look, look_after = (self._memory.once(partial(look_at, grey_of(frame.left)), "look", frame) for frame in (now, after))
+        look, look_after = (
+            self._memory.once(partial(look_at, grey_of(frame.left)), "look", frame) for frame in (now, after)
+        )
         forward, _ = fuse(onward[1:], backward, look, look_after, prior=onward[0])
         back, _ = fuse(backward[1:], onward, look_after, look, prior=backward[0])
-        return Fields(TwoWayFlow(forward, *warp(back, forward)), self.classical.disparity(now), self.classical.disparity(after))
+        return Fields(
+            TwoWayFlow(forward, *warp(back, forward)), self.classical.disparity(now), self.classical.disparity(after)
+        )
 
     def _flows(self, now: StereoFrame, after: StereoFrame) -> list[np.ndarray]:
         """The classical flow, and the refined one: (H, W, 2) float32 px each."""
@@ -137,8 +150,12 @@ class RefinedMatcher:
         """[classical, refined] flow, (H, W, 2) float32 px each."""
         field, trip = guess(self.classical, now, after)
         first, second = (planes(image[None], self.device) for image in (now.left, after.left))
-        flow = self.refiner(first, second, torch.from_numpy(field).to(self.device).permute(2, 0, 1)[None],
-                            torch.from_numpy(trip).to(self.device)[None, None])
+        flow = self.refiner(
+            first,
+            second,
+            torch.from_numpy(field).to(self.device).permute(2, 0, 1)[None],
+            torch.from_numpy(trip).to(self.device)[None, None],
+        )
         return [field, np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())]
 
 
@@ -151,8 +168,10 @@ def open_network(config: MotionConfig, device: str, one_thread: bool) -> Network
     """The network that `config.flow` names; on a CPU it computes with one thread where `one_thread` is set. Raises
     ModelError."""
     if config.flow_weights is None:
-        raise ModelError(f"expected motion.flow_weights with motion.flow = {config.flow}, found none; name the file of weights, "
-                         "or take `-o motion.flow=classical`")
+        raise ModelError(
+            f"expected motion.flow_weights with motion.flow = {config.flow}, found none; name the file of weights, "
+            "or take `-o motion.flow=classical`"
+        )
     chip = torch_device(device)
     if one_thread and chip.type == "cpu":
         torch.set_num_threads(1)

@@ -1,4 +1,5 @@
 """RAFT with the published SMURF weights on torchvision's parts (Teed and Deng, ECCV 2020; Stone et al., CVPR 2021)."""
+
 from __future__ import annotations
 
 import pickle
@@ -51,12 +52,17 @@ def load_raft(path: Path, iterations: int) -> Raft:
     network = build_raft()
     wanted = network.state_dict()
     found = {name.removeprefix(PREFIX): tensor for name, tensor in _read(path).items() if name.startswith(PREFIX)}
-    wrong = sorted(name for name in wanted.keys() | found.keys()
-                   if name not in found or name not in wanted or wanted[name].shape != found[name].shape)
+    wrong = sorted(
+        name
+        for name in wanted.keys() | found.keys()
+        if name not in found or name not in wanted or wanted[name].shape != found[name].shape
+    )
     if wrong:
-        raise ModelError(f"expected the {len(wanted)} tensors of raft_smurf.pt in {path} (motion.flow_weights), found "
-                         f"{len(found)} under "
-                         f"{PREFIX!r} and {len(wrong)} that do not fit, the first of them {wrong[0]}")
+        raise ModelError(
+            f"expected the {len(wanted)} tensors of raft_smurf.pt in {path} (motion.flow_weights), found "
+            f"{len(found)} under "
+            f"{PREFIX!r} and {len(wrong)} that do not fit, the first of them {wrong[0]}"
+        )
     found[LOOKED_UP] = found[LOOKED_UP].unflatten(1, (LEVELS, WINDOW, WINDOW)).transpose(2, 3).flatten(1, 3)
     network.load_state_dict(found)
     return Raft(network, iterations).eval()
@@ -69,10 +75,14 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ModelError(f"expected {path} as a torch file of plain tensors (motion.flow_weights), found one "
-                         "that cannot be read without "
-                         f"running code from it, or a damaged one ({first_line(error, 'empty')})") from error
+        raise ModelError(
+            f"expected {path} as a torch file of plain tensors (motion.flow_weights), found one "
+            "that cannot be read without "
+            f"running code from it, or a damaged one ({first_line(error, 'empty')})"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"expected a dictionary of tensors in {path} (motion.flow_weights), found {type(state).__name__} of "
-                         "other things")
+        raise ModelError(
+            f"expected a dictionary of tensors in {path} (motion.flow_weights), found {type(state).__name__} of "
+            "other things"
+        )
     return state

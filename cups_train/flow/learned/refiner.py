@@ -6,6 +6,7 @@ displacements that would match best there, and what trusted neighbours say; it a
 proposals and a rest of its own. It begins to help after tens of steps, also on a CPU, where an optical flow network
 from scratch needs hundreds of thousands.
 """
+
 from __future__ import annotations
 
 import torch
@@ -27,14 +28,18 @@ class Refiner(nn.Module):
     def __init__(self, channels: int = 48, updates: int = 2) -> None:
         super().__init__()
         self.channels, self.updates = channels, updates
-        self.context = nn.Sequential(nn.Conv2d(3 * CELL**2, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels // 2, 3, padding=1), nn.ReLU())
+        self.context = nn.Sequential(
+            nn.Conv2d(3 * CELL**2, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels // 2, 3, padding=1), nn.ReLU()
+        )
         seen = len(SCALES) * (2 * REACH + 1) ** 2 + 2 * CHANGES + 1
         layers: list[nn.Module] = [nn.Conv2d(seen + channels // 2, channels, 1), nn.ReLU()]
         for dilation in (1, 2, 4, 8, 1):
             layers += [nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.answer = nn.Conv2d(channels, CHANGES + 2, 1)
-        self.weights = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, 9 * CELL**2, 1))
+        self.weights = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, 9 * CELL**2, 1)
+        )
         nn.init.zeros_(self.answer.weight)  # the network begins as the guess itself
         assert self.answer.bias is not None
         nn.init.zeros_(self.answer.bias)
@@ -78,7 +83,9 @@ def match_costs(here: Tensor, warped: Tensor) -> list[Tensor]:
         a, b = (functional.avg_pool2d(image, scale) if scale > 1 else image for image in (here, warped))
         rows, columns = a.shape[-2:]
         padded = functional.pad(b, (REACH,) * 4, mode="replicate")
-        shifted = torch.cat([padded[..., y:y + rows, x:x + columns] for y in range(2 * REACH + 1) for x in range(2 * REACH + 1)], 1)
+        shifted = torch.cat(
+            [padded[..., y : y + rows, x : x + columns] for y in range(2 * REACH + 1) for x in range(2 * REACH + 1)], 1
+        )
         difference = (a - shifted).abs()
         cells = functional.avg_pool2d(difference, CELL // scale) if scale < CELL else difference
         found.append(functional.avg_pool2d(cells, 3, 1, 1, count_include_pad=False))
@@ -89,7 +96,10 @@ def best_displacements(costs: list[Tensor]) -> list[Tensor]:
     """Soft minimum of each scale's costs: (B, 2, h, w) px each, (x, y)."""
     steps = torch.arange(-REACH, REACH + 1, device=costs[0].device, dtype=costs[0].dtype)
     offsets = torch.stack([steps.repeat(len(steps)), steps.repeat_interleave(len(steps))], 1)  # (25, 2)
-    return [scale * torch.einsum("bkhw,kc->bchw", torch.softmax(-SHARP * cost, 1), offsets) for scale, cost in zip(SCALES, costs, strict=True)]
+    return [
+        scale * torch.einsum("bkhw,kc->bchw", torch.softmax(-SHARP * cost, 1), offsets)
+        for scale, cost in zip(SCALES, costs, strict=True)
+    ]
 
 
 def trusted_means(flow: Tensor, trust: Tensor) -> list[Tensor]:
@@ -108,14 +118,19 @@ def upsample(change: Tensor, logits: Tensor) -> Tensor:
     2, 4 h, 4 w)."""
     batch, _, rows, columns = change.shape
     weights = logits.view(batch, 1, 9, CELL, CELL, rows, columns).softmax(2)
-    near = functional.unfold(functional.pad(change, (1, 1, 1, 1), mode="replicate"), 3).view(batch, 2, 9, 1, 1, rows, columns)
+    near = functional.unfold(functional.pad(change, (1, 1, 1, 1), mode="replicate"), 3).view(
+        batch, 2, 9, 1, 1, rows, columns
+    )
     return (weights * near).sum(2).permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, CELL * rows, CELL * columns)
 
 
 def fetch(image: Tensor, flow: Tensor) -> Tensor:
     """`image` (B, C, H, W) at x + flow(x), bilinear, 0 outside; flow: (B, 2, H, W) px."""
     height, width = image.shape[-2:]
-    v, u = torch.meshgrid(torch.arange(height, device=image.device, dtype=flow.dtype), torch.arange(width, device=image.device, dtype=flow.dtype),
-                          indexing="ij")
+    v, u = torch.meshgrid(
+        torch.arange(height, device=image.device, dtype=flow.dtype),
+        torch.arange(width, device=image.device, dtype=flow.dtype),
+        indexing="ij",
+    )
     x, y = (u + flow[:, 0]) * (2 / max(width - 1, 1)) - 1, (v + flow[:, 1]) * (2 / max(height - 1, 1)) - 1
     return functional.grid_sample(image, torch.stack([x, y], -1), align_corners=True)

@@ -1,4 +1,5 @@
 """Train the refinement on recordings without labels: resumable to the same bytes, from scratch."""
+
 from __future__ import annotations
 
 import logging
@@ -41,8 +42,12 @@ def train_flow(recordings: Sequence[Recording], folder: Path, config: MotionConf
     Raises CupsError where no recording has two frames in a row.
     """
     path, state = folder / FILE, folder / "flow"
-    identity = {"seed": work.seed, "steps": config.flow_steps, "max_disparity": config.max_disparity,
-                "recordings": [r.fingerprint for r in recordings]}
+    identity = {
+        "seed": work.seed,
+        "steps": config.flow_steps,
+        "max_disparity": config.max_disparity,
+        "recordings": [r.fingerprint for r in recordings],
+    }
     if path.is_file() and read_identity(path) == identity:
         return path
     if not (state / "key.json").is_file() or read_json(state / "key.json") != identity:
@@ -50,8 +55,10 @@ def train_flow(recordings: Sequence[Recording], folder: Path, config: MotionConf
         write_json(state / "key.json", identity)
     pairs = choose(recordings, state)
     if not pairs:
-        raise CupsError("expected two frames in a row to train motion.flow = self on, found none; record more, or take `-o "
-                        "motion.flow=classical`")
+        raise CupsError(
+            "expected two frames in a row to train motion.flow = self on, found none; record more, or take `-o "
+            "motion.flow=classical`"
+        )
     files = list(progress(prepare(pairs, config.max_disparity, work), "guesses of flow", len(pairs)))
     network = new_refiner(work.seed).to(torch_device(work.device))
     learn(network, files, config.flow_steps, work.seed, state)
@@ -102,8 +109,11 @@ def step_losses(network: Refiner, batch: Batch, rng: torch.Generator) -> dict[st
     other = torch.cat([flow[half:], flow[:half]])
     seen = seen_in_both(flow, other)
     weight = seen.float() + UNSEEN * (~seen & (fetch(torch.ones_like(flow[:, :1]), flow.detach()) > 0.999))
-    return {"census": census_loss(batch.first, batch.second, flow, weight), "smooth": SMOOTH * smoothness(flow, batch.first),
-            "imitation": IMITATE * _imitate(network, batch, flow, seen, rng)}
+    return {
+        "census": census_loss(batch.first, batch.second, flow, weight),
+        "smooth": SMOOTH * smoothness(flow, batch.first),
+        "imitation": IMITATE * _imitate(network, batch, flow, seen, rng),
+    }
 
 
 def _imitate(network: Refiner, batch: Batch, teacher: Tensor, seen: Tensor, rng: torch.Generator) -> Tensor:
@@ -138,7 +148,7 @@ def spoil(batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     for _ in range(SPOILED):
         y, x = uniform(count, 1, 1, 1) * height, uniform(count, 1, 1, 1) * width
         rows, columns = (0.05 + 0.2 * uniform(count, 1, 1, 1)) * height, (0.05 + 0.2 * uniform(count, 1, 1, 1)) * width
-        blob = torch.exp(-(((v - y) / rows) ** 2 + ((u - x) / columns) ** 2) ** 2)
+        blob = torch.exp(-((((v - y) / rows) ** 2 + ((u - x) / columns) ** 2) ** 2))
         shift = SPOIL_PX * torch.randn(count, 2, 1, 1, generator=rng, device=device)
         guess = guess + blob * shift
         noticed = (uniform(count, 1, 1, 1) < 0.5).float()

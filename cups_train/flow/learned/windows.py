@@ -1,5 +1,6 @@
 """What training needs of one frame, computed once and kept on disk: a window of its images with the classical guesses;
 and crops of it."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -62,7 +63,10 @@ class Batch:
 def choose(recordings: Sequence[Recording], folder: Path) -> list[Pair]:
     """At most FRAMES frames with a next one, evenly over all recordings."""
     every = [(r, s.key, r.stamps[i + 1].key) for r in recordings for i, s in enumerate(r.stamps) if s.follows]
-    return [Pair(r, key, after, folder / r.name / f"{key}.npz") for r, key, after in (every[i] for i in evenly_spaced(len(every), FRAMES))]
+    return [
+        Pair(r, key, after, folder / r.name / f"{key}.npz")
+        for r, key, after in (every[i] for i in evenly_spaced(len(every), FRAMES))
+    ]
 
 
 def prepare(pairs: Sequence[Pair], max_disparity: float, work: Work) -> Iterator[Path]:
@@ -80,8 +84,10 @@ def _prepare(pair: Pair, max_disparity: float, seed: int) -> Path:
         size = now.left.shape[:2]
         top, left = (int(rng.integers(0, max(0, whole - part) + 1)) for whole, part in zip(size, LARGEST, strict=True))
         cut = slice(top, top + LARGEST[0]), slice(left, left + LARGEST[1])
-        window = Window(np.stack([image[cut] for image in (now.left, after.left)]),
-                        *(np.stack([way[i][cut] for way in both_ways]).astype(np.float16) for i in (0, 1)))
+        window = Window(
+            np.stack([image[cut] for image in (now.left, after.left)]),
+            *(np.stack([way[i][cut] for way in both_ways]).astype(np.float16) for i in (0, 1)),
+        )
         write_atomically(pair.path, partial(_save, window=window))
     return pair.path
 
@@ -101,9 +107,13 @@ def make_batch(windows: Sequence[Window], crop: tuple[int, int], rng: np.random.
     """Random crops, mirrored half the time, both directions of each. Crops are cut from guesses and images alike: ends
     may lie outside."""
     parts = [_crop(window, crop, rng) for window in windows]
-    first, second, field, trip = (np.concatenate([np.stack([part[way][i] for part in parts]) for way in (0, 1)]) for i in range(4))
+    first, second, field, trip = (
+        np.concatenate([np.stack([part[way][i] for part in parts]) for way in (0, 1)]) for i in range(4)
+    )
     a, b = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 for images in (first, second))
-    return Batch(a, b, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float())
+    return Batch(
+        a, b, torch.from_numpy(field).permute(0, 3, 1, 2).float().contiguous(), torch.from_numpy(trip)[:, None].float()
+    )
 
 
 Part = list[list[np.ndarray]]  # for both directions: images from and to, guess, round trip

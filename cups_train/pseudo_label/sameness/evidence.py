@@ -1,4 +1,5 @@
 """Evidence of sameness and against it, summed over a sample of frames that does not grow with the recordings."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
@@ -51,8 +52,13 @@ class Evidence:
         return cls(pairs, pairs, np.zeros((k, len(BINS) + 1), np.int64), np.zeros(k, np.int64), np.zeros(k, np.int64))
 
     def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(self.sure + other.sure, self.all + other.all, self.heights + other.heights, self.measured + other.measured,
-                        self.pixels + other.pixels)
+        return Evidence(
+            self.sure + other.sure,
+            self.all + other.all,
+            self.heights + other.heights,
+            self.measured + other.measured,
+            self.pixels + other.pixels,
+        )
 
     @property
     def clusters(self) -> int:
@@ -90,25 +96,46 @@ def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidenc
     matcher = match or _matched
     steps = [matcher(now.image, after.image) for now, after in zip(views, views[1:], strict=False)]
     still = [np.where(_apart(view.moving), view.clusters, 0).astype(np.uint8) for view in views]
-    inner = [np.where(away_from_borders(view.clusters), ids, 0).astype(np.uint8) for view, ids in zip(views, still, strict=True)]
+    inner = [
+        np.where(away_from_borders(view.clusters), ids, 0).astype(np.uint8)
+        for view, ids in zip(views, still, strict=True)
+    ]
     both = np.zeros((2, len(GAPS), k, k), np.int64)
     for g, gap in enumerate(GAPS):
         for i in range(0, len(views) - gap, max(1, gap // 2)):
-            way = chain(steps[i:i + gap])
+            way = chain(steps[i : i + gap])
             both[0, g] += count_transitions(inner[i], inner[i + gap], way, k)
             both[1, g] += count_transitions(still[i], still[i + gap], way, k)
-    heights = sum((_heights(view.height, ids, k) for view, ids in zip(views, still, strict=True)), np.zeros((k, len(BINS) + 1), np.int64))
-    measured = sum((np.bincount(ids.ravel(), minlength=k + 1)[1:k + 1] for view, ids in zip(views, still, strict=True)
-                    if np.isfinite(view.height).any()), np.zeros(k, np.int64))
-    pixels = sum((np.bincount(view.clusters.ravel(), minlength=k + 1)[1:k + 1] for view in views), np.zeros(k, np.int64))
+    heights = sum(
+        (_heights(view.height, ids, k) for view, ids in zip(views, still, strict=True)),
+        np.zeros((k, len(BINS) + 1), np.int64),
+    )
+    measured = sum(
+        (
+            np.bincount(ids.ravel(), minlength=k + 1)[1 : k + 1]
+            for view, ids in zip(views, still, strict=True)
+            if np.isfinite(view.height).any()
+        ),
+        np.zeros(k, np.int64),
+    )
+    pixels = sum(
+        (np.bincount(view.clusters.ravel(), minlength=k + 1)[1 : k + 1] for view in views), np.zeros(k, np.int64)
+    )
     return Evidence(both[0], both[1], heights, measured, pixels)
 
 
 def steadiness(evidence: Evidence, class_of: np.ndarray) -> list[dict[str, Any]]:
     """Shares of tracked points that keep their cluster (before joining) and their class (after), by frames; class_of:
     (K,) of clusters."""
-    return [{"frames": gap, "before": kept_share(counts, np.arange(evidence.clusters)), "after": kept_share(counts, class_of)}
-            for gap, counts in zip(GAPS, evidence.all, strict=True) if gap in TOLD and counts.any()]
+    return [
+        {
+            "frames": gap,
+            "before": kept_share(counts, np.arange(evidence.clusters)),
+            "after": kept_share(counts, class_of),
+        }
+        for gap, counts in zip(GAPS, evidence.all, strict=True)
+        if gap in TOLD and counts.any()
+    ]
 
 
 def _matched(now: np.ndarray, after: np.ndarray) -> Step:

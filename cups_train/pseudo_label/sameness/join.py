@@ -5,6 +5,7 @@ their means are in what they look like. The second term joins what no camera saw
 streets, and everything where the camera stood. Level ground of two heights, or level ground and what stands on it,
 hardly joins, whatever the flow says; ground of one height joins early.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -63,12 +64,19 @@ class Joining:
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> Joining:
         """Raises KeyError, TypeError or ValueError where it does not fit."""
-        return cls(tuple(int(i) for i in tree["table"]),
-                   tuple(Join(int(j["kept"]), int(j["gone"]), float(j["strength"])) for j in tree["history"]))
+        return cls(
+            tuple(int(i) for i in tree["table"]),
+            tuple(Join(int(j["kept"]), int(j["gone"]), float(j["strength"])) for j in tree["history"]),
+        )
 
 
-def join_classes(evidence: Evidence, looks: np.ndarray | None, count: int | None, options: JoinOptions | None = None,
-                 among: np.ndarray | None = None) -> Joining:
+def join_classes(
+    evidence: Evidence,
+    looks: np.ndarray | None,
+    count: int | None,
+    options: JoinOptions | None = None,
+    among: np.ndarray | None = None,
+) -> Joining:
     """Join clusters into `count` classes.
 
     evidence: of K clusters; looks: (K, C) their means in what is known of cells, scaled, or none; count: None: where
@@ -90,15 +98,20 @@ def join_classes(evidence: Evidence, looks: np.ndarray | None, count: int | None
         groups.absorb(kept, gone)
         alive[gone] = False
     if count is None:
-        history = history[:joins_until_the_fall([join.strength for join in history])]
+        history = history[: joins_until_the_fall([join.strength for join in history])]
     return Joining(_table(history, evidence.pixels, chosen, looks), tuple(history))
 
 
 def join_by_looks(looks: np.ndarray, sizes: np.ndarray, count: int) -> Joining:
     """Join by looks (N, C) alone, until `count` are left; sizes: (N,) whole numbers, how much of each there is."""
     nothing = np.zeros((len(GAPS), len(looks), len(looks)), np.int64)
-    return join_classes(Evidence(nothing, nothing, np.zeros((len(looks), len(BINS) + 1), np.int64), np.zeros(len(looks), np.int64),
-                                 sizes), looks, count)
+    return join_classes(
+        Evidence(
+            nothing, nothing, np.zeros((len(looks), len(BINS) + 1), np.int64), np.zeros(len(looks), np.int64), sizes
+        ),
+        looks,
+        count,
+    )
 
 
 def joins_until_the_fall(strengths: Sequence[float]) -> int:
@@ -108,7 +121,9 @@ def joins_until_the_fall(strengths: Sequence[float]) -> int:
     if most <= least or most < 1:
         return max(0, min(len(falling), most))
     places = np.arange(max(1, least), min(most, len(falling) - 1) + 1)
-    return int(places[np.argmax(np.log(falling[places - 1]) - np.log(falling[places]))]) if len(places) else len(falling)
+    return (
+        int(places[np.argmax(np.log(falling[places - 1]) - np.log(falling[places]))]) if len(places) else len(falling)
+    )
 
 
 @dataclass(eq=False)
@@ -125,9 +140,13 @@ class _Groups:
 
     @classmethod
     def of(cls, evidence: Evidence, looks: np.ndarray | None, options: JoinOptions) -> _Groups:
-        counts = [(t + t.T).astype(np.float64) for t in evidence.sure[:min(COUNTED, len(GAPS))]]
+        counts = [(t + t.T).astype(np.float64) for t in evidence.sure[: min(COUNTED, len(GAPS))]]
         transitions = sum((t / max(t.sum(), 1.0) for t in counts), np.zeros(counts[0].shape))
-        means = np.zeros((evidence.clusters, 0)) if looks is None else seen_along_tracks(looks.astype(np.float64), transitions, options.along_tracks)
+        means = (
+            np.zeros((evidence.clusters, 0))
+            if looks is None
+            else seen_along_tracks(looks.astype(np.float64), transitions, options.along_tracks)
+        )
         used = means[evidence.pixels > 0]
         nearest = _distances(used) + np.where(np.eye(len(used)), np.inf, 0)
         usual = float(np.median(nearest.min(axis=1))) if len(used) > 1 and looks is not None else 0.0
@@ -148,7 +167,9 @@ class _Groups:
         gap = np.abs(middle[:, None] - middle[None])
         strength[both & (gap > options.step)] *= options.two_levels
         strength[both & (gap < options.step / 2)] *= options.one_level
-        strength[known[:, None] & known[None] & (level[:, None] ^ level[None]) & (gap > options.step)] *= options.upright
+        strength[known[:, None] & known[None] & (level[:, None] ^ level[None]) & (gap > options.step)] *= (
+            options.upright
+        )
         return np.asarray(strength)
 
     def absorb(self, kept: int, gone: int) -> None:
@@ -188,7 +209,9 @@ def _distances(points: np.ndarray) -> np.ndarray:
     return np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0)
 
 
-def _table(history: Sequence[Join], pixels: np.ndarray, chosen: np.ndarray, looks: np.ndarray | None) -> tuple[int, ...]:
+def _table(
+    history: Sequence[Join], pixels: np.ndarray, chosen: np.ndarray, looks: np.ndarray | None
+) -> tuple[int, ...]:
     root = np.arange(len(pixels))
     for join in history:
         root[root == join.gone] = join.kept

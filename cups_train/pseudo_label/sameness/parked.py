@@ -1,5 +1,6 @@
 """What stands still may be of a kind that moves: clusters on the thing side take the kind whose objects are made of
 what looks like them."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """What becomes of a point's class as the camera moves: counts along chains of optical flow."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
 """Frames of recordings as evidence of sameness is gathered from them."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -39,17 +40,32 @@ class Source:
 def evidence_of(sources: Sequence[Source], k: int, workers: int) -> Evidence:
     """Evidence of a sample of all recordings; k: number of clusters in their maps."""
     runs = choose_runs([[stamp.follows for stamp in source.recording.stamps] for source in sources])
-    work = [(sources[number], [stamp.key for stamp in sources[number].recording.stamps[start:start + length]]) for number, start, length in runs]
+    work = [
+        (sources[number], [stamp.key for stamp in sources[number].recording.stamps[start : start + length]])
+        for number, start, length in runs
+    ]
     total = Evidence.nothing(k)
-    for found in progress(map_frames(partial(_evidence_of_run, k), work, min(workers, len(work))), "sameness", len(work)):
+    for found in progress(
+        map_frames(partial(_evidence_of_run, k), work, min(workers, len(work))), "sameness", len(work)
+    ):
         total += found
     return total
 
 
 def _evidence_of_run(k: int, item: tuple[Source, list[str]]) -> Evidence:
     source, keys = item
-    return gather([view_of(source.recording.stereo(key), read_image(class_map_path(source.semantics, key)),
-                           read_instances(source.motion, key), number % HEIGHT_EVERY == 0) for number, key in enumerate(keys)], k)
+    return gather(
+        [
+            view_of(
+                source.recording.stereo(key),
+                read_image(class_map_path(source.semantics, key)),
+                read_instances(source.motion, key),
+                number % HEIGHT_EVERY == 0,
+            )
+            for number, key in enumerate(keys)
+        ],
+        k,
+    )
 
 
 def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray, with_height: bool) -> View:
@@ -66,7 +82,9 @@ def small_frame(frame: StereoFrame) -> StereoFrame:
     height, width = frame.left.shape[:2]
     scale = min(1.0, WIDEST / width)
     h, w = round(scale * height), round(scale * width)
-    return StereoFrame(frame.key, frame.stamp_ns, resize(frame.left, h, w), resize(frame.right, h, w), frame.camera.scaled(h, w))
+    return StereoFrame(
+        frame.key, frame.stamp_ns, resize(frame.left, h, w), resize(frame.right, h, w), frame.camera.scaled(h, w)
+    )
 
 
 def sure_height(frame: StereoFrame) -> np.ndarray:

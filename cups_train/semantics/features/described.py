@@ -1,4 +1,5 @@
 """Descriptors as dense features: hand-made image channels, the scene's shape, and what an encoder learned."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -31,15 +32,24 @@ class DescribedFeatures(nn.Module):
         kept = min(LEARNED, channels)
         self.groups = Projection(np.zeros(channels), np.zeros((kept, channels)), False).groups
         self.channels = sum(group.channels for group in self.groups)
-        for name, size in (("learned_mean", (channels,)), ("axes", (kept, channels)), ("mean", (self.channels,)), ("scale", (self.channels,))):
+        for name, size in (
+            ("learned_mean", (channels,)),
+            ("axes", (kept, channels)),
+            ("mean", (self.channels,)),
+            ("scale", (self.channels,)),
+        ):
             self.register_buffer(name, torch.zeros(size))
 
     @classmethod
     def of(cls, encoder: Encoder, projection: Projection, scaler: Scaler) -> DescribedFeatures:
         """scaler: of descriptors."""
         network = cls(encoder, projection.averaging)
-        arrays = {"learned_mean": projection.mean, "axes": projection.axes, "mean": scaler.mean[:network.channels],
-                  "scale": scaler.scale[:network.channels] * factors_of(network.groups)}
+        arrays = {
+            "learned_mean": projection.mean,
+            "axes": projection.axes,
+            "mean": scaler.mean[: network.channels],
+            "scale": scaler.scale[: network.channels] * factors_of(network.groups),
+        }
         with torch.no_grad():
             for name, array in arrays.items():
                 getattr(network, name).copy_(torch.from_numpy(array))
@@ -51,9 +61,18 @@ class DescribedFeatures(nn.Module):
         out = self.encoder(images, rows)
         planes = torch.cat([out.features, out.moving[:, None]], 1).cpu().numpy()
         known = Scaler(self.mean.cpu().numpy(), self.scale.cpu().numpy() / factors_of(self.groups))
-        shapes = [guessed_shape(of_one, known) for of_one in out.shape.cpu().numpy()] if shape is None else shape.cpu().numpy()
+        shapes = (
+            [guessed_shape(of_one, known) for of_one in out.shape.cpu().numpy()]
+            if shape is None
+            else shape.cpu().numpy()
+        )
         projection = Projection(self.learned_mean.cpu().numpy(), self.axes.cpu().numpy(), False, self.averaging)
-        joined = np.stack([descriptors(*of_one, projection) for of_one in zip(_image_channels(images, rows), shapes, planes, strict=True)])
+        joined = np.stack(
+            [
+                descriptors(*of_one, projection)
+                for of_one in zip(_image_channels(images, rows), shapes, planes, strict=True)
+            ]
+        )
         return (torch.from_numpy(joined).to(images) - self.mean[:, None, None]) * self.scale[:, None, None]
 
     def to_json(self) -> dict[str, Any]:
@@ -62,7 +81,9 @@ class DescribedFeatures(nn.Module):
 
 def factors_of(groups: Sequence[ChannelGroup]) -> np.ndarray:
     """(C,) roots of SHARES, one a channel."""
-    return np.concatenate([np.full(group.channels, np.sqrt(SHARES.get(group.name, 1.0)), np.float32) for group in groups])
+    return np.concatenate(
+        [np.full(group.channels, np.sqrt(SHARES.get(group.name, 1.0)), np.float32) for group in groups]
+    )
 
 
 def _image_channels(images: Tensor, rows: Tensor) -> list[np.ndarray]:

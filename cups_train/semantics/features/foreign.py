@@ -4,6 +4,7 @@ Read are: safetensors; torch files of timm and of the DINO projects (the plain s
 side); Lightning checkpoints of STEGO and DepthG, whose `hyper_parameters` hold objects of OmegaConf: inert stand-ins
 take their place, and their packages are not imported.
 """
+
 from __future__ import annotations
 
 import builtins
@@ -24,16 +25,31 @@ from torch import Tensor
 from cups_train.errors import ModelError, first_line
 from cups_train.files import sha256
 
-INERT_PACKAGES = ("omegaconf.", "pytorch_lightning.", "lightning.", "lightning_fabric.", "lightning_utilities.", "pathlib.", "typing.")
-HARMLESS = {f"builtins.{name}": getattr(builtins, name) for name in ("bool", "dict", "float", "int", "list", "set", "str", "tuple")} | {
-    "collections.defaultdict": collections.defaultdict}
+INERT_PACKAGES = (
+    "omegaconf.",
+    "pytorch_lightning.",
+    "lightning.",
+    "lightning_fabric.",
+    "lightning_utilities.",
+    "pathlib.",
+    "typing.",
+)
+HARMLESS = {
+    f"builtins.{name}": getattr(builtins, name)
+    for name in ("bool", "dict", "float", "int", "list", "set", "str", "tuple")
+} | {"collections.defaultdict": collections.defaultdict}
 # names under which files keep the state; the first that is there counts
 STATES = ("state_dict", "teacher", "model", "student")
 PREFIXES = ("module.", "backbone.")
 HEAD_KEYS = {  # key of a STEGO/DepthG checkpoint -> ours
-    "net.cluster1.0.weight": "linear.weight", "net.cluster1.0.bias": "linear.bias", "net.cluster2.0.weight": "hidden.weight",
-    "net.cluster2.0.bias": "hidden.bias", "net.cluster2.2.weight": "nonlinear.weight", "net.cluster2.2.bias": "nonlinear.bias",
-    "cluster_probe.clusters": "centres"}
+    "net.cluster1.0.weight": "linear.weight",
+    "net.cluster1.0.bias": "linear.bias",
+    "net.cluster2.0.weight": "hidden.weight",
+    "net.cluster2.0.bias": "hidden.bias",
+    "net.cluster2.2.weight": "nonlinear.weight",
+    "net.cluster2.2.bias": "nonlinear.bias",
+    "cluster_probe.clusters": "centres",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +73,10 @@ def read_weights(path: Path) -> ForeignWeights:
         return ForeignWeights(tensors, {}, source)
     missing = sorted(set(HEAD_KEYS) - set(tensors))
     if missing:
-        raise ModelError(f"expected the head of a STEGO or DepthG checkpoint in {path}, found none of {missing[0]} "
-                         "(semantics.weights)")
+        raise ModelError(
+            f"expected the head of a STEGO or DepthG checkpoint in {path}, found none of {missing[0]} "
+            "(semantics.weights)"
+        )
     return ForeignWeights(backbone, {ours: tensors[theirs].float() for theirs, ours in HEAD_KEYS.items()}, source)
 
 
@@ -67,7 +85,9 @@ def _tree(path: Path) -> Any:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"expected safetensors in {path}, found a damaged file ({error}); fetch it again (semantics.weights)") from error
+            raise ModelError(
+                f"expected safetensors in {path}, found a damaged file ({error}); fetch it again (semantics.weights)"
+            ) from error
     try:
         stand_ins = _stand_ins(path)
         with torch.serialization.safe_globals(stand_ins):
@@ -75,8 +95,10 @@ def _tree(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         reason = named[1] if named else str(error).splitlines()[-1][:120]
-        raise ModelError(f"expected nothing but weights in {path}, found {reason}; such a file could run code and is not read "
-                         f"(semantics.weights)") from error
+        raise ModelError(
+            f"expected nothing but weights in {path}, found {reason}; such a file could run code and is not read "
+            f"(semantics.weights)"
+        ) from error
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError) as error:
         reason = first_line(error, type(error).__name__)[:120]
         raise ModelError(f"expected a torch file of weights in {path}, found {reason} (semantics.weights)") from error
@@ -111,7 +133,11 @@ def _state(tree: Any) -> dict[str, Tensor]:
         if isinstance(tree, Mapping) and isinstance(tree.get(name), Mapping):
             tree = tree[name]
             break
-    tensors = {key: value for key, value in tree.items() if isinstance(key, str) and isinstance(value, Tensor)} if isinstance(tree, Mapping) else {}
+    tensors = (
+        {key: value for key, value in tree.items() if isinstance(key, str) and isinstance(value, Tensor)}
+        if isinstance(tree, Mapping)
+        else {}
+    )
     for prefix in PREFIXES:
         if any(key.startswith(f"{prefix}blocks.") or key.startswith(f"{prefix}{PREFIXES[1]}") for key in tensors):
             tensors = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,5 +1,6 @@
 """Where features with weights of their own come from: a file, or timm's collection where the user asks for it by
 name."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ class GivenFeatures:
 def open_features(weights: str, licence: str) -> GivenFeatures:
     """`weights`: a path, or timm:NAME, which alone may download. Raises ModelError."""
     if not weights:
-        raise ModelError("expected a file of weights or timm:NAME for semantics.features=dino, found none; set -o "
-                         "semantics.weights=...")
+        raise ModelError(
+            "expected a file of weights or timm:NAME for semantics.features=dino, found none; set -o "
+            "semantics.weights=..."
+        )
     if weights.startswith(TIMM):
         given, stated = _from_timm(weights.removeprefix(TIMM))
     else:
@@ -42,10 +45,14 @@ def _from_timm(name: str) -> tuple[ForeignWeights, str]:
 
     config = timm.models.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or not config.has_weights:
-        raise ModelError(f"expected a name of timm's pretrained models behind {TIMM}, found {name!r} (semantics.weights)")
+        raise ModelError(
+            f"expected a name of timm's pretrained models behind {TIMM}, found {name!r} (semantics.weights)"
+        )
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise ModelError(f"expected to fetch {name} for timm, found {reason}; name a local file (semantics.weights)") from error
+        raise ModelError(
+            f"expected to fetch {name} for timm, found {reason}; name a local file (semantics.weights)"
+        ) from error
     return ForeignWeights(network.state_dict(), {}, f"timm {name}"), config.license or UNSTATED

@@ -1,4 +1,5 @@
 """What every source of dense features offers, and the encoder of the recordings as one of them."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -37,4 +38,6 @@ def build_features(card: CardOfFeatures) -> FeatureNetwork:
     if card["kind"] == "vit":
         return VitFeatures(VitSpec(**card["spec"]))
     encoder = Encoder(EncoderSpec.from_json(card["spec"]))
-    return DescribedFeatures(encoder, int(card["averaging"])) if card["kind"] == "described" else ScratchFeatures(encoder)
+    return (
+        DescribedFeatures(encoder, int(card["averaging"])) if card["kind"] == "described" else ScratchFeatures(encoder)
+    )

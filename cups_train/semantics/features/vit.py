@@ -1,5 +1,6 @@
 """Vision transformers of timm as frozen dense features: DINO (S/16, S/8, B/16, B/8), DINOv2 and DINOv3, for images of
 any size."""
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -31,8 +32,18 @@ class VitSpec:
         import timm  # here, so that runs without it start faster
 
         size = {} if self.image == 0 else {"img_size": self.image}
-        return timm.create_model(self.name, pretrained=False, num_classes=0, global_pool="", dynamic_img_size=True, patch_size=self.patch,
-                                 embed_dim=self.channels, depth=self.depth, num_heads=self.channels // HEAD_WIDTH, **size)
+        return timm.create_model(
+            self.name,
+            pretrained=False,
+            num_classes=0,
+            global_pool="",
+            dynamic_img_size=True,
+            patch_size=self.patch,
+            embed_dim=self.channels,
+            depth=self.depth,
+            num_heads=self.channels // HEAD_WIDTH,
+            **size,
+        )
 
 
 class VitFeatures(nn.Module):
@@ -53,7 +64,9 @@ class VitFeatures(nn.Module):
         if images.shape[-2:] != (height * patch, width * patch):
             images = functional.interpolate(images, (height * patch, width * patch), mode="bilinear", antialias=True)
         tokens = self._tokens(((images - self.mean) / self.deviation).contiguous())
-        return tokens[:, self.body.num_prefix_tokens:].transpose(1, 2).reshape(len(images), self.channels, height, width)
+        return (
+            tokens[:, self.body.num_prefix_tokens :].transpose(1, 2).reshape(len(images), self.channels, height, width)
+        )
 
     def _tokens(self, x: Tensor) -> Tensor:
         """DINO's own rule places its position embedding a little differently from timm's."""
@@ -75,7 +88,7 @@ def dino_position_embedding(embedding: Tensor, height: int, width: int) -> Tenso
     """(1, N + 1, C) of a square grid -> (1, height * width + 1, C): bicubic by (size + 0.1) / sqrt(N), as DINO's and
     DINOv2's code has it."""
     count = embedding.shape[1] - 1
-    side = round(count ** 0.5)
+    side = round(count**0.5)
     if (height, width) == (side, side):
         return embedding
     grid = embedding[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
@@ -89,13 +102,19 @@ def load_vit(weights: ForeignWeights) -> VitFeatures:
     from timm.models import eva, vision_transformer
 
     network = VitFeatures(spec_of(weights))
-    source = {key: value.float() for key, value in weights.backbone.items() if not key.startswith(("head.", "fc_norm.", "dino_head.", "ibot_head."))}
+    source = {
+        key: value.float()
+        for key, value in weights.backbone.items()
+        if not key.startswith(("head.", "fc_norm.", "dino_head.", "ibot_head."))
+    }
     convert = eva.checkpoint_filter_fn if network.spec.image == 0 else vision_transformer.checkpoint_filter_fn
     try:
         network.body.load_state_dict(convert(source, network.body))
     except (RuntimeError, KeyError, ValueError) as error:
-        raise ModelError(f"expected the weights of {network.spec.name} in {weights.source}, found others: "
-                         f"{' '.join(str(error).split())[:200]} (semantics.weights)") from error
+        raise ModelError(
+            f"expected the weights of {network.spec.name} in {weights.source}, found others: "
+            f"{' '.join(str(error).split())[:200]} (semantics.weights)"
+        ) from error
     return network.eval().requires_grad_(False)
 
 
@@ -105,8 +124,10 @@ def spec_of(weights: ForeignWeights) -> VitSpec:
     patches = state.get("patch_embed.proj.weight")
     depth = len({key.split(".")[1] for key in state if key.startswith("blocks.") and key.endswith(".norm1.weight")})
     if patches is None or patches.ndim != 4 or not depth or patches.shape[0] % HEAD_WIDTH:
-        raise ModelError(f"expected a vision transformer (DINO, DINOv2, DINOv3, STEGO or DepthG) in {weights.source}, found "
-                         f"{', '.join(sorted(state)[:3]) or 'no weights'} (semantics.weights)")
+        raise ModelError(
+            f"expected a vision transformer (DINO, DINOv2, DINOv3, STEGO or DepthG) in {weights.source}, found "
+            f"{', '.join(sorted(state)[:3]) or 'no weights'} (semantics.weights)"
+        )
     channels, patch = patches.shape[0], patches.shape[-1]
     size = SIZES.get(channels, "small")
     if "pos_embed" not in state:
@@ -124,6 +145,8 @@ def _known(name: str) -> str:
     import timm
 
     if not timm.is_model(name):
-        raise ModelError(f"expected a timm that knows {name}, found version {timm.__version__}; install a newer one "
-                         "(semantics.weights)")
+        raise ModelError(
+            f"expected a timm that knows {name}, found version {timm.__version__}; install a newer one "
+            "(semantics.weights)"
+        )
     return name

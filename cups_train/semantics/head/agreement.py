@@ -1,5 +1,6 @@
 """How much the classes of one variant of a picture tell of those of another: which checkpoint is best, without
 labels."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -34,10 +35,16 @@ class Variants:
         chosen = [dense[i] for i in evenly_spaced(len(dense), FRAMES)]
         loaded = [load(frame.path) for frame in chosen]
         seen = [(frame.images[0], frame.shape.astype(np.float32)) for frame in loaded]
-        return cls(tuple(np.asarray(frame.features()) for frame in chosen),
-                   tuple(dense_features(network, image[:, ::-1], shape[:, :, ::-1]).astype(np.float16) for image, shape in seen),
-                   tuple(dense_features(network, middle(image), np.stack([middle(plane) for plane in shape])).astype(np.float16)
-                         for image, shape in seen))
+        return cls(
+            tuple(np.asarray(frame.features()) for frame in chosen),
+            tuple(
+                dense_features(network, image[:, ::-1], shape[:, :, ::-1]).astype(np.float16) for image, shape in seen
+            ),
+            tuple(
+                dense_features(network, middle(image), np.stack([middle(plane) for plane in shape])).astype(np.float16)
+                for image, shape in seen
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ def middle(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     h, w = round(height / ZOOM), round(width / ZOOM)
     top, left = (height - h) // 2, (width - w) // 2
-    return resize(np.ascontiguousarray(image[top:top + h, left:left + w]), height, width)
+    return resize(np.ascontiguousarray(image[top : top + h, left : left + w]), height, width)
 
 
 def agreement(variants: Variants, classify: Classify, classes: int) -> Agreement:
@@ -66,8 +73,10 @@ def agreement(variants: Variants, classify: Classify, classes: int) -> Agreement
         height, width = here.shape
         h, w = round(height / ZOOM), round(width / ZOOM)
         top, left = (height - h) // 2, (width - w) // 2
-        seen.append(here[top:top + h, left:left + w].ravel())
-        zoomed.append(cv2.resize(classify(c.astype(np.float32)).astype(np.int32), (w, h), interpolation=cv2.INTER_NEAREST).ravel())
+        seen.append(here[top : top + h, left : left + w].ravel())
+        zoomed.append(
+            cv2.resize(classify(c.astype(np.float32)).astype(np.int32), (w, h), interpolation=cv2.INTER_NEAREST).ravel()
+        )
     here, there = np.concatenate(plain), np.concatenate(mirrored)
     with_zoomed = mutual_information(np.concatenate(seen), np.concatenate(zoomed), classes)
     return Agreement(0.5 * (mutual_information(here, there, classes) + with_zoomed), float((here == there).mean()))

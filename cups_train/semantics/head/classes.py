@@ -1,4 +1,5 @@
 """The cluster probe of a head: its centres, and the classes that they are joined into."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -30,7 +31,9 @@ class HeadSettings:
 
 def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int) -> HeadNetwork:
     """The same code with a probe of another number of classes: the code's training does not depend on it."""
-    network = HeadNetwork(replace(trained.spec, centres=settings.classes + settings.extra, classes=settings.classes), trained.features)
+    network = HeadNetwork(
+        replace(trained.spec, centres=settings.classes + settings.extra, classes=settings.classes), trained.features
+    )
     network.adapt.load_state_dict(trained.adapt.state_dict())
     network.head.load_state_dict(trained.head.state_dict())
     network = network.to(trained.centres.device).eval()
@@ -41,10 +44,20 @@ def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], settings: He
 
 def fit_centres(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) -> np.ndarray:
     """(M, D) of the cluster probe."""
-    return fit_probe(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 6])), network.spec.centres, np.random.default_rng([seed, 8]))
+    return fit_probe(
+        sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 6])),
+        network.spec.centres,
+        np.random.default_rng([seed, 8]),
+    )
 
 
-def set_classes(network: HeadNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int, variants: Variants | None = None) -> None:
+def set_classes(
+    network: HeadNetwork,
+    dense: Sequence[DenseFrame],
+    settings: HeadSettings,
+    seed: int,
+    variants: Variants | None = None,
+) -> None:
     """Join the centres into the classes, and make probabilities as sharp as the most likely class is found again in the
     mirror image.
 

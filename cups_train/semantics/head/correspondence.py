@@ -1,5 +1,6 @@
 """Correspondence distillation: codes are to be alike where features are (STEGO), and where places are near in space
 (DepthG)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Frozen features and the scene of every frame on disk, crops of them, and the crops that are most alike."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -57,24 +58,32 @@ class Crop:
 
     def of(self, maps: np.ndarray) -> np.ndarray:
         """(..., h, w) -> (..., side, side) float32."""
-        return np.asarray(maps[..., self.top:self.top + self.side, self.left:self.left + self.side], np.float32)
+        return np.asarray(maps[..., self.top : self.top + self.side, self.left : self.left + self.side], np.float32)
 
 
 def dense_features(network: FeatureNetwork, image: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8 RGB working image and its (SHAPE, h/4, w/4) shape channels, for networks that see them -> (C, h',
     w') float32."""
-    seen = (torch.from_numpy(np.ascontiguousarray(shape, np.float32))[None],) if isinstance(network, DescribedFeatures) else ()
+    seen = (
+        (torch.from_numpy(np.ascontiguousarray(shape, np.float32))[None],)
+        if isinstance(network, DescribedFeatures)
+        else ()
+    )
     device = next(network.parameters()).device
     with torch.inference_mode():
         pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].to(device).float() / 255
-        rows = torch.linspace(-1, 1, image.shape[0], device=device)[None, None, :, None].expand(1, 1, -1, image.shape[1])
+        rows = torch.linspace(-1, 1, image.shape[0], device=device)[None, None, :, None].expand(
+            1, 1, -1, image.shape[1]
+        )
         return network(pixels, rows, *(planes.to(device) for planes in seen))[0].float().cpu().numpy()
 
 
 def write_dense(network: FeatureNetwork, frames: PreparedFrames) -> list[DenseFrame]:
     """Features, inverse depth and height beside every prepared frame; what is there stays."""
     dense, name = [], str(network.to_json()["kind"])
-    for path, camera in progress(list(zip(frames.paths, frames.cameras, strict=True)), "dense features", len(frames.paths)):
+    for path, camera in progress(
+        list(zip(frames.paths, frames.cameras, strict=True)), "dense features", len(frames.paths)
+    ):
         if not (dense_path(path, name).exists() and scene_path(path).exists()):
             frame = load(path)
             features = dense_features(network, frame.images[0], frame.shape)
@@ -88,8 +97,12 @@ def write_dense(network: FeatureNetwork, frames: PreparedFrames) -> list[DenseFr
 def _scene(frame: Prepared, camera: StereoCamera, size: tuple[int, ...]) -> np.ndarray:
     """(2, *size) inverse depth and height."""
     working = camera.scaled(*frame.images.shape[1:3])
-    return np.stack([resize(frame.disparity.astype(np.float32) / np.float32(working.depth_scale), *size),
-                     resize(frame.shape[HEIGHT].astype(np.float32), *size)])
+    return np.stack(
+        [
+            resize(frame.disparity.astype(np.float32) / np.float32(working.depth_scale), *size),
+            resize(frame.shape[HEIGHT].astype(np.float32), *size),
+        ]
+    )
 
 
 def five_crops(frame: int, height: int, width: int) -> list[Crop]:

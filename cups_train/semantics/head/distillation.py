@@ -1,5 +1,6 @@
 """One step of the head's training: a batch of crops with their partners, and its losses; both depend on (seed, step)
 alone."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -79,10 +80,14 @@ class CropPool:
     def batch(self, count: int, seed: int, step: int) -> CropBatch:
         rng = np.random.default_rng([seed, 5, step])
         first = rng.choice(len(self.crops), count, replace=len(self.crops) < count)
-        partner = self.partners[first, rng.integers(0, self.partners.shape[1], count)] if self.partners.shape[1] else first
+        partner = (
+            self.partners[first, rng.integers(0, self.partners.shape[1], count)] if self.partners.shape[1] else first
+        )
         chosen = [self.crops[i] for i in (*first, *partner)]
         features = np.stack([crop.of(self.dense[crop.frame].features()) for crop in chosen])
-        return CropBatch(torch.from_numpy(features), torch.from_numpy(np.stack([self._points(crop) for crop in chosen])))
+        return CropBatch(
+            torch.from_numpy(features), torch.from_numpy(np.stack([self._points(crop) for crop in chosen]))
+        )
 
     def _points(self, crop: Crop) -> np.ndarray:
         frame = self.dense[crop.frame]
@@ -102,11 +107,17 @@ class Compared:
 def compare(network: HeadNetwork, batch: CropBatch, how: Distillation, seed: int, step: int) -> Compared:
     """Draw the places and read the features there."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 62))
-    places = farthest_places(batch.points, generator) if how.places == "farthest" else random_places(len(batch.points), generator)
+    places = (
+        farthest_places(batch.points, generator)
+        if how.places == "farthest"
+        else random_places(len(batch.points), generator)
+    )
     count = len(places) // 2
     if how.depth_term == "published":
-        side = round(PLACES ** 0.5)
-        points = functional.interpolate(batch.points[:count], (side, side), mode="bilinear", align_corners=False).flatten(2)
+        side = round(PLACES**0.5)
+        points = functional.interpolate(
+            batch.points[:count], (side, side), mode="bilinear", align_corners=False
+        ).flatten(2)
         points[:, 2] = torch.where(points[:, 2] < FAR, points[:, 2], 0)  # the published rule knows no depth of the sky
     else:
         points = sample(batch.points[:count], places[:count])
@@ -120,8 +131,10 @@ def losses(network: HeadNetwork, at: Compared, how: Distillation, shifts: Shifts
     codes = network.head(*(_drop(at.features[..., None], at.generator) for _ in range(2)))[..., 0]
     count = len(at.points)
     f, g, c, d = at.features[:count], at.features[count:], codes[:count], codes[count:]
-    terms = {"own": how.weights.own * distil(likeness(f, f), likeness(c, c), shifts.own),
-             "neighbour": how.weights.neighbour * distil(likeness(f, g), likeness(c, d), shifts.neighbour)}
+    terms = {
+        "own": how.weights.own * distil(likeness(f, f), likeness(c, c), shifts.own),
+        "neighbour": how.weights.neighbour * distil(likeness(f, g), likeness(c, d), shifts.neighbour),
+    }
     orders = [others(count, at.generator).to(f.device) for _ in range(NEGATIVES)]
     negative = [distil(likeness(f, f[order]), likeness(c, c[order]), shifts.random) for order in orders]
     terms["random"] = how.weights.random * torch.stack(negative).mean()
@@ -151,7 +164,10 @@ def find_shifts(network: HeadNetwork, pool: CropPool, how: Distillation, seed: i
         for name, alike in (("own", likeness(f, f)), ("neighbour", likeness(f, g)), ("random", likeness(f, f[order]))):
             alikes[name].append(alike.flatten()[::7])
         alikes["depth"].append(_depth_likeness(at.points, how).mean()[None])
-    found = {name: float(np.quantile(torch.cat(alikes[name]).cpu().numpy(), 1 - share)) for name, share in asdict(how.attract).items()}
+    found = {
+        name: float(np.quantile(torch.cat(alikes[name]).cpu().numpy(), 1 - share))
+        for name, share in asdict(how.attract).items()
+    }
     return Shifts(**found, depth=float(torch.cat(alikes["depth"]).mean()))
 
 

@@ -1,4 +1,5 @@
 """From frozen features to a network that names classes: clusters of the features, STEGO, DepthG."""
+
 from __future__ import annotations
 
 import logging
@@ -26,7 +27,9 @@ logger = logging.getLogger(__name__)
 SAMPLES = 60_000  # cells that descriptors are standardised on
 
 
-def learn_head(features: FeatureNetwork, frames: PreparedFrames, state: Path, config: SemanticsConfig, seed: int) -> HeadNetwork:
+def learn_head(
+    features: FeatureNetwork, frames: PreparedFrames, state: Path, config: SemanticsConfig, seed: int
+) -> HeadNetwork:
     """A head on `features`, which stay as they are. A stopped training goes on from STATE/head.pt.
 
     STEGO and DepthG on an encoder of the recordings' own see the whole descriptors.
@@ -60,8 +63,15 @@ def head_settings(config: SemanticsConfig) -> HeadSettings:
 
 
 def distillation_of(features: FeatureNetwork, config: SemanticsConfig) -> Distillation:
-    weights, attract = (DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT) if isinstance(features, DescribedFeatures) else (Weights(), ATTRACT)
+    weights, attract = (
+        (DESCRIBED_WEIGHTS, DESCRIBED_ATTRACT) if isinstance(features, DescribedFeatures) else (Weights(), ATTRACT)
+    )
     depth = config.head == "depthg"
-    return Distillation(config.head_batch, config.depth_term if depth else None, config.places if depth else "random",
-                        weights if config.term_weights is None else Weights(*config.term_weights),
-                        None if config.shifts is None else Shifts(*config.shifts), attract)
+    return Distillation(
+        config.head_batch,
+        config.depth_term if depth else None,
+        config.places if depth else "random",
+        weights if config.term_weights is None else Weights(*config.term_weights),
+        None if config.shifts is None else Shifts(*config.shifts),
+        attract,
+    )

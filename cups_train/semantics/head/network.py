@@ -1,5 +1,6 @@
 """The STEGO head on frozen features and its cluster probe: one network from an image to class logits, of the encoder's
 form."""
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -60,7 +61,9 @@ class HeadNetwork(nn.Module):
         self.spec = spec
         self.features = (build_features(spec.features) if features is None else features).requires_grad_(False)
         channels = spec.adapted or self.features.channels
-        self.adapt = nn.Conv2d(self.features.channels, channels, 1).requires_grad_(False) if spec.adapted else nn.Identity()
+        self.adapt = (
+            nn.Conv2d(self.features.channels, channels, 1).requires_grad_(False) if spec.adapted else nn.Identity()
+        )
         self.head = Head(channels, spec.code)
         self.register_buffer("centres", torch.zeros(spec.centres, spec.code))
         self.register_buffer("class_of_centre", torch.arange(spec.centres) % spec.classes)
@@ -85,5 +88,7 @@ class HeadNetwork(nn.Module):
         if self.spec.centres == self.spec.classes:
             return functional.log_softmax(logits, 1)
         probability = functional.softmax(logits, 1)
-        joined = probability.new_zeros(len(code), self.spec.classes, *code.shape[-2:]).index_add_(1, self.class_of_centre, probability)
+        joined = probability.new_zeros(len(code), self.spec.classes, *code.shape[-2:]).index_add_(
+            1, self.class_of_centre, probability
+        )
         return joined.clamp_(min=1e-12).log()

@@ -1,4 +1,5 @@
 """Which places of a crop are compared: random ones, or farthest points of the scene (DepthG)."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +21,9 @@ def random_places(count: int, generator: torch.Generator) -> Tensor:
 
 def sample(maps: Tensor, places: Tensor) -> Tensor:
     """(B, C, h, w) at (B, N, 2) places -> (B, C, N), bilinear; -1 and 1 are the centres of the outer cells."""
-    return functional.grid_sample(maps, places[:, None], mode="bilinear", padding_mode="border", align_corners=True)[:, :, 0]
+    return functional.grid_sample(maps, places[:, None], mode="bilinear", padding_mode="border", align_corners=True)[
+        :, :, 0
+    ]
 
 
 def scene_points(inverse_depth: np.ndarray, camera: StereoCamera, top: int, left: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The cluster probe and how good it is without labels."""
+
 from __future__ import annotations
 
 import numpy as np

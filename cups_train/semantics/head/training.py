@@ -1,4 +1,5 @@
 """The head's training: resumable, the same for the same seed, and its best checkpoint chosen without labels."""
+
 from __future__ import annotations
 
 import logging
@@ -28,7 +29,9 @@ STATE_EVERY = 100  # steps
 CHECKPOINTS = 5  # that are compared
 
 
-def train_head(network: HeadNetwork, dense: Sequence[DenseFrame], state: Path, how: Distillation, settings: HeadSettings, seed: int) -> HeadNetwork:
+def train_head(
+    network: HeadNetwork, dense: Sequence[DenseFrame], state: Path, how: Distillation, settings: HeadSettings, seed: int
+) -> HeadNetwork:
     """Train in place. STATE/head.pt is written every 100 steps; a finished or stopped training goes on from there."""
     pool = crop_pool(dense)
     optimizer = torch.optim.Adam(network.head.parameters(), lr=settings.lr)
@@ -46,10 +49,18 @@ def train_head(network: HeadNetwork, dense: Sequence[DenseFrame], state: Path, h
         last = step + 1 == settings.steps
         if (step + 1) % every == 0 or last:
             best = _better(network, dense, variants, best, seed, step + 1)
-            note(state, {"phase": "head", "step": step + 1, "best": best["score"], **{n: t.item() for n, t in terms.items()}})
+            note(
+                state,
+                {"phase": "head", "step": step + 1, "best": best["score"], **{n: t.item() for n, t in terms.items()}},
+            )
         if (step + 1) % STATE_EVERY == 0 or last:
-            kept = {"head": network.head.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "best": best,
-                    "shifts": asdict(shifts)}
+            kept = {
+                "head": network.head.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step + 1,
+                "best": best,
+                "shifts": asdict(shifts),
+            }
             write_atomically(path, partial(torch.save, kept))
     network.head.load_state_dict(best["head"])
     network.centres.copy_(best["centres"])
@@ -68,7 +79,9 @@ def crop_pool(dense: Sequence[DenseFrame]) -> CropPool:
     return CropPool(dense, crops, neighbours(centred - centred.mean(0), np.array([crop.frame for crop in crops])))
 
 
-def _better(network: HeadNetwork, dense: Sequence[DenseFrame], variants: Variants, best: dict[str, Any], seed: int, step: int) -> dict[str, Any]:
+def _better(
+    network: HeadNetwork, dense: Sequence[DenseFrame], variants: Variants, best: dict[str, Any], seed: int, step: int
+) -> dict[str, Any]:
     """The better of the best checkpoint so far and the network as it is, with a probe fitted anew."""
     centres = fit_centres(network, dense, seed)
     found = agreement(variants, lambda maps: nearest_centre(network, maps, centres), len(centres)).information

@@ -1,4 +1,5 @@
 """Heads that are not trained: with random weights to begin with, linear, or from a published checkpoint as it is."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -52,11 +53,15 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], settings: Hea
 def check_published(head: Mapping[str, Tensor], classes: int) -> None:
     """Raises ModelError where a checkpoint has no head of STEGO's form, or one with another number of classes."""
     if not head:
-        raise ModelError("expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head "
-                         "(semantics.weights)")
+        raise ModelError(
+            "expected a STEGO or DepthG checkpoint for semantics.head=published, found weights without a head "
+            "(semantics.weights)"
+        )
     count = len(head["centres"])
     if count != classes:
-        raise ModelError(f"expected {classes} classes in the published head, found {count}; set -o semantics.clusters={count}")
+        raise ModelError(
+            f"expected {classes} classes in the published head, found {count}; set -o semantics.clusters={count}"
+        )
 
 
 def published_head(features: FeatureNetwork, head: Mapping[str, Tensor]) -> HeadNetwork:
@@ -77,7 +82,7 @@ def principal_axes(dense: Sequence[DenseFrame], count: int, whiten: bool) -> tup
         moments.add(np.asarray(frame.features(), np.float32))
     found = principal_components(moments)
     mean, variance, axes = found.mean, np.maximum(found.variance, 1e-9 * max(found.variance[0], 1e-30)), found.axes
-    scaled = axes / variance ** 0.25 if whiten else axes
+    scaled = axes / variance**0.25 if whiten else axes
     padded = np.zeros((count, len(mean)))  # more code channels than features: the rest stays empty
-    padded[:min(count, len(mean))] = scaled.T[:count]
+    padded[: min(count, len(mean))] = scaled.T[:count]
     return mean.astype(np.float32), padded.astype(np.float32)

@@ -1,4 +1,5 @@
 """The figures of benchmarks/labels/semantics.py by hand."""
+
 import importlib.util
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ from cups_train.errors import CupsError
 
 @pytest.fixture(scope="module")
 def program():
-    spec = importlib.util.spec_from_file_location("semantics_benchmark", Path(__file__).parents[3] / "benchmarks" / "labels" / "semantics.py")
+    spec = importlib.util.spec_from_file_location(
+        "semantics_benchmark", Path(__file__).parents[3] / "benchmarks" / "labels" / "semantics.py"
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its records look for their module
     spec.loader.exec_module(module)

@@ -1,4 +1,5 @@
 """Damaged model folders are refused with one sentence; the whole thousand is `python benchmarks/models/fuzz.py`."""
+
 import pytest
 
 pytest.importorskip("onnx")
@@ -9,7 +10,16 @@ from benchmarks.models import fuzz
 def test_damaged_model_folders_are_refused_with_one_sentence():
     ends, faults = fuzz.fuzz(count=10 * len(fuzz.DAMAGES), seed=1)
     assert faults == []
-    for kind in ("cut_card", "flip_graph", "change_thresholds", "take_files", "other_outputs", "other_answers", "noise_as_graph", "other_json"):
+    for kind in (
+        "cut_card",
+        "flip_graph",
+        "change_thresholds",
+        "take_files",
+        "other_outputs",
+        "other_answers",
+        "noise_as_graph",
+        "other_json",
+    ):
         assert ends[kind]["refused"] == 10, (kind, ends[kind])
 
 

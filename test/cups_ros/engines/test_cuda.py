@@ -1,5 +1,6 @@
 """The CUDA runtime as far as a machine without a GPU goes: a stand-in of the functions that are called, held against
 the real package."""
+
 from __future__ import annotations
 
 import ctypes
@@ -12,8 +13,19 @@ import pytest
 from cups_ros.engines import EngineError, EngineMissing
 from cups_ros.engines.cuda import Cuda
 
-NAMES = ("cudaGetDeviceCount", "cudaStreamCreate", "cudaStreamSynchronize", "cudaStreamDestroy", "cudaGetDeviceProperties", "cudaMalloc", "cudaFree",
-         "cudaMallocHost", "cudaFreeHost", "cudaMemcpyAsync", "cudaGetErrorString")
+NAMES = (
+    "cudaGetDeviceCount",
+    "cudaStreamCreate",
+    "cudaStreamSynchronize",
+    "cudaStreamDestroy",
+    "cudaGetDeviceProperties",
+    "cudaMalloc",
+    "cudaFree",
+    "cudaMallocHost",
+    "cudaFreeHost",
+    "cudaMemcpyAsync",
+    "cudaGetErrorString",
+)
 
 
 class Runtime:
@@ -74,7 +86,11 @@ def runtime(monkeypatch):
 def test_arrays_go_there_and_back_and_all_is_freed(runtime):
     cuda = Cuda()
     assert cuda.device() == "NVIDIA Test, 8.6" and cuda.stream == 7
-    address, there, back = cuda.on_device(24), cuda.on_host((2, 3), np.dtype("float32")), cuda.on_host((2, 3), np.dtype("float32"))
+    address, there, back = (
+        cuda.on_device(24),
+        cuda.on_host((2, 3), np.dtype("float32")),
+        cuda.on_host((2, 3), np.dtype("float32")),
+    )
     there[:] = np.arange(6).reshape(2, 3)
     cuda.upload(address, there)
     cuda.download(back, address)
@@ -85,7 +101,9 @@ def test_arrays_go_there_and_back_and_all_is_freed(runtime):
 
 
 def test_what_fails_is_a_sentence_with_the_reason(runtime):
-    with pytest.raises(EngineError, match=r"expected cudaMalloc of the CUDA runtime to work, found error 2 \(out of memory\)"):
+    with pytest.raises(
+        EngineError, match=r"expected cudaMalloc of the CUDA runtime to work, found error 2 \(out of memory\)"
+    ):
         Cuda().on_device(2000)
     runtime.devices = 0
     with pytest.raises(EngineError, match="expected an NVIDIA GPU, found none"):
@@ -102,7 +120,11 @@ def test_the_stand_in_is_like_the_real_package():
     real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
     for name in NAMES:
         assert callable(getattr(real, name)) and callable(getattr(Runtime, name))
-    assert int(real.cudaError_t.cudaSuccess) == 0 and isinstance(real.cudaDeviceProp().name, bytes) and int(real.cudaStream_t(7)) == 7
+    assert (
+        int(real.cudaError_t.cudaSuccess) == 0
+        and isinstance(real.cudaDeviceProp().name, bytes)
+        and int(real.cudaStream_t(7)) == 7
+    )
     assert [int(getattr(real.cudaMemcpyKind, name)) for name in vars(Runtime.cudaMemcpyKind)] == [1, 2]
     assert real.cudaGetErrorString(real.cudaError_t(2)) == (0, b"out of memory")
     assert isinstance(real.cudaGetDeviceCount(), tuple) and len(real.cudaStreamSynchronize(real.cudaStream_t(0))) == 1

@@ -1,5 +1,6 @@
 """TensorRT as far as a machine without a GPU goes: the cache with a stand-in that counts its builds, and the real
 TensorRT-RTX where installed."""
+
 import ctypes
 import logging
 import types
@@ -69,7 +70,10 @@ def test_the_plan_of_the_model_folder_is_used_where_the_card_says_that_it_fits(g
     assert trt.count == 1
 
 
-@pytest.mark.parametrize(("key", "value"), [("package", "tensorrt_rtx"), ("version", "10.4"), ("device", "x"), ("precision", "fp16"), ("graph", "")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("package", "tensorrt_rtx"), ("version", "10.4"), ("device", "x"), ("precision", "fp16"), ("graph", "")],
+)
 def test_a_plan_fits_only_what_it_was_built_for(graph, monkeypatch, key, value):
     facts = plan_facts(Builds(monkeypatch), graph, DEVICE)
     assert fits(facts, facts) and not fits({**facts, key: value}, facts) and not fits(None, facts)
@@ -162,7 +166,9 @@ class Doubling:
     def execute_async_v3(self, stream):
         assert stream == 7
         image = np.ctypeslib.as_array(ctypes.cast(self.addresses["image"], ctypes.POINTER(ctypes.c_uint8)), (18,))
-        np.ctypeslib.as_array(ctypes.cast(self.addresses["double"], ctypes.POINTER(ctypes.c_float)), (18,))[:] = 2.0 * image
+        np.ctypeslib.as_array(ctypes.cast(self.addresses["double"], ctypes.POINTER(ctypes.c_float)), (18,))[:] = (
+            2.0 * image
+        )
         np.ctypeslib.as_array(ctypes.cast(self.addresses["sum"], ctypes.POINTER(ctypes.c_float)), (1,))[:] = image.sum()
         return self.works
 
@@ -175,11 +181,15 @@ def test_images_go_to_the_device_and_answers_come_back(graph, monkeypatch):
     monkeypatch.setattr("cups_ros.engines.tensorrt.Cuda", lambda: memory)
     monkeypatch.setattr("cups_ros.engines.tensorrt.load_plan", lambda *arguments: doubling)
     engine = open_engine("tensorrt", graph)
-    assert engine.signature == {"image": ((1, 2, 3, 3), "uint8"), "double": ((1, 2, 3, 3), "float32"), "sum": ((1,), "float32")}
+    assert engine.signature == {
+        "image": ((1, 2, 3, 3), "uint8"),
+        "double": ((1, 2, 3, 3), "float32"),
+        "sum": ((1,), "float32"),
+    }
     image = np.arange(18, dtype=np.uint8).reshape(1, 2, 3, 3)
     total, double = engine.run(image, ("sum", "double"))
     assert total.tolist() == [153] and (double == 2.0 * image).all()
-    again, = engine.run(image + 1, ("double",))
+    (again,) = engine.run(image + 1, ("double",))
     # an answer is not overwritten by the next
     assert (again == 2.0 * image + 2).all() and (double == 2.0 * image).all()
     doubling.works = False

@@ -1,5 +1,6 @@
 """What the tests of the launched node share: the launched process, a peer beside it in a ROS domain of its own, a
 picture and what is seen in it."""
+
 from __future__ import annotations
 
 import array
@@ -41,9 +42,13 @@ class Peer:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.status: list[DiagnosticStatus] = []
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", lambda message: self.status.extend(message.status), 10)
-        self.publishers = {kind: self.node.create_publisher(kind, topic, 1)
-                           for kind, topic in ((Image, "/camera/image"), (CompressedImage, "/camera/image/compressed"))}
+        self.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda message: self.status.extend(message.status), 10
+        )
+        self.publishers = {
+            kind: self.node.create_publisher(kind, topic, 1)
+            for kind, topic in ((Image, "/camera/image"), (CompressedImage, "/camera/image/compressed"))
+        }
 
     def until(self, condition: Callable[[], Any], doing: Callable[[], None] | None = None) -> None:
         """Spin, and repeat `doing` every 0.2 s, until the condition holds."""
@@ -85,7 +90,9 @@ class Peer:
         self.until(lambda: self.status)
         return {item.key: item.value for item in self.status[-1].values}
 
-    def answers(self, message: Image | CompressedImage, kind: type = PanopticImage, topic: str = "/cups/panoptic") -> Any:
+    def answers(
+        self, message: Image | CompressedImage, kind: type = PanopticImage, topic: str = "/cups/panoptic"
+    ) -> Any:
         """Publish the message until one of its kind is answered on the topic."""
         got: list[Any] = []
         subscription = self.node.create_subscription(kind, topic, got.append, 1)
@@ -101,8 +108,14 @@ class Peer:
 
 def launched(domain: int, *arguments: str, file: str = "panoptic.launch.py") -> subprocess.Popen:
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    return subprocess.Popen([ROS2, "launch", "cups_ros", file, *arguments], env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        [ROS2, "launch", "cups_ros", file, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+    )
 
 
 def stopped(process: subprocess.Popen, number: int) -> str:
@@ -160,14 +173,20 @@ class Street:
         """The picture as bgr8 with 8 bytes of padding in each row."""
         rows = np.full((128, 192 * 3 + 8), 255, np.uint8)
         rows[:, :-8] = Street.picture()[..., ::-1].reshape(128, -1)
-        message = Image(encoding="bgr8", height=128, width=192, step=rows.shape[1], data=array.array("B", rows.tobytes()))
+        message = Image(
+            encoding="bgr8", height=128, width=192, step=rows.shape[1], data=array.array("B", rows.tobytes())
+        )
         message.header.frame_id, message.header.stamp.sec, message.header.stamp.nanosec = "left_optical", 123, 456
         return message
 
     @staticmethod
     def check_answer(answer: PanopticImage) -> None:
         for part in (answer, answer.class_map, answer.instance_map):
-            assert (part.header.frame_id, part.header.stamp.sec, part.header.stamp.nanosec) == ("left_optical", 123, 456)
+            assert (part.header.frame_id, part.header.stamp.sec, part.header.stamp.nanosec) == (
+                "left_optical",
+                123,
+                456,
+            )
         Street.check_map(answer)
 
     @staticmethod
@@ -181,6 +200,11 @@ class Street:
         instance_map = np.frombuffer(answer.instance_map.data, "<u2").reshape(128, 192)
         assert (class_map == expected).all()
         assert (instance_map == (expected == 2)).all()
-        rows = {s.class_id: (s.instance_id, s.is_thing, round(s.score, 3), s.area, s.bbox.tolist()) for s in answer.segments}
-        assert rows == {2: (1, True, 0.8, 64 * 96 - 4, [48, 32, 96, 64]), 1: (0, False, 1.0, 64 * 192 - 32 * 96 + 2, [0, 0, 192, 64]),
-                        3: (0, False, 1.0, 64 * 192 - 32 * 96 + 2, [0, 64, 192, 64])}
+        rows = {
+            s.class_id: (s.instance_id, s.is_thing, round(s.score, 3), s.area, s.bbox.tolist()) for s in answer.segments
+        }
+        assert rows == {
+            2: (1, True, 0.8, 64 * 96 - 4, [48, 32, 96, 64]),
+            1: (0, False, 1.0, 64 * 192 - 32 * 96 + 2, [0, 0, 192, 64]),
+            3: (0, False, 1.0, 64 * 192 - 32 * 96 + 2, [0, 64, 192, 64]),
+        }

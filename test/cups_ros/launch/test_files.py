@@ -1,4 +1,5 @@
 """The launch files: arguments, several cameras, a recording, a model that is missing."""
+
 from __future__ import annotations
 
 import os
@@ -28,7 +29,11 @@ def write_recording(path: Path, street: Any) -> None:
         connection = writer.add_connection("/camera/image/compressed", name, typestore=store)
         for number in range(10):
             header = kinds["std_msgs/msg/Header"](kinds["builtin_interfaces/msg/Time"](100 + number, 0), "left_optical")
-            writer.write(connection, (1000 + number) * 100_000_000, store.serialize_cdr(kinds[name](header, "bgr8; png compressed bgr8", data), name))
+            writer.write(
+                connection,
+                (1000 + number) * 100_000_000,
+                store.serialize_cdr(kinds[name](header, "bgr8; png compressed bgr8", data), name),
+            )
 
 
 def test_missing_model_is_told_and_the_node_lives(local_only: None, tmp_path: Path, launching: Any) -> None:
@@ -44,14 +49,21 @@ def test_missing_model_is_told_and_the_node_lives(local_only: None, tmp_path: Pa
     assert "cannot load the model: expected a model folder" in output and "Traceback" not in output, output
 
 
-def test_several_cameras_have_a_node_each_and_files_of_parameters_compose(local_only: None, model_folder: Path, tmp_path: Path, launching: Any,
-                                                                          street: Any) -> None:
+def test_several_cameras_have_a_node_each_and_files_of_parameters_compose(
+    local_only: None, model_folder: Path, tmp_path: Path, launching: Any, street: Any
+) -> None:
     common, own = tmp_path / "common.yaml", tmp_path / "own.yaml"
     common.write_text("/**:\n  ros__parameters: {overlay_alpha: 0.25, max_rate_hz: 500.0}\n")
     own.write_text("/front/panoptic_node:\n  ros__parameters: {max_rate_hz: 700.0}\n")
     domain = 30 + (os.getpid() + 12) % 35
-    process = launching.start(domain, f"model:={model_folder}", "cameras:=front,rear", "image:=/{camera}/image_rect", "engines:=onnxruntime-cpu",
-                              f"params_file:={common},{own}")
+    process = launching.start(
+        domain,
+        f"model:={model_folder}",
+        "cameras:=front,rear",
+        "image:=/{camera}/image_rect",
+        "engines:=onnxruntime-cpu",
+        f"params_file:={common},{own}",
+    )
     peer = launching.Peer(domain, process)
     try:
         got: dict[str, list[PanopticImage]] = {"front": [], "rear": []}
@@ -68,20 +80,40 @@ def test_several_cameras_have_a_node_each_and_files_of_parameters_compose(local_
         peer.until(lambda: all(got.values()), both)
         assert [answers[-1].header.stamp.sec for answers in got.values()] == [0, 1]
         request = GetParameters.Request(names=["overlay_alpha", "max_rate_hz"])
-        values = {name: peer.call(GetParameters, "get_parameters", request, f"/{name}/panoptic_node").values for name in got}
-        assert {name: [value.double_value for value in row] for name, row in values.items()} == {"front": [0.25, 700.0], "rear": [0.25, 500.0]}
-        peer.until(lambda: {status.name for status in peer.status} == {f"{name}/panoptic_node: panoptic" for name in got})
+        values = {
+            name: peer.call(GetParameters, "get_parameters", request, f"/{name}/panoptic_node").values for name in got
+        }
+        assert {name: [value.double_value for value in row] for name, row in values.items()} == {
+            "front": [0.25, 700.0],
+            "rear": [0.25, 500.0],
+        }
+        peer.until(
+            lambda: {status.name for status in peer.status} == {f"{name}/panoptic_node: panoptic" for name in got}
+        )
     finally:
         peer.close()
         output = launching.stop(process, signal.SIGINT)
-    assert output.count("listening to /front/image_rect") == output.count("listening to /rear/image_rect") == 1 and "Traceback" not in output, output
+    assert (
+        output.count("listening to /front/image_rect") == output.count("listening to /rear/image_rect") == 1
+        and "Traceback" not in output
+    ), output
 
 
-def test_a_recording_is_played_into_the_node(local_only: None, model_folder: Path, tmp_path: Path, launching: Any, street: Any) -> None:
+def test_a_recording_is_played_into_the_node(
+    local_only: None, model_folder: Path, tmp_path: Path, launching: Any, street: Any
+) -> None:
     write_recording(tmp_path / "recording", street)
     domain = 30 + (os.getpid() + 28) % 35
-    process = launching.start(domain, f"model:={model_folder}", f"recording:={tmp_path / 'recording'}", "image:=/camera/image",
-                              "transport:=compressed", "rate:=0.5", "delay:=6", file="recording.launch.py")
+    process = launching.start(
+        domain,
+        f"model:={model_folder}",
+        f"recording:={tmp_path / 'recording'}",
+        "image:=/camera/image",
+        "transport:=compressed",
+        "rate:=0.5",
+        "delay:=6",
+        file="recording.launch.py",
+    )
     peer = launching.Peer(domain, process)
     try:
         got: list[PanopticImage] = []
@@ -98,6 +130,13 @@ def test_a_recording_is_played_into_the_node(local_only: None, model_folder: Pat
 @pytest.mark.parametrize("file", ["panoptic.launch.py", "live_camera.launch.py", "recording.launch.py"])
 def test_launch_files_show_their_arguments(file: str, launching: Any) -> None:
     environment = {**os.environ, "AMENT_PREFIX_PATH": os.environ.get("AMENT_PREFIX_PATH", sys.prefix)}
-    shown = subprocess.run([launching.ros2, "launch", "--show-args", "cups_ros", file], capture_output=True, text=True, check=True,
-                           timeout=launching.limit_s, cwd=launching.root, env=environment).stdout
+    shown = subprocess.run(
+        [launching.ros2, "launch", "--show-args", "cups_ros", file],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=launching.limit_s,
+        cwd=launching.root,
+        env=environment,
+    ).stdout
     assert "    model:\n        exported model folder" in shown and "    image:\n" in shown

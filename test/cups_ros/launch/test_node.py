@@ -1,4 +1,5 @@
 """The launched node with a real model: what it answers, not merely that it answers."""
+
 from __future__ import annotations
 
 import array
@@ -66,8 +67,10 @@ def test_malformed_image_is_counted_and_survived(peer: Any, street: Any) -> None
     peer.until(lambda: int(peer.values()["malformed"]) > 0, lambda: peer.publishers[Image].publish(bad))
     peer.node.destroy_subscription(subscription)
     assert answers == []
-    assert any(s.level == DiagnosticStatus.ERROR and "step is 10 bytes" in s.message for s in peer.status) or \
-        "step is 10 bytes" in peer.values()["last_error"]
+    assert (
+        any(s.level == DiagnosticStatus.ERROR and "step is 10 bytes" in s.message for s in peer.status)
+        or "step is 10 bytes" in peer.values()["last_error"]
+    )
     street.check_answer(peer.answers(street.image()))
 
 
@@ -82,7 +85,11 @@ def test_every_image_is_accounted_for(peer: Any, street: Any) -> None:
     peer.node.destroy_subscription(subscription)
     counts = {name: int(values[name]) for name in ("received", "answered", "dropped", "malformed", "failed", "unasked")}
     assert counts["received"] == sum(number for name, number in counts.items() if name != "received"), counts
-    assert float(values["latency_p50_ms"]) > 0 and float(values["rate_hz"]) > 0 and values["engine"].startswith("onnxruntime")
+    assert (
+        float(values["latency_p50_ms"]) > 0
+        and float(values["rate_hz"]) > 0
+        and values["engine"].startswith("onnxruntime")
+    )
 
 
 def test_wrong_transition_is_refused_and_parameters_are_checked(peer: Any) -> None:
@@ -102,21 +109,33 @@ def test_deactivate_silences_and_compressed_images_follow_the_parameter(peer: An
     assert not got and peer.set_parameter("input_transport", "compressed").successful and peer.change(3)
     peer.node.destroy_subscription(subscription)
     png = cv2.imencode(".png", street.picture()[..., ::-1])[1].tobytes()
-    street.check_answer(peer.answers(CompressedImage(header=street.image().header, format="bgr8; png compressed bgr8", data=array.array("B", png))))
+    street.check_answer(
+        peer.answers(
+            CompressedImage(
+                header=street.image().header, format="bgr8; png compressed bgr8", data=array.array("B", png)
+            )
+        )
+    )
 
 
 def test_killed_node_is_started_anew_and_answers_again(peer: Any, street: Any) -> None:
     values = peer.values()
     assert values["state"] == "active"
     for path in Path("/proc").glob("[0-9]*/cmdline"):  # the launch's child, in a session of its own
-        if path.parent.joinpath("stat").exists() and parent_of(path.parent) == peer.process.pid and b"panoptic_node" in path.read_bytes():
+        if (
+            path.parent.joinpath("stat").exists()
+            and parent_of(path.parent) == peer.process.pid
+            and b"panoptic_node" in path.read_bytes()
+        ):
             os.kill(int(path.parent.name), signal.SIGKILL)
     begun = time.monotonic()
     late = street.image()
     late.header.stamp.sec = 9
     got: list[PanopticImage] = []
     subscription = peer.node.create_subscription(PanopticImage, "/cups/panoptic", got.append, 1)
-    peer.until(lambda: any(answer.header.stamp.sec == 9 for answer in got), lambda: peer.publishers[Image].publish(late))
+    peer.until(
+        lambda: any(answer.header.stamp.sec == 9 for answer in got), lambda: peer.publishers[Image].publish(late)
+    )
     peer.node.destroy_subscription(subscription)
     print(f"answers again after {time.monotonic() - begun:.1f} s")
     street.check_map(got[-1])

@@ -1,5 +1,6 @@
 """What the tests of bad input share: a command line that must refuse, a recording, a network, a run and result folders
 without the work."""
+
 import importlib.util
 import re
 import shutil
@@ -23,7 +24,9 @@ from cups_train.recording import open_recording
 
 def _builder():
     """The bag builder of the recording tests."""
-    spec = importlib.util.spec_from_file_location("bag_builder", Path(__file__).parents[1] / "recording" / "conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "bag_builder", Path(__file__).parents[1] / "recording" / "conftest.py"
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -32,9 +35,20 @@ def _builder():
 
 BAGS = _builder()
 CLASSES = Classes((PseudoClass(1, "c1", False, (9, 9, 9)), PseudoClass(2, "c2", True, (8, 8, 8))))
-TINY = ["workers=1", "device=cpu", "network.backbone=resnet18", "network.channels=16", "network.hidden=16", "network.height=64", "network.width=96",
-        # for the case that a command is not refused
-        "bootstrap.steps=1", "bootstrap.batch=1", "self_train.steps=1", "self_train.batch=1"]
+TINY = [
+    "workers=1",
+    "device=cpu",
+    "network.backbone=resnet18",
+    "network.channels=16",
+    "network.hidden=16",
+    "network.height=64",
+    "network.width=96",
+    # for the case that a command is not refused
+    "bootstrap.steps=1",
+    "bootstrap.batch=1",
+    "self_train.steps=1",
+    "self_train.batch=1",
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,6 +68,7 @@ def bags(tmp_path):
 def refused(capfd):
     """Run a command that must end with one sentence; the sentence. `after`: work was under way, so that progress stands
     before it."""
+
     def run(*argv, after=False):
         assert main([str(a) for a in argv]) == 2
         lines = capfd.readouterr().err.splitlines()
@@ -62,6 +77,7 @@ def refused(capfd):
         assert after or not lines, lines
         assert not any("Traceback" in line or line.startswith("cups-train") for line in lines), lines
         return sentence
+
     return run
 
 
@@ -93,7 +109,9 @@ def _make_run(root, path, network):
         for stamp in recording.stamps:
             write_image(folder / recording.name / f"{stamp.key}_class.png", np.ones((48, 64), np.uint8))
             write_image(folder / recording.name / f"{stamp.key}_instance.png", np.zeros((48, 64), np.uint16))
-        frames = [{"key": s.key, "stamp_ns": s.stamp_ns, "instances": [], "reason": "nothing moves"} for s in recording.stamps]
+        frames = [
+            {"key": s.key, "stamp_ns": s.stamp_ns, "instances": [], "reason": "nothing moves"} for s in recording.stamps
+        ]
         write_json(folder / recording.name / "labels.json", {"recording": recording.name, "frames": frames})
         write_json(root / "classes.json", {"classes": CLASSES.to_json()})
     with run.making("bootstrap", {}, 1) as folder:

@@ -1,4 +1,5 @@
 """Ctrl-C in the middle of a stage: the same command goes on where it stopped."""
+
 import os
 import shutil
 import signal
@@ -27,8 +28,14 @@ def heed_interrupts():
 def interrupted_motion(path, out):
     """What `cups-train motion` says when Ctrl-C comes while frames are under way; None where all of them were done
     before it came."""
-    process = subprocess.Popen(motion_command(path, out), env={**os.environ, **ONE_THREAD}, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                               preexec_fn=heed_interrupts)
+    process = subprocess.Popen(
+        motion_command(path, out),
+        env={**os.environ, **ONE_THREAD},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
+    )
     until = time.monotonic() + 60
     while not list((out / "frames").glob("0*.json")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.01)
@@ -46,7 +53,10 @@ def test_an_interrupted_motion_goes_on_and_gives_the_same_bytes(bags, tmp_path):
         if err is not None:
             break
     assert err is not None
-    assert err.splitlines()[-1] == "cups-train motion: interrupted; the same command goes on where it stopped" and "Traceback" not in err
+    assert (
+        err.splitlines()[-1] == "cups-train motion: interrupted; the same command goes on where it stopped"
+        and "Traceback" not in err
+    )
     assert not (tmp_path / "a" / "motion.json").exists()
     assert main(motion_command(path, tmp_path / "a")[3:-1] + ["workers=1"]) == 0
     assert main(motion_command(path, tmp_path / "b")[3:-1] + ["workers=1"]) == 0

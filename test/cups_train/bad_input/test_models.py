@@ -1,5 +1,6 @@
 """Damaged and foreign checkpoints and model folders, through the real command line: refused with one sentence, never
 executed."""
+
 import hashlib
 import json
 import pickle
@@ -50,9 +51,18 @@ def test_a_damaged_checkpoint_is_never_executed(how, drive, network, a_run, refu
     damage(path, how, mark)
     assert str(path) in refused("predict", path, drive, "--out", tmp_path / "p")
     shutil.copyfile(path, a_run / "bootstrap" / "checkpoint.safetensors")
-    for command in (("predict", a_run, drive, "--out", tmp_path / "p"), ("export", a_run, "--out", tmp_path / "m"), ("self-train", a_run)):
+    for command in (
+        ("predict", a_run, drive, "--out", tmp_path / "p"),
+        ("export", a_run, "--out", tmp_path / "m"),
+        ("self-train", a_run),
+    ):
         assert "bootstrap" in refused(*command, after=command[0] == "self-train")
-    assert not mark.exists() and not (tmp_path / "p").exists() and not (tmp_path / "m").exists() and not (a_run / "self_train" / "done.json").exists()
+    assert (
+        not mark.exists()
+        and not (tmp_path / "p").exists()
+        and not (tmp_path / "m").exists()
+        and not (a_run / "self_train" / "done.json").exists()
+    )
 
 
 def test_a_checkpoint_under_another_name_is_refused(drive, refused, tmp_path):
@@ -80,15 +90,26 @@ def test_a_damaged_model_folder(drive, refused, tmp_path):
     model = tmp_path / "model"
     model.mkdir()
     shape = {"boxes": [8, 4], "scores": [8], "class_id": [8], "masks": [8, 28, 28], "semantic": [64, 96]}
-    card = {"format": 1, "input": {"name": "image", "height": 64, "width": 96, "layout": "NHWC", "dtype": "uint8", "color": "rgb"},
-            "outputs": [{"name": n, "shape": s, "dtype": "float32", "meaning": ""} for n, s in shape.items()],
-            "classes": [{"id": 1, "name": "c1", "isthing": 0, "color": [9, 9, 9]}], "thresholds": {"score": 0.5}, "sha256": "0" * 64}
+    card = {
+        "format": 1,
+        "input": {"name": "image", "height": 64, "width": 96, "layout": "NHWC", "dtype": "uint8", "color": "rgb"},
+        "outputs": [{"name": n, "shape": s, "dtype": "float32", "meaning": ""} for n, s in shape.items()],
+        "classes": [{"id": 1, "name": "c1", "isthing": 0, "color": [9, 9, 9]}],
+        "thresholds": {"score": 0.5},
+        "sha256": "0" * 64,
+    }
     noise = b"\x08\x07 not a graph"
     digest = "f3b0" + "0" * 60
     (model / "model.onnx").write_bytes(noise)
-    for text, said in (("{", "JSON"), ("[]", "format 1"), ('{"format": 7}', "format 1"), ('{"format": 1}', "complete"),
-                       (json.dumps({**card, "sha256": digest}), "sha256"), (json.dumps({**card, "classes": []}), "no classes"),
-                       (json.dumps({**card, "sha256": hashlib.sha256(noise).hexdigest()}), "ONNX Runtime refuses")):
+    for text, said in (
+        ("{", "JSON"),
+        ("[]", "format 1"),
+        ('{"format": 7}', "format 1"),
+        ('{"format": 1}', "complete"),
+        (json.dumps({**card, "sha256": digest}), "sha256"),
+        (json.dumps({**card, "classes": []}), "no classes"),
+        (json.dumps({**card, "sha256": hashlib.sha256(noise).hexdigest()}), "ONNX Runtime refuses"),
+    ):
         (model / "model.json").write_text(text)
         sentence = refused("predict", model, drive, "--out", tmp_path / "p")
         assert said in sentence and "export" in sentence, sentence

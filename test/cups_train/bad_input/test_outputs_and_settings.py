@@ -1,4 +1,5 @@
 """Folders that must not be written to, and settings that cannot be read, through the real command line."""
+
 import json
 
 import pytest
@@ -46,8 +47,12 @@ def test_figures_that_cannot_be_written(refused, tmp_path, make_result):
     assert "--save-assignment" in refused(*command, "--save-assignment", tmp_path)
 
 
-BAD_CONFIGS = {"not YAML": b"motion: [1, 2\n  runs: 3", "not text": b"\xff\xfe\x00motion", "a list": b"- motion\n",
-               "nothing of ours": b"engine: 3\nmotion: {runs: x}\n"}
+BAD_CONFIGS = {
+    "not YAML": b"motion: [1, 2\n  runs: 3",
+    "not text": b"\xff\xfe\x00motion",
+    "a list": b"- motion\n",
+    "nothing of ours": b"engine: 3\nmotion: {runs: x}\n",
+}
 
 
 @pytest.mark.parametrize("name", BAD_CONFIGS)

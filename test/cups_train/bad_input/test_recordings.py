@@ -1,5 +1,6 @@
 """Recordings and images that cannot be used, through the real command line: exit code 2, one sentence, nothing left
 that a later run would trust."""
+
 import re
 import shutil
 from dataclasses import replace
@@ -21,13 +22,18 @@ def changed(bags, **messages):
     message)."""
     rows = bags.stereo(bags.steady(3))
     for side, (number, message) in messages.items():
-        rows = [replace(r, message=message) if r.topic.endswith(f"{side}/image_raw") and r.log_ns == bags.steady(3)[number] else r for r in rows]
+        rows = [
+            replace(r, message=message)
+            if r.topic.endswith(f"{side}/image_raw") and r.log_ns == bags.steady(3)[number]
+            else r
+            for r in rows
+        ]
     return rows
 
 
 def truncated(path, share):
     for file in (*path.glob("*.mcap"), *path.glob("*.db3")):
-        file.write_bytes(file.read_bytes()[:int(file.stat().st_size * share)])
+        file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
     return path
 
 
@@ -36,7 +42,10 @@ def custom_topic(bags, storage=StoragePlugin.MCAP):
     path = bags.folder / "custom"
     writer = Writer(path, version=9, storage_plugin=storage)
     with writer:
-        connections = {t: writer.add_connection(t, "radar_msgs/msg/Echo", msgdef="float32 range", rihs01="RIHS01_0") for t in ("/radar",)}
+        connections = {
+            t: writer.add_connection(t, "radar_msgs/msg/Echo", msgdef="float32 range", rihs01="RIHS01_0")
+            for t in ("/radar",)
+        }
         for row in sorted(bags.stereo(bags.steady(3)), key=lambda r: r.log_ns):
             if row.topic not in connections:
                 connections[row.topic] = writer.add_connection(row.topic, row.type, typestore=STORE)
@@ -55,7 +64,9 @@ def raw_bytes(bags, data):
             if row.topic not in connections:
                 connections[row.topic] = writer.add_connection(row.topic, row.type, typestore=STORE)
             damaged = row.topic == LEFT and row.log_ns == bags.steady(3)[1]
-            writer.write(connections[row.topic], row.log_ns, data if damaged else STORE.serialize_cdr(row.message, row.type))
+            writer.write(
+                connections[row.topic], row.log_ns, data if damaged else STORE.serialize_cdr(row.message, row.type)
+            )
     return path
 
 
@@ -65,9 +76,14 @@ def empty_file(bags):
 
 
 def small_right(bags):
-    rows = [replace(r, message=bags.raw(bags.pair(0)[1][:24, :32], r.log_ns)) if r.topic == RIGHT else
-            replace(r, message=bags.info(True, height=24, width=32)) if r.topic == "/stereo/right/camera_info" else r
-            for r in bags.stereo(bags.steady(2))]
+    rows = [
+        replace(r, message=bags.raw(bags.pair(0)[1][:24, :32], r.log_ns))
+        if r.topic == RIGHT
+        else replace(r, message=bags.info(True, height=24, width=32))
+        if r.topic == "/stereo/right/camera_info"
+        else r
+        for r in bags.stereo(bags.steady(2))
+    ]
     return bags.write(rows)
 
 
@@ -77,14 +93,34 @@ UNREADABLE = {
     "no messages": (lambda bags: bags.write([]), "expected messages in .*record again", ()),
     "empty file": (empty_file, "found an empty file; record again", ()),
     "mcap cut off": (lambda bags: truncated(bags.write(bags.stereo(bags.steady())), 0.6), "mcap recover", ()),
-    "db3 cut off": (lambda bags: truncated(bags.write(bags.stereo(bags.steady(8)), storage=StoragePlugin.SQLITE3), 0.4), "copy it again", ()),
+    "db3 cut off": (
+        lambda bags: truncated(bags.write(bags.stereo(bags.steady(8)), storage=StoragePlugin.SQLITE3), 0.4),
+        "copy it again",
+        (),
+    ),
     "a header cut off": (lambda bags: raw_bytes(bags, b"\x00\x01\x00"), f"{LEFT}.*3 bytes", ()),
 }
 UNFIT = {
-    "missing topic": (lambda bags: bags.write(bags.stereo(bags.steady(2))), r"the topic /nope .*`--left`", ("--left", "/nope", "--right", RIGHT)),
-    "no camera_info": (lambda bags: bags.write(bags.stereo(bags.steady(2), infos=False)), "camera_info .*`--left-info`", ()),
-    "one camera": (lambda bags: bags.write([r for r in bags.stereo(bags.steady(2)) if "left" in r.topic]), "one camera, .*`--right`", ()),
-    "unknown type": (custom_topic, r"on /radar, found radar_msgs/msg/Echo; `--left`", ("--left", "/radar", "--right", RIGHT)),
+    "missing topic": (
+        lambda bags: bags.write(bags.stereo(bags.steady(2))),
+        r"the topic /nope .*`--left`",
+        ("--left", "/nope", "--right", RIGHT),
+    ),
+    "no camera_info": (
+        lambda bags: bags.write(bags.stereo(bags.steady(2), infos=False)),
+        "camera_info .*`--left-info`",
+        (),
+    ),
+    "one camera": (
+        lambda bags: bags.write([r for r in bags.stereo(bags.steady(2)) if "left" in r.topic]),
+        "one camera, .*`--right`",
+        (),
+    ),
+    "unknown type": (
+        custom_topic,
+        r"on /radar, found radar_msgs/msg/Echo; `--left`",
+        ("--left", "/radar", "--right", RIGHT),
+    ),
     "two sizes": (small_right, "left and right of one size, found 64x48 .*32x24 .*`--right`", ()),
     "one pair": (lambda bags: bags.write(bags.stereo(bags.steady(1))), "found only one stereo pair.*record longer", ()),
 }
@@ -127,8 +163,10 @@ def test_a_foreign_topic_beside_the_pair_disturbs_nobody(bags, capfd):
 def test_an_undecodable_image_in_the_middle_stops_every_stage_that_reads_it(bags, network, refused, tmp_path):
     jello = bags.raw(bags.pair(1)[0], bags.steady(3)[1], "jello8")
     path = bags.write(changed(bags, left=(1, jello)))
-    text = (f"an image on {LEFT} at stamp {bags.steady(3)[1]} ns, found one that cannot be decoded: image encoding "
-            "'jello8' is not supported")
+    text = (
+        f"an image on {LEFT} at stamp {bags.steady(3)[1]} ns, found one that cannot be decoded: image encoding "
+        "'jello8' is not supported"
+    )
     for verb in ("run", "motion", "pseudo-label", "predict"):
         out, model = tmp_path / verb, [network] if verb == "predict" else []
         assert text in refused(verb, *model, path, "--out", out, "-o", "workers=1", after=True)
@@ -140,5 +178,7 @@ def test_an_undecodable_image_in_the_middle_stops_every_stage_that_reads_it(bags
 def test_a_damaged_file_among_images(network, refused, tmp_path):
     write_image(tmp_path / "images" / "a.png", np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "images" / "b.png").write_bytes((tmp_path / "images" / "a.png").read_bytes()[:20])
-    assert "replace or delete it" in refused("predict", network, tmp_path / "images", "--out", tmp_path / "p", after=True)
+    assert "replace or delete it" in refused(
+        "predict", network, tmp_path / "images", "--out", tmp_path / "p", after=True
+    )
     assert not (tmp_path / "p" / "panoptic.json").exists()

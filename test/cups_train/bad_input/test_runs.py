@@ -1,5 +1,6 @@
 """Results, truths and run folders that do not fit, through the real command line: one sentence that names the command
 or option that mends it."""
+
 import shutil
 
 from cups_train.files import write_json
@@ -19,7 +20,10 @@ def test_results_and_truths_that_do_not_fit(drive, refused, tmp_path, make_resul
 
 def test_a_run_is_told_of_a_bad_truth_before_it_works_for_hours(bags, drive, refused, tmp_path, make_result):
     other = bags.write(bags.stereo(bags.steady(2)), "other")
-    for truth, text in ((tmp_path / "none", "panoptic.json"), (make_result(tmp_path / "long", ["000000", "000001", "000002"]), "000002")):
+    for truth, text in (
+        (tmp_path / "none", "panoptic.json"),
+        (make_result(tmp_path / "long", ["000000", "000001", "000002"]), "000002"),
+    ):
         assert text in refused("run", drive, "--out", tmp_path / "run", "--val", other, "--truth", truth)
         assert not (tmp_path / "run").exists()
 
@@ -43,7 +47,12 @@ def test_a_recording_that_has_changed_since(bags, network, refused, tmp_path, ma
     run = make_run(tmp_path / "run", path, network)
     shutil.rmtree(path)
     bags.write(bags.stereo(bags.steady(4)))
-    for command in (("train", run), ("self-train", run), ("name", run), ("pseudo-label", path, "--out", run, "--export", tmp_path / "e")):
+    for command in (
+        ("train", run),
+        ("self-train", run),
+        ("name", run),
+        ("pseudo-label", path, "--out", run, "--export", tmp_path / "e"),
+    ):
         assert "pseudo-label" in refused(*command)
     shutil.rmtree(path)
     for command in (("train", run), ("self-train", run), ("name", run)):

@@ -1,4 +1,5 @@
 """Stage 2 on toy frames: coloured boxes on grey ground under a blue sky, labels made by hand."""
+
 from __future__ import annotations
 
 import json
@@ -24,10 +25,33 @@ from cups_train.types import StereoCamera, Work
 
 # 1 sky, 3 ground, 2 and 4 things
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 40 * i)) for i in range(1, 5)))
-TINY = NetworkConfig(backbone="resnet18", channels=16, hidden=16, mask_convs=1, semantic_channels=16, proposals=16, detections=8,
-                     height=64, width=128)
-SHORT = BootstrapConfig(steps=4, batch=2, lr=2e-3, rois=16, rpn_samples=32, self_enhanced_from=2, paste_score=0.0, checkpoint_every=2,
-                        pictures_every=4, jitter=(1.0, 1.0), copy_paste=2, decay=0, warmup=0, self_enhanced_every=1)
+TINY = NetworkConfig(
+    backbone="resnet18",
+    channels=16,
+    hidden=16,
+    mask_convs=1,
+    semantic_channels=16,
+    proposals=16,
+    detections=8,
+    height=64,
+    width=128,
+)
+SHORT = BootstrapConfig(
+    steps=4,
+    batch=2,
+    lr=2e-3,
+    rois=16,
+    rpn_samples=32,
+    self_enhanced_from=2,
+    paste_score=0.0,
+    checkpoint_every=2,
+    pictures_every=4,
+    jitter=(1.0, 1.0),
+    copy_paste=2,
+    decay=0,
+    warmup=0,
+    self_enhanced_every=1,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +63,11 @@ class ToyRecording:
     camera: StereoCamera = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "camera", StereoCamera(self.size[1], self.size[0], 100.0, 100.0, self.size[1] / 2, self.size[0] / 2, 0.5))
+        object.__setattr__(
+            self,
+            "camera",
+            StereoCamera(self.size[1], self.size[0], 100.0, 100.0, self.size[1] / 2, self.size[0] / 2, 0.5),
+        )
 
     def draw(self, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image, class map, instance map; the last frame has no object."""
@@ -51,7 +79,11 @@ class ToyRecording:
             side, kind = int(rng.integers(height // 4, height // 2)), 2 * number
             top, left = int(rng.integers(height - side)), int(rng.integers(width - side))
             window = slice(top, top + side), slice(left, left + side)
-            image[window], classes[window], instances[window] = (250, 40, 40) if kind == 2 else (40, 250, 40), kind, number * 300
+            image[window], classes[window], instances[window] = (
+                (250, 40, 40) if kind == 2 else (40, 250, 40),
+                kind,
+                number * 300,
+            )
         return image, classes, instances
 
     def left(self, key: str) -> np.ndarray:
@@ -76,9 +108,20 @@ def labels(tmp_path_factory) -> Path:
             _, classes, instances = recording.draw(key)
             write_image(folder / recording.name / f"{key}_class.png", classes)
             write_image(folder / recording.name / f"{key}_instance.png", instances)
-            found = [{"id": int(i), "class_id": int(classes[instances == i][0]), "score": 1.0, "track_id": None,
-                      "pixels": int((instances == i).sum())} for i in np.unique(instances) if i]
-            rows.append({"key": key, "stamp_ns": number, "instances": found, "reason": None if found else "nothing moves"})
+            found = [
+                {
+                    "id": int(i),
+                    "class_id": int(classes[instances == i][0]),
+                    "score": 1.0,
+                    "track_id": None,
+                    "pixels": int((instances == i).sum()),
+                }
+                for i in np.unique(instances)
+                if i
+            ]
+            rows.append(
+                {"key": key, "stamp_ns": number, "instances": found, "reason": None if found else "nothing moves"}
+            )
         write_json(folder / recording.name / "labels.json", {"recording": recording.name, "frames": rows})
     return folder
 
@@ -97,7 +140,10 @@ def test_index_and_schedule(labels):
     assert len(set(objects[:6])) == len(set(objects[6:12])) == 6 and objects[:6] != objects[6:12]
     assert drawn == [Schedule.of(frames, 0.25, 1).draw(number) for number in range(80)]
     for kind in (True, False):
-        assert all(Schedule.of([f for f in frames if f.has_object == kind], 0.25, 1).draw(n).has_object == kind for n in range(5))
+        assert all(
+            Schedule.of([f for f in frames if f.has_object == kind], 0.25, 1).draw(n).has_object == kind
+            for n in range(5)
+        )
     with pytest.raises(ResultError, match="labels.json"):
         index_frames(LabelledRecordings([ToyRecording("other", (10, 10))], labels, CLASSES))
 
@@ -110,8 +156,8 @@ def test_loaded_sample_shows_what_its_labels_say(labels):
         sample = loader.load(frames[4 * (seed % 2)], np.random.default_rng(seed))
         assert sample.image.shape == (64, 128, 3)
         for row, (x1, y1, x2, y2) in enumerate(boxes_of(sample.instance, len(sample.thing)).astype(int)):
-            inner = sample.instance[y1 + 2: y2 - 2, x1 + 2: x2 - 2] == row + 1
-            colour = sample.image[y1 + 2: y2 - 2, x1 + 2: x2 - 2][inner].mean(axis=0)
+            inner = sample.instance[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2] == row + 1
+            colour = sample.image[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2][inner].mean(axis=0)
             assert colour.argmax() == sample.thing[row]  # thing 0 is red, thing 1 is green
             flips.add((row, x1 > 64))
         assert (sample.semantic[sample.instance > 0] == 0).all()
@@ -128,7 +174,9 @@ def test_labels_of_another_size_are_refused(labels, tmp_path):
 
 
 def test_discoveries_are_confident_and_new():
-    sample = Sample(np.zeros((64, 128, 3), np.uint8), np.ones((64, 128), np.uint8), np.zeros((64, 128), np.uint16), np.array([0]))
+    sample = Sample(
+        np.zeros((64, 128, 3), np.uint8), np.ones((64, 128), np.uint8), np.zeros((64, 128), np.uint16), np.array([0])
+    )
     sample.instance[10:30, 10:30] = 1
     boxes = np.array([[10, 10, 30, 30], [60, 10, 90, 40], [90, 40, 120, 60]], np.float32)
     scores, masks = np.array([0.9, 0.8, 0.6], np.float32), np.ones((3, 28, 28), np.float32)
@@ -144,7 +192,10 @@ def test_a_killed_run_ends_like_one_that_was_not(labels, tmp_path):
     resumed = run(labels, tmp_path / "parts", SHORT)
     first, second = load_file(whole), load_file(resumed)
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    rows = [[json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()] for name in ("whole", "parts")]
+    rows = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "parts")
+    ]
     assert [row["step"] for row in rows[1]] == [1, 2, 3, 4]
     assert [row["loss"] for row in rows[0]] == [row["loss"] for row in rows[1]]
     assert rows[0][3]["sources"] > 0 and (tmp_path / "whole" / "overlays" / "000004.jpg").is_file()
@@ -156,6 +207,10 @@ def test_a_killed_run_ends_like_one_that_was_not(labels, tmp_path):
 
 
 def test_some_steps_lower_the_loss(labels, tmp_path):
-    run(labels, tmp_path, SHORT.model_copy(update={"steps": 14, "self_enhanced_from": 99, "checkpoint_every": 99, "copy_paste": 1}))
+    run(
+        labels,
+        tmp_path,
+        SHORT.model_copy(update={"steps": 14, "self_enhanced_from": 99, "checkpoint_every": 99, "copy_paste": 1}),
+    )
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert np.mean(losses[-4:]) < 0.75 * np.mean(losses[:3])

@@ -1,10 +1,20 @@
 """What stage 2 takes from stage 1b."""
+
 import numpy as np
 import pytest
 import torch
 
 from cups_ros.types import Classes, PseudoClass
-from cups_train.bootstrap.start import KnownEncoder, Origin, class_weights, clusters_of_channels, fits, read_known_encoder, start_from, widths_of
+from cups_train.bootstrap.start import (
+    KnownEncoder,
+    Origin,
+    class_weights,
+    clusters_of_channels,
+    fits,
+    read_known_encoder,
+    start_from,
+    widths_of,
+)
 from cups_train.folders.semantics import EncoderFile, write_encoder
 from cups_train.network import NetworkSpec, build_network
 from cups_train.network.encoder import Encoder, EncoderSpec
@@ -22,7 +32,9 @@ def known():
 
 def network(**changes):
     settings = {"widths": SPEC.widths, "blocks": SPEC.blocks, "clusters": widths_of(CLUSTERS), **changes}
-    return build_network(NetworkSpec(CLASSES, 64, 96, "own", "batch", 16, 16, 1, semantic_head="direct", **settings)).eval()
+    return build_network(
+        NetworkSpec(CLASSES, 64, 96, "own", "batch", 16, 16, 1, semantic_head="direct", **settings)
+    ).eval()
 
 
 def test_the_network_sees_what_the_encoder_saw_and_names_it_by_joined_clusters(known):
@@ -53,7 +65,9 @@ def test_a_cluster_goes_where_the_labels_show_most_of_it():
 def test_rare_classes_weigh_more_and_all_pixels_one():
     pixels = np.array([400.0, 100.0, 0.0])
     weights = class_weights(pixels, 0.5)
-    assert weights[1] == pytest.approx(2 * weights[0], rel=1e-4) and weights[2] == pytest.approx(20 * weights[0], rel=1e-4)
+    assert weights[1] == pytest.approx(2 * weights[0], rel=1e-4) and weights[2] == pytest.approx(
+        20 * weights[0], rel=1e-4
+    )
     assert float(np.array(weights) @ np.maximum(pixels, 1)) == pytest.approx(501, rel=1e-4)
     assert class_weights(pixels, 0.0) == (1, 1, 1)
 

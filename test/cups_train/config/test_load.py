@@ -1,4 +1,5 @@
 """Settings: recipes load, mistakes come in one message."""
+
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,13 @@ def test_a_missing_file_is_named(tmp_path):
 def test_the_published_recipe_states_what_its_motion_stage_runs_with():
     """All of these are read by it; a setting that is not is no part of the section."""
     motion = load_config(Path(__file__).parents[3] / "config" / "train" / "published.yaml").motion
-    assert (motion.method, motion.runs, motion.vote, motion.max_depth, motion.min_area) == ("published", 8, 0.8, 70.0, 0.65)
+    assert (motion.method, motion.runs, motion.vote, motion.max_depth, motion.min_area) == (
+        "published",
+        8,
+        0.8,
+        70.0,
+        0.65,
+    )
 
 
 def test_the_old_switch_of_the_motion_stage_is_refused():

@@ -1,4 +1,5 @@
 """Settings that concern several sections."""
+
 import re
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def test_classes_and_kinds_share_one_byte():
 
 def _sources() -> dict[str, str]:
     """Module -> text of all that reads settings."""
-    return {str(p.relative_to(PACKAGE)): p.read_text() for p in PACKAGE.rglob("*.py") if p.relative_to(PACKAGE).parts[0] != "config"}
+    return {
+        str(p.relative_to(PACKAGE)): p.read_text()
+        for p in PACKAGE.rglob("*.py")
+        if p.relative_to(PACKAGE).parts[0] != "config"
+    }
 
 
 @pytest.mark.parametrize("section", [name for name, value in Config() if isinstance(value, Section)])
@@ -45,5 +50,9 @@ def test_a_recipe_states_what_its_labels_are_made_with(recipe):
 
 @pytest.mark.xfail(reason="the sections bootstrap and self_train still have one switch for several rules", strict=False)
 def test_no_switch_stands_for_settings_that_are_stated_otherwise():
-    found = [name for name, text in _sources().items() if name.split("/")[0] != "published" and re.search(r"\bcompat\b|\"reference\"", text)]
+    found = [
+        name
+        for name, text in _sources().items()
+        if name.split("/")[0] != "published" and re.search(r"\bcompat\b|\"reference\"", text)
+    ]
     assert not found

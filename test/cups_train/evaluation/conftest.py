@@ -1,4 +1,5 @@
 """Small result folders written for the tests, and the shared data where there is any."""
+
 from __future__ import annotations
 
 import json
@@ -34,16 +35,29 @@ def random_pair() -> Callable[..., tuple[Path, Path]]:
     return _random_pair
 
 
-def _write_folder(folder: Path, images: dict[str, tuple[np.ndarray, list[dict[str, Any]]]], categories: list[tuple[int, str, int]]) -> Path:
+def _write_folder(
+    folder: Path, images: dict[str, tuple[np.ndarray, list[dict[str, Any]]]], categories: list[tuple[int, str, int]]
+) -> Path:
     """`images`: key -> (H, W) segment ids and rows {"id", "category_id", ...}; `categories`: id, name, isthing."""
     (folder / "panoptic").mkdir(parents=True)
     for key, (ids, _) in images.items():
         bgr = np.stack([ids // 65536, ids // 256 % 256, ids % 256], axis=-1).astype(np.uint8)
         cv2.imwrite(str(folder / "panoptic" / f"{key}.png"), bgr)
-    (folder / "panoptic.json").write_text(json.dumps({
-        "images": [{"id": n, "file_name": f"{key}.png"} for n, key in enumerate(images)],
-        "annotations": [{"image_id": n, "file_name": f"{key}.png", "segments_info": rows} for n, (key, (_, rows)) in enumerate(images.items())],
-        "categories": [{"id": c, "name": name, "isthing": thing, "color": [c, c, c]} for c, name, thing in categories], "info": {}}))
+    (folder / "panoptic.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": n, "file_name": f"{key}.png"} for n, key in enumerate(images)],
+                "annotations": [
+                    {"image_id": n, "file_name": f"{key}.png", "segments_info": rows}
+                    for n, (key, (_, rows)) in enumerate(images.items())
+                ],
+                "categories": [
+                    {"id": c, "name": name, "isthing": thing, "color": [c, c, c]} for c, name, thing in categories
+                ],
+                "info": {},
+            }
+        )
+    )
     return folder
 
 
@@ -53,13 +67,24 @@ def _random_pair(folder: Path, rng: np.random.Generator, pseudo: int = 14, image
     wanted = [int(rng.integers(1, pseudo + 1)) for _ in NAMES]
     for n in range(images):
         ids, classes = _random_map(rng)
-        truth[f"{n:06d}"] = ids, [{"id": i, "category_id": c, "iscrowd": int(c >= 6 and rng.random() < 0.2)} for i, c in classes.items()]
+        truth[f"{n:06d}"] = (
+            ids,
+            [{"id": i, "category_id": c, "iscrowd": int(c >= 6 and rng.random() < 0.2)} for i, c in classes.items()],
+        )
         shifted = np.roll(ids, rng.integers(-2, 3, 2), axis=(0, 1))
         other, other_classes = _random_map(rng)
         mixed = np.where(_patches(rng, 0.8), shifted, other + 70000 * (other > 0))
         mixed[_patches(rng, 0.15)] = 0
-        kinds = {i: wanted[c - 1] for i, c in classes.items()} | {i + 70000: wanted[c - 1] for i, c in other_classes.items()}
-        result[f"{n:06d}"] = mixed, [{"id": i, "category_id": c, "iscrowd": 0, "score": float(rng.integers(0, 6)) / 5} for i, c in kinds.items()]
+        kinds = {i: wanted[c - 1] for i, c in classes.items()} | {
+            i + 70000: wanted[c - 1] for i, c in other_classes.items()
+        }
+        result[f"{n:06d}"] = (
+            mixed,
+            [
+                {"id": i, "category_id": c, "iscrowd": 0, "score": float(rng.integers(0, 6)) / 5}
+                for i, c in kinds.items()
+            ],
+        )
     _write_folder(folder / "truth", truth, [(n + 1, name, int(n >= 5)) for n, name in enumerate(NAMES)])
     _write_folder(folder / "result", result, [(c, f"class_{c:02d}", int(c % 2)) for c in range(1, pseudo + 1)])
     return folder / "result", folder / "truth"
@@ -73,7 +98,7 @@ def _random_map(rng: np.random.Generator) -> tuple[np.ndarray, dict[int, int]]:
     ids, classes = np.zeros((48, 64), np.int64), {}
     for segment in rng.choice(np.arange(1, 70000), 9, replace=False).tolist():
         top, left = rng.integers(0, 40), rng.integers(0, 50)
-        ids[top:top + rng.integers(6, 30), left:left + rng.integers(6, 40)] = segment
+        ids[top : top + rng.integers(6, 30), left : left + rng.integers(6, 40)] = segment
         kind = int(rng.integers(1, len(NAMES) + 1))
         if kind <= 5 and kind in classes.values():
             kind = 6

@@ -14,7 +14,10 @@ def test_components_of_thing_clusters_are_instances_and_specks_are_void():
     ids[0, 99] = 2
     panoptic = baseline.panoptic(ids, baseline.make_classes(2, frozenset({2})))
     assert [(s.class_id, s.instance_id, s.area, s.bbox) for s in panoptic.segments] == [
-        (1, 0, 5000 - 301, (0, 0, 100, 50)), (2, 1, 100, (10, 10, 10, 10)), (2, 2, 200, (60, 30, 20, 10))]
+        (1, 0, 5000 - 301, (0, 0, 100, 50)),
+        (2, 1, 100, (10, 10, 10, 10)),
+        (2, 2, 200, (60, 30, 20, 10)),
+    ]
     assert panoptic.class_id[0, 99] == 0 and panoptic.instance_id.max() == 2
 
 

@@ -1,4 +1,5 @@
 """Agreement of label maps on maps worked out by hand, and on a scene that shifts by whole pixels."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -61,7 +62,7 @@ class Shifting:
 def wall(start: int) -> np.ndarray:
     rng = np.random.default_rng(5)
     coarse = np.repeat(np.repeat(rng.integers(0, 255, (HEIGHT // 4, 120, 3)), 4, 0), 4, 1)
-    return (0.7 * coarse + 0.3 * rng.integers(0, 255, coarse.shape)).astype(np.uint8)[:, start:start + WIDTH]
+    return (0.7 * coarse + 0.3 * rng.integers(0, 255, coarse.shape)).astype(np.uint8)[:, start : start + WIDTH]
 
 
 def classes_at(start: int) -> np.ndarray:
@@ -105,11 +106,15 @@ def test_points_keep_their_class_more_often_after_joining(tmp_path: Path, joined
         write_image(tmp_path / "semantics" / "shifting" / f"{key}.png", clusters)
         write_image(motion / f"{key}.png", np.zeros((HEIGHT, WIDTH), np.uint16))
         write_maps(labels, key, np.array([0, *joined], np.uint8)[clusters], np.zeros((HEIGHT, WIDTH), np.uint16))
-    write_labels(labels, "shifting", [LabelledFrame(labels, key, 0, (), "nothing moves") for key in ("000000", "000001")])
+    write_labels(
+        labels, "shifting", [LabelledFrame(labels, key, 0, (), "nothing moves") for key in ("000000", "000001")]
+    )
     write_class_of(tmp_path / "labels", joined, {})
     found = measure([Shifting()], tmp_path, CLASSES, partial(loader, 0), 1)
     after = pytest.approx(float(joined == (1, 1)), abs=0.05)
     assert found["kept"] == [{"frames": 1, "before": pytest.approx(0, abs=0.05), "after": after}]
     assert "keep their class, by frames: 1: " in render(found)
     write_class_of(tmp_path / "labels", joined, {"kept": [{"frames": 8, "before": 0.5, "after": 0.9}]})
-    assert "by frames: 8: 90.0 % (before joining 50.0 %)" in render(measure([Shifting()], tmp_path, CLASSES, partial(loader, 0), 1))
+    assert "by frames: 8: 90.0 % (before joining 50.0 %)" in render(
+        measure([Shifting()], tmp_path, CLASSES, partial(loader, 0), 1)
+    )

@@ -1,4 +1,5 @@
 """The whole evaluation: against published figures, against an independent program, and its file."""
+
 from __future__ import annotations
 
 import json
@@ -30,7 +31,8 @@ def test_panopticapi_figures(shared: Path) -> None:
         for quality, name in ((found.all, "All"), (found.things, "Things"), (found.stuff, "Stuff")):
             assert quality.to_json() == pytest.approx({k: case[name][k] for k in ("pq", "sq", "rq")}, abs=1e-9)
         assert {str(c.category.id): (c.tp, c.fp, c.fn) for c in found.per_class} == {
-            k: (c["tp"], c["fp"], c["fn"]) for k, c in case["per_class"].items()}
+            k: (c["tp"], c["fp"], c["fn"]) for k, c in case["per_class"].items()
+        }
         for c in found.per_class:
             assert c.quality.pq == pytest.approx(case["per_class"][str(c.category.id)]["pq"], abs=1e-9)
 
@@ -38,13 +40,21 @@ def test_panopticapi_figures(shared: Path) -> None:
 def test_measured_table_of_void_rules(shared: Path, tmp_path: Path) -> None:
     """Altered copies of the sample truth: figures in per cent measured with panopticapi and torchmetrics."""
     expected = {  # PQ, things, stuff under the official rule | under the published one, crowd an ordinary segment
-        "a": ((100, 100, 100), (100, 100, 100)), "b": ((21.7849, 0, 43.5699), (26.8053, 0, 53.6107)), "c": ((81.7460, 88.4921, 75), (100, 100, 100)),
-        "d": ((65, 30, 100), (100, 100, 100)), "e": ((81.2372, 83.4755, 78.9990), (100, 100, 100)), "f": ((100, 100, 100), (100, 100, 100))}
+        "a": ((100, 100, 100), (100, 100, 100)),
+        "b": ((21.7849, 0, 43.5699), (26.8053, 0, 53.6107)),
+        "c": ((81.7460, 88.4921, 75), (100, 100, 100)),
+        "d": ((65, 30, 100), (100, 100, 100)),
+        "e": ((81.2372, 83.4755, 78.9990), (100, 100, 100)),
+        "f": ((100, 100, 100), (100, 100, 100)),
+    }
     for case, figures in expected.items():
         result, truth, no_crowd = _altered_copies(shared / "data" / "pq_testdata" / "gt", tmp_path / case, case)
         for folder, void, wanted in ((truth, "official", figures[0]), (no_crowd, "published", figures[1])):
             found = evaluate(result, folder, EvaluationOptions(no_assignment=True, void=void))
-            assert [100 * q.pq for q in (found.all, found.things, found.stuff)] == pytest.approx(wanted, abs=1e-4), (case, void)
+            assert [100 * q.pq for q in (found.all, found.things, found.stuff)] == pytest.approx(wanted, abs=1e-4), (
+                case,
+                void,
+            )
 
 
 def _altered_copies(source: Path, folder: Path, case: str) -> tuple[Path, Path, Path]:
@@ -52,13 +62,20 @@ def _altered_copies(source: Path, folder: Path, case: str) -> tuple[Path, Path, 
     (folder / "result" / "panoptic").mkdir(parents=True)
     (folder / "plain").mkdir()
     (folder / "plain" / "panoptic").symlink_to(source / "panoptic")
-    plain = {**tree, "annotations": [{**a, "segments_info": [{**s, "iscrowd": 0} for s in a["segments_info"]]} for a in tree["annotations"]]}
+    plain = {
+        **tree,
+        "annotations": [
+            {**a, "segments_info": [{**s, "iscrowd": 0} for s in a["segments_info"]]} for a in tree["annotations"]
+        ],
+    }
     (folder / "plain" / "panoptic.json").write_text(json.dumps(plain))
     for annotation in plain["annotations"]:
         bgr = cv2.imread(str(source / "panoptic" / annotation["file_name"])).astype(np.int64)
         ids = _alter(bgr[..., 2] + 256 * bgr[..., 1] + 65536 * bgr[..., 0], case)
-        cv2.imwrite(str(folder / "result" / "panoptic" / annotation["file_name"]),
-                    np.stack([ids // 65536, ids // 256 % 256, ids % 256], axis=-1).astype(np.uint8))
+        cv2.imwrite(
+            str(folder / "result" / "panoptic" / annotation["file_name"]),
+            np.stack([ids // 65536, ids // 256 % 256, ids % 256], axis=-1).astype(np.uint8),
+        )
         annotation["segments_info"] = [s for s in annotation["segments_info"] if (ids == s["id"]).any()]
     (folder / "result" / "panoptic.json").write_text(json.dumps(plain))
     return folder / "result", source, folder / "plain"
@@ -88,11 +105,19 @@ def test_equals_independent_scorer(shared: Path, tmp_path: Path, random_pair: Ca
     third = [str(p) for p in folders[2]]
     few = [str(p) for p in folders[3]]
     cases: list[tuple[list[str], list[str], EvaluationOptions]] = [
-        (both, [], EvaluationOptions()), (both, ["--void", "published"], EvaluationOptions(void="published")),
-        (both, ["--matching", "majority"], EvaluationOptions(matching="majority")), (few, [], EvaluationOptions()),
-        (both, ["--matching", "strict"], EvaluationOptions(matching="strict")), (few, ["--matching", "strict"], EvaluationOptions(matching="strict")),
-        (third, ["--fit-result", both[0], "--fit-truth", both[1]], EvaluationOptions(fit_result=both[0], fit_truth=both[1])),
-        ([third[1], third[1]], ["--as-is"], EvaluationOptions(no_assignment=True))]
+        (both, [], EvaluationOptions()),
+        (both, ["--void", "published"], EvaluationOptions(void="published")),
+        (both, ["--matching", "majority"], EvaluationOptions(matching="majority")),
+        (few, [], EvaluationOptions()),
+        (both, ["--matching", "strict"], EvaluationOptions(matching="strict")),
+        (few, ["--matching", "strict"], EvaluationOptions(matching="strict")),
+        (
+            third,
+            ["--fit-result", both[0], "--fit-truth", both[1]],
+            EvaluationOptions(fit_result=both[0], fit_truth=both[1]),
+        ),
+        ([third[1], third[1]], ["--as-is"], EvaluationOptions(no_assignment=True)),
+    ]
     for folder, arguments, options in cases:
         out = tmp_path / "scorer.json"
         scorer = [sys.executable, str(shared / "tools" / "score_panoptic.py")]
@@ -101,8 +126,9 @@ def test_equals_independent_scorer(shared: Path, tmp_path: Path, random_pair: Ca
 
 
 @pytest.mark.parametrize("seed", [5, 6])
-def test_unknown_objects_are_void_or_a_class_as_the_scorer_has_it(shared: Path, tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]],
-                                                                seed: int) -> None:
+def test_unknown_objects_are_void_or_a_class_as_the_scorer_has_it(
+    shared: Path, tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]], seed: int
+) -> None:
     """The scorer knows no predicted crowd. Told that it is a class, we agree with it on the folder as it is; else on
     one without these segments."""
     result, truth = random_pair(tmp_path, np.random.default_rng(seed))
@@ -110,20 +136,37 @@ def test_unknown_objects_are_void_or_a_class_as_the_scorer_has_it(shared: Path, 
     for matching in MATCHINGS:
         for folder, unknown in ((with_crowd, "class"), (erased, "void")):
             out = tmp_path / "scorer.json"
-            scorer = [sys.executable, str(shared / "tools" / "score_panoptic.py"), str(folder), str(truth), "--matching", matching]
+            scorer = [
+                sys.executable,
+                str(shared / "tools" / "score_panoptic.py"),
+                str(folder),
+                str(truth),
+                "--matching",
+                matching,
+            ]
             subprocess.run([*scorer, "--json", str(out)], check=True, capture_output=True)
-            _assert_equal(evaluate(with_crowd, truth, EvaluationOptions(matching=matching, unknown=unknown)), json.loads(out.read_text()))
+            _assert_equal(
+                evaluate(with_crowd, truth, EvaluationOptions(matching=matching, unknown=unknown)),
+                json.loads(out.read_text()),
+            )
 
 
-def test_without_unknown_objects_the_switch_changes_nothing(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
+def test_without_unknown_objects_the_switch_changes_nothing(
+    tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]
+) -> None:
     pair = random_pair(tmp_path, np.random.default_rng(7))
     assert evaluate(*pair) == evaluate(*pair, EvaluationOptions(unknown="class"))
 
 
-def test_unknown_objects_are_given_to_no_true_class(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
+def test_unknown_objects_are_given_to_no_true_class(
+    tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]
+) -> None:
     result, truth = random_pair(tmp_path, np.random.default_rng(8))
     folder = _with_crowd(result, tmp_path / "crowd")
-    void, scored = (evaluate(folder, truth, EvaluationOptions(matching="majority", unknown=unknown)) for unknown in ("void", "class"))
+    void, scored = (
+        evaluate(folder, truth, EvaluationOptions(matching="majority", unknown=unknown))
+        for unknown in ("void", "class")
+    )
     assert void.assignment is not None and scored.assignment is not None
     assert 15 not in void.assignment.panoptic and scored.assignment.panoptic[15] is not None
     assert (void.pseudo_classes, scored.pseudo_classes) == (14, 15) and void.void_share > scored.void_share
@@ -157,13 +200,16 @@ def _assert_equal(found: Evaluation, expected: dict) -> None:
     for kind in ("things", "stuff"):
         assert ours[kind] == pytest.approx({k: expected[kind][k] for k in ("pq", "sq", "rq")}, abs=1e-12)
     assert [(c["category_id"], c["tp"], c["fp"], c["fn"]) for c in ours["per_class"]] == [
-        (c["category_id"], c["tp"], c["fp"], c["fn"]) for c in expected["per_class"]]
+        (c["category_id"], c["tp"], c["fp"], c["fn"]) for c in expected["per_class"]
+    ]
     assert ours["assignment"] == expected["assignment"]
     assert found.void_share == pytest.approx(expected["void_share"], abs=1e-12)
 
 
 @pytest.mark.parametrize("pseudo", [4, 14, 30])
-def test_strict_equals_loops_over_the_maps(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]], pseudo: int) -> None:
+def test_strict_equals_loops_over_the_maps(
+    tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]], pseudo: int
+) -> None:
     """Another way to the same figures: the best assignment by trying them, pixels instead of tables, segments as
     masks."""
     result, truth = random_pair(tmp_path, np.random.default_rng(pseudo), pseudo, images=2)
@@ -177,7 +223,9 @@ def test_strict_equals_loops_over_the_maps(tmp_path: Path, random_pair: Callable
     accuracy, miou = semantic_by_pixel(predicted, true, found.assignment.semantic)
     assert (found.acc, found.miou) == pytest.approx((accuracy, miou), abs=1e-12)
     expected = panoptic_by_pixel(predicted, true, found.assignment.panoptic)
-    assert {c.category.id: (c.tp, c.fp, c.fn) for c in found.per_class} == {c: tuple(counts) for c, (_, *counts) in expected.items()}
+    assert {c.category.id: (c.tp, c.fp, c.fn) for c in found.per_class} == {
+        c: tuple(counts) for c, (_, *counts) in expected.items()
+    }
     assert [c.quality.pq for c in found.per_class] == pytest.approx([pq for pq, *_ in expected.values()], abs=1e-12)
     assert found.all.pq == pytest.approx(np.mean([pq for pq, *_ in expected.values()]), abs=1e-12)
 
@@ -193,7 +241,9 @@ class ByPixel:
         for annotation in tree["annotations"]:
             ids = cv2.imread(str(folder / "panoptic" / annotation["file_name"])).astype(int) @ [65536, 256, 1]
             classes, crowd = np.zeros_like(ids), np.zeros(ids.shape, bool)
-            self.excuses.append({row["category_id"]: row["id"] for row in annotation["segments_info"] if row["iscrowd"]})
+            self.excuses.append(
+                {row["category_id"]: row["id"] for row in annotation["segments_info"] if row["iscrowd"]}
+            )
             for row in annotation["segments_info"]:
                 classes[ids == row["id"]] = row["category_id"]
                 crowd |= (ids == row["id"]) & bool(row["iscrowd"])
@@ -234,13 +284,19 @@ def semantic_by_pixel(predicted: ByPixel, true: ByPixel, assignment: Mapping[int
     """(accuracy, mean IoU)."""
     table = {c: target or 0 for c, target in assignment.items()} | {0: 0}
     p, t = np.array([table[c] for c in predicted.classes().tolist()])[true.known()], true.classes()[true.known()]
-    return float((p == t).mean()), float(np.mean([((p == c) & (t == c)).sum() / ((p == c) | (t == c)).sum() for c in np.unique(t)]))
+    return float((p == t).mean()), float(
+        np.mean([((p == c) & (t == c)).sum() / ((p == c) | (t == c)).sum() for c in np.unique(t)])
+    )
 
 
-def panoptic_by_pixel(predicted: ByPixel, true: ByPixel, assignment: Mapping[int, int | None]) -> dict[int, tuple[float, int, int, int]]:
+def panoptic_by_pixel(
+    predicted: ByPixel, true: ByPixel, assignment: Mapping[int, int | None]
+) -> dict[int, tuple[float, int, int, int]]:
     """True class -> PQ, TP, FP, FN by the official rule, from masks."""
     sums: dict[int, list[float]] = {c: [0.0, 0, 0, 0] for c in true.thing}
-    for (ids, classes, _), (true_ids, true_classes, crowd), excuses in zip(predicted.images, true.images, true.excuses, strict=True):
+    for (ids, classes, _), (true_ids, true_classes, crowd), excuses in zip(
+        predicted.images, true.images, true.excuses, strict=True
+    ):
         masks = {}
         for segment in np.unique(ids[ids > 0]).tolist():
             mask = ids == segment
@@ -252,7 +308,11 @@ def panoptic_by_pixel(predicted: ByPixel, true: ByPixel, assignment: Mapping[int
         for segment in np.unique(true_ids[(true_ids > 0) & ~crowd]).tolist():
             mask = true_ids == segment
             c = int(true_classes[mask][0])
-            ious = {key: (mask & m).sum() / ((mask | m) & ~(m & (true_ids == 0))).sum() for key, m in masks.items() if key[0] == c}
+            ious = {
+                key: (mask & m).sum() / ((mask | m) & ~(m & (true_ids == 0))).sum()
+                for key, m in masks.items()
+                if key[0] == c
+            }
             hit = next((key for key, iou in ious.items() if iou > 0.5), None)
             sums[c][3] += hit is None
             if hit is not None:
@@ -268,8 +328,24 @@ def panoptic_by_pixel(predicted: ByPixel, true: ByPixel, assignment: Mapping[int
 def test_file_has_the_agreed_keys(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
     found = evaluate(*random_pair(tmp_path, np.random.default_rng(1)))
     tree = json.loads(json.dumps(found.to_json()))
-    assert list(tree) == ["pq", "sq", "rq", "things", "stuff", "per_class", "acc", "miou", "acc7", "miou7", "ap", "ap50", "void_rule", "matching",
-                          "assignment", "images"]
+    assert list(tree) == [
+        "pq",
+        "sq",
+        "rq",
+        "things",
+        "stuff",
+        "per_class",
+        "acc",
+        "miou",
+        "acc7",
+        "miou7",
+        "ap",
+        "ap50",
+        "void_rule",
+        "matching",
+        "assignment",
+        "images",
+    ]
     assert set(tree["per_class"][0]) == {"category_id", "name", "isthing", "pq", "sq", "rq", "tp", "fp", "fn"}
     assert tree["images"] == 3 and 0 < tree["ap"] <= tree["ap50"] < 1 and len(tree["assignment"]) == 14
     assert "14 pseudo classes assigned by hungarian" in render_table(found)
@@ -289,11 +365,17 @@ def test_saved_assignment_gives_the_same_figures(tmp_path: Path, random_pair: Ca
         evaluate(result, truth, EvaluationOptions(assignment=tmp_path / "foreign.json"))
 
 
-def test_order_of_images_and_names_of_pseudo_classes_do_not_matter(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
+def test_order_of_images_and_names_of_pseudo_classes_do_not_matter(
+    tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]
+) -> None:
     result, truth = random_pair(tmp_path, np.random.default_rng(3))
     before = evaluate(result, truth)
     tree = json.loads((result / "panoptic.json").read_text())
-    swapped = {**tree, "annotations": tree["annotations"][::-1], "categories": [{**c, "id": 16 - c["id"]} for c in tree["categories"]]}
+    swapped = {
+        **tree,
+        "annotations": tree["annotations"][::-1],
+        "categories": [{**c, "id": 16 - c["id"]} for c in tree["categories"]],
+    }
     for annotation in swapped["annotations"]:
         for row in annotation["segments_info"]:
             row["category_id"] = 16 - row["category_id"]
@@ -308,12 +390,21 @@ def test_several_processes_give_the_same(tmp_path: Path, random_pair: Callable[.
     assert evaluate(result, truth, EvaluationOptions(workers=2)) == evaluate(result, truth)
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    ("missing image", "expected a result for each of the 3 images"), ("size", "at the size of its truth, 64 x 48, found 10 x 10"),
-    ("unknown id", "expected every id of"), ("no json", "expected a result folder with panoptic.json"),
-    ("category", r"among its categories, found \[99\]"),
-    ("broken json", "delete it and make it again"), ("broken png", "found a damaged file")])
-def test_bad_input_is_said_in_one_sentence(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]], damage: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("missing image", "expected a result for each of the 3 images"),
+        ("size", "at the size of its truth, 64 x 48, found 10 x 10"),
+        ("unknown id", "expected every id of"),
+        ("no json", "expected a result folder with panoptic.json"),
+        ("category", r"among its categories, found \[99\]"),
+        ("broken json", "delete it and make it again"),
+        ("broken png", "found a damaged file"),
+    ],
+)
+def test_bad_input_is_said_in_one_sentence(
+    tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]], damage: str, message: str
+) -> None:
     result, truth = random_pair(tmp_path, np.random.default_rng(6))
     tree = json.loads((result / "panoptic.json").read_text())
     if damage == "missing image":
@@ -336,7 +427,9 @@ def test_bad_input_is_said_in_one_sentence(tmp_path: Path, random_pair: Callable
 
 def test_one_folder_above_names_those_inside(tmp_path: Path, random_pair: Callable[..., tuple[Path, Path]]) -> None:
     _, truth = random_pair(tmp_path, np.random.default_rng(7))
-    with pytest.raises(ResultError, match=r"folders in it that have one: result, truth \(join those wanted by commas\)"):
+    with pytest.raises(
+        ResultError, match=r"folders in it that have one: result, truth \(join those wanted by commas\)"
+    ):
         evaluate(tmp_path, truth)
 
 

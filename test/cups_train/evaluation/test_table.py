@@ -1,4 +1,5 @@
 """Figures as tables: which protocol comes first, and what a run of an older version lacks."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,7 +13,16 @@ from cups_train.evaluation.table import render_matchings, render_stages, score_t
 
 
 def figures(pq: float, ap50: float | None = 0.5) -> dict:
-    return {"pq": pq, "sq": 0.7, "rq": 0.6, "things": {"pq": 0.125}, "stuff": {"pq": 0.25}, "acc": 0.8, "miou": 0.4, "ap50": ap50}
+    return {
+        "pq": pq,
+        "sq": 0.7,
+        "rq": 0.6,
+        "things": {"pq": 0.125},
+        "stuff": {"pq": 0.25},
+        "acc": 0.8,
+        "miou": 0.4,
+        "ap50": ap50,
+    }
 
 
 def test_strict_comes_first_then_the_published_protocol_then_majority() -> None:
@@ -27,7 +37,9 @@ def test_strict_comes_first_then_the_published_protocol_then_majority() -> None:
 
 
 def test_protocols_that_a_run_lacks_are_left_out() -> None:
-    assert [table.title for table in score_tables({"labels": {"official": figures(0.2), "published": figures(0.2)}})] == ["published protocol"]
+    assert [
+        table.title for table in score_tables({"labels": {"official": figures(0.2), "published": figures(0.2)}})
+    ] == ["published protocol"]
     assert score_tables({}) == ()
 
 

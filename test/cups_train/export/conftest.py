@@ -1,4 +1,5 @@
 """A small random network, exported once."""
+
 from dataclasses import replace
 
 import pytest

@@ -21,6 +21,7 @@ def test_the_graph_is_static_and_carries_the_card(exported):
 
 def test_dynamic_graphs_are_refused():
     from onnx import TensorProto, helper
+
     free = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])
     node = helper.make_node("NonZero", ["x"], ["y"])
     with pytest.raises(ModelError, match="NonZero"):

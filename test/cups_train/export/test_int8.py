@@ -1,4 +1,5 @@
 """What becomes int8, and what does not."""
+
 from collections import Counter
 
 import cv2
@@ -15,14 +16,23 @@ from cups_train.export.int8 import Frames, calibration_images, kept_nodes, quant
 def small_graph(path):
     """Two convolutions, the first with the name of a layer that stays float32."""
     rng = np.random.default_rng(0)
-    weights = [numpy_helper.from_array(rng.normal(0, 0.2, (8, channels, 3, 3)).astype(np.float32), name)
-               for name, channels in (("body.conv1.weight", 3), ("body.layer1.0.conv1.weight", 8))]
-    nodes = [helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT, name="cast"),
-             helper.make_node("Transpose", ["real"], ["first"], perm=[0, 3, 1, 2], name="transpose"),
-             helper.make_node("Conv", ["first", "body.conv1.weight"], ["second"], pads=[1, 1, 1, 1], name="stem"),
-             helper.make_node("Conv", ["second", "body.layer1.0.conv1.weight"], ["answer"], pads=[1, 1, 1, 1], name="layer")]
-    graph = helper.make_graph(nodes, "small", [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 16, 24, 3])],
-                              [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 8, 16, 24])], weights)
+    weights = [
+        numpy_helper.from_array(rng.normal(0, 0.2, (8, channels, 3, 3)).astype(np.float32), name)
+        for name, channels in (("body.conv1.weight", 3), ("body.layer1.0.conv1.weight", 8))
+    ]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT, name="cast"),
+        helper.make_node("Transpose", ["real"], ["first"], perm=[0, 3, 1, 2], name="transpose"),
+        helper.make_node("Conv", ["first", "body.conv1.weight"], ["second"], pads=[1, 1, 1, 1], name="stem"),
+        helper.make_node("Conv", ["second", "body.layer1.0.conv1.weight"], ["answer"], pads=[1, 1, 1, 1], name="layer"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 16, 24, 3])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 8, 16, 24])],
+        weights,
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     model.metadata_props.add(key="name", value="small")
     onnx.save(model, path)
@@ -40,8 +50,12 @@ def test_int8_leaves_the_named_layers_and_stays_close(tmp_path):
     kinds = Counter(tensor.data_type for tensor in written.graph.initializer if len(tensor.dims) == 4)
     assert kinds == {TensorProto.FLOAT: 1, TensorProto.INT8: 1}
     assert {p.key: p.value for p in written.metadata_props}["name"] == "small"
-    answers = [onnxruntime.InferenceSession(str(tmp_path / name), providers=["CPUExecutionProvider"]).run(None, {"image": images[0][None]})[0]
-               for name in ("single.onnx", "model.onnx")]
+    answers = [
+        onnxruntime.InferenceSession(str(tmp_path / name), providers=["CPUExecutionProvider"]).run(
+            None, {"image": images[0][None]}
+        )[0]
+        for name in ("single.onnx", "model.onnx")
+    ]
     assert 0 < np.abs(answers[0] - answers[1]).max() < 0.03 * np.abs(answers[0]).max()
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["model.onnx", "single.onnx"]
 

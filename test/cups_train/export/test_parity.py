@@ -26,15 +26,22 @@ def test_another_network_fails_the_parity_check(exported):
 
 def raw(*rows):
     boxes, scores, kinds = zip(*rows, strict=True)
-    return RawOutput(np.array(boxes, np.float32), np.array(scores, np.float32), np.array(kinds), np.zeros((len(rows), 28, 28), np.float32),
-                     np.zeros((4, 4), np.int32))
+    return RawOutput(
+        np.array(boxes, np.float32),
+        np.array(scores, np.float32),
+        np.array(kinds),
+        np.zeros((len(rows), 28, 28), np.float32),
+        np.zeros((4, 4), np.int32),
+    )
 
 
 def test_differences_pair_rows_whatever_their_order():
     first = raw(([0, 0, 9, 9], 0.8, 1), ([20, 0, 29, 9], 0.8, 1), ([0, 0, 9, 9], 0.7, 2), ([0, 0, 0, 0], 0, 0))
     second = raw(([20, 0, 29, 9.01], 0.8, 1), ([0, 0, 9, 9], 0.8, 1), ([0, 0, 0, 0], 0, 0), ([0, 0, 0, 0], 0, 0))
     found = difference(first, second)
-    assert (found.instances, found.unmatched) == (3, 1) and found.box == pytest.approx(0.01, abs=1e-5) and found.score == 0
+    assert (
+        (found.instances, found.unmatched) == (3, 1) and found.box == pytest.approx(0.01, abs=1e-5) and found.score == 0
+    )
 
 
 @pytest.mark.parametrize(("precision", "score"), [("fp32", 0.002), ("fp16", 0.06), ("int8", 0.6)])

@@ -49,10 +49,16 @@ def test_the_graph_in_half_with_its_merge_is_static_and_strongly_typed(network, 
     convolutions = [weights[node.input[1]] for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose")]
     assert len(convolutions) > 20 and set(convolutions) == {TensorProto.FLOAT16}
     types = {value.name: value.type.tensor_type.elem_type for value in (*model.graph.output, *model.graph.value_info)}
-    assert {types[node.output[0]] for node in model.graph.node if node.op_type in ("Softmax", "Sigmoid")} == {TensorProto.FLOAT}
+    assert {types[node.output[0]] for node in model.graph.node if node.op_type in ("Softmax", "Sigmoid")} == {
+        TensorProto.FLOAT
+    }
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
     image = probe_images(64, 96, 1)[0]
     answer = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"image": image[None]}), strict=True))
-    assert answer["panoptic"].shape == (64, 96) and answer["panoptic"].dtype == np.int32 and answer["segments"].shape == (8 + 3, 7)
+    assert (
+        answer["panoptic"].shape == (64, 96)
+        and answer["panoptic"].dtype == np.int32
+        and answer["segments"].shape == (8 + 3, 7)
+    )
     raw = network.infer(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
     assert (answer["semantic"] != raw.semantic[0].numpy()).mean() < 0.02

@@ -13,6 +13,8 @@ def test_tensorrt_that_is_not_there_names_its_extra(monkeypatch, tmp_path):
 
 def test_tensorrt_rtx_builds_the_graph_without_a_gpu(exported, tmp_path):
     pytest.importorskip("tensorrt_rtx", reason="the extra cups[tensorrt] is not installed")
-    facts = engine.build_engine(Graph(exported[1] / "model" / "model.onnx", "abc", "fp32", "image"), tmp_path / "model.plan")
+    facts = engine.build_engine(
+        Graph(exported[1] / "model" / "model.onnx", "abc", "fp32", "image"), tmp_path / "model.plan"
+    )
     assert (tmp_path / "model.plan").stat().st_size > 10_000
     assert facts["package"] == "tensorrt_rtx" and facts["precision"] == "fp32" and facts["graph"] == "abc"

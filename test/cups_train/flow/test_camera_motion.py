@@ -1,4 +1,5 @@
 """The flow of the camera's own motion."""
+
 import numpy as np
 import pytest
 
@@ -15,10 +16,14 @@ def test_camera_motion_is_found_among_outliers_and_predicts_the_flow():
     disparity = (2 + 6 * rng.random((96, 160))).astype(np.float32)
     flow = rigid_flow(CAMERA, motion, disparity)
     wrong = rng.random(disparity.shape) < 0.25
-    measured = flow + np.where(wrong[..., None], rng.normal(0, 8, flow.shape), rng.normal(0, 0.05, flow.shape)).astype(np.float32)
+    measured = flow + np.where(wrong[..., None], rng.normal(0, 8, flow.shape), rng.normal(0, 0.05, flow.shape)).astype(
+        np.float32
+    )
     found = camera_motion(CAMERA, measured, disparity, np.ones(disparity.shape, bool))
     assert found is not None
-    assert found[:3, :3] == pytest.approx(motion[:3, :3], abs=5e-4) and found[:3, 3] == pytest.approx(motion[:3, 3], abs=5e-3)
+    assert found[:3, :3] == pytest.approx(motion[:3, :3], abs=5e-4) and found[:3, 3] == pytest.approx(
+        motion[:3, 3], abs=5e-3
+    )
     assert camera_motion(CAMERA, measured, disparity, np.zeros(disparity.shape, bool)) is None
 
 

@@ -1,4 +1,5 @@
 """Optical flow of shifts."""
+
 import cv2
 import numpy as np
 import pytest

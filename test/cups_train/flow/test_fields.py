@@ -1,4 +1,5 @@
 """The memory of the last frames."""
+
 import numpy as np
 
 from cups_train.flow.fields import Memory
@@ -15,4 +16,9 @@ def test_memory_keeps_three_frames_by_identity():
         memory.hold(*pair)
         memory.once(lambda pair=pair: calls.append(pair), "flow", *pair)
     assert len(calls) == 4
-    assert not memory.missing("flow", b, c) and memory.missing("flow", a, b) and memory.missing("flow", b, a) and memory.missing("disparity", b)
+    assert (
+        not memory.missing("flow", b, c)
+        and memory.missing("flow", a, b)
+        and memory.missing("flow", b, a)
+        and memory.missing("disparity", b)
+    )

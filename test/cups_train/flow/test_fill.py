@@ -1,4 +1,5 @@
 """Gaps of disparity, filled by hand."""
+
 import numpy as np
 
 from cups_train.flow.fill import fill_disparity

@@ -1,4 +1,5 @@
 """Flow and disparity from files."""
+
 import cv2
 import numpy as np
 import pytest

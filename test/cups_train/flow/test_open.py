@@ -1,4 +1,5 @@
 """Scene flow by the matcher that the settings name."""
+
 import cv2
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ def test_a_network_computes_with_one_thread_where_others_share_the_cores(tmp_pat
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        open_matcher(MotionConfig(flow="self", flow_weights=tmp_path / "flow.safetensors"), "cpu", one_thread=one_thread)
+        open_matcher(
+            MotionConfig(flow="self", flow_weights=tmp_path / "flow.safetensors"), "cpu", one_thread=one_thread
+        )
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)

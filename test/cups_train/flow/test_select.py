@@ -1,4 +1,5 @@
 """The fusion of flow fields."""
+
 import cv2
 import numpy as np
 
@@ -28,7 +29,9 @@ def test_theory_is_taken_where_nothing_speaks_against_it_and_doubted_there():
     """The lower half has no texture; the upper half stands still while theory says 4 px."""
     image = texture()[:96, :160].copy()
     image[48:] = 120
-    flow, doubt = fuse([constant(0, 0)], [constant(0, 0), constant(-4, 0)], look_at(image), look_at(image), constant(4, 0))
+    flow, doubt = fuse(
+        [constant(0, 0)], [constant(0, 0), constant(-4, 0)], look_at(image), look_at(image), constant(4, 0)
+    )
     assert (flow[:40, 10:-10] == 0).all() and not doubt[:40, 10:-10].any()
     assert (flow[56:, 10:-10] == (4, 0)).all() and doubt[56:, 10:-10].all()
     _, near = fuse([constant(0, 0)], [constant(0, 0)], look_at(image), look_at(image), constant(0.2, 0))

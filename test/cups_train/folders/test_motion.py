@@ -1,4 +1,5 @@
 """The motion folder: what is written comes back."""
+
 import numpy as np
 import pytest
 
@@ -22,7 +23,16 @@ def test_reading_a_missing_folder_names_it(tmp_path):
 
 def test_reasons_come_back_as_such_and_a_person_can_read_them():
     for reason in Reason:
-        row = frame_json(MotionResult("000003", 30, np.zeros((4, 6), np.uint16), None, (), Absence(reason, "all 2 candidates rejected: too far")))
+        row = frame_json(
+            MotionResult(
+                "000003",
+                30,
+                np.zeros((4, 6), np.uint16),
+                None,
+                (),
+                Absence(reason, "all 2 candidates rejected: too far"),
+            )
+        )
         assert row["reason"] == "all 2 candidates rejected: too far"
         assert result_from(row, np.zeros((4, 6), np.uint16)).absence == Absence(reason, row["reason"])
 

@@ -1,4 +1,5 @@
 """Names of classes on files written by hand."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -22,20 +23,38 @@ def test_the_file_as_it_begins_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_names_colours_and_merges(tmp_path: Path) -> None:
-    rows = ["1: {name: road, color: [9, 8, 7]}", "2: {merge_into: 1}", "3: {name: wet road, color: [1, 2, 3], merge_into: 1}",
-            "4: {name: car, color: [0, 0, 142]}", "5: {name: van, merge_into: 4}"]
+    rows = [
+        "1: {name: road, color: [9, 8, 7]}",
+        "2: {merge_into: 1}",
+        "3: {name: wet road, color: [1, 2, 3], merge_into: 1}",
+        "4: {name: car, color: [0, 0, 142]}",
+        "5: {name: van, merge_into: 4}",
+    ]
     found = _read(tmp_path, "\n".join(rows))
     assert [(c.name, c.color, c.merge_into, c.isthing) for c in found] == [
-        ("road", (9, 8, 7), 0, False), ("road", (9, 8, 7), 1, False), ("wet road", (1, 2, 3), 1, False),
-        ("car", (0, 0, 142), 0, True), ("van", (0, 0, 142), 4, True)]
+        ("road", (9, 8, 7), 0, False),
+        ("road", (9, 8, 7), 1, False),
+        ("wet road", (1, 2, 3), 1, False),
+        ("car", (0, 0, 142), 0, True),
+        ("van", (0, 0, 142), 4, True),
+    ]
     assert found.merge_table().tolist() == [0, 1, 1, 1, 4, 4]
     assert _read(tmp_path, names_yaml(found)) == found
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ("2: {merge_into: 4}", "class 2 to name an unmerged class of its kind, found 4"), ("2: {merge_into: 9}", "KeyError"),
-    ("2: {name: x, color: [1, 2]}", "color"), ("2: {name: x, color: [1, 2, 999]}", "color"), ("2: {colour: [1, 2, 3]}", "colour of class 2"),
-    ("9: {name: x, color: [1, 2, 3]}", "id 9"), ("2: [", "ParserError"), ("2: red", "found")])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("2: {merge_into: 4}", "class 2 to name an unmerged class of its kind, found 4"),
+        ("2: {merge_into: 9}", "KeyError"),
+        ("2: {name: x, color: [1, 2]}", "color"),
+        ("2: {name: x, color: [1, 2, 999]}", "color"),
+        ("2: {colour: [1, 2, 3]}", "colour of class 2"),
+        ("9: {name: x, color: [1, 2, 3]}", "id 9"),
+        ("2: [", "ParserError"),
+        ("2: red", "found"),
+    ],
+)
 def test_what_does_not_fit_is_one_sentence(tmp_path: Path, line: str, message: str) -> None:
     rows = [f"{i}: {{name: c, color: [1, 1, 1]}}" for i in range(1, 6) if line[0] != str(i)]
     with pytest.raises(CupsError, match=r"for ids 1 to 5 in .*names.yaml, found ") as caught:

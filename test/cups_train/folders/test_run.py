@@ -1,4 +1,5 @@
 """The journal of a run: finished stages are kept, everything else is made again."""
+
 import json
 
 import pytest

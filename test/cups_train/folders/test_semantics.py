@@ -1,4 +1,5 @@
 """K and the centres have one home, and what does not fit there is said."""
+
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +7,22 @@ import pytest
 import torch
 
 from cups_train.errors import ModelError
-from cups_train.folders.semantics import EncoderFile, encoder_path, read_array, read_classes, read_encoder, write_array, write_encoder
+from cups_train.folders.semantics import (
+    EncoderFile,
+    encoder_path,
+    read_array,
+    read_classes,
+    read_encoder,
+    write_array,
+    write_encoder,
+)
 
 
 def write(folder: Path, count: int, classes: list[int]) -> None:
     cells = {"centres": torch.arange(3 * len(classes)).reshape(-1, 3).float(), "classes": torch.tensor(classes).float()}
-    write_encoder(folder, EncoderFile({"spec": {"classes": count}, "cells": {"sharpness": 1.0}}, {"stem": torch.ones(2)}, cells))
+    write_encoder(
+        folder, EncoderFile({"spec": {"classes": count}, "cells": {"sharpness": 1.0}}, {"stem": torch.ones(2)}, cells)
+    )
 
 
 def test_centres_of_a_model_on_disk(tmp_path: Path) -> None:
@@ -20,7 +31,11 @@ def test_centres_of_a_model_on_disk(tmp_path: Path) -> None:
     assert found.count == 2
     np.testing.assert_array_equal(found.centres, np.float32([[0, 1, 2], [4.5, 5.5, 6.5]]))  # the mean of a class's own
     whole = read_encoder(tmp_path)
-    assert set(whole.network) == {"stem"} and set(whole.cells) == {"centres", "classes"} and whole.card["spec"] == {"classes": 2}
+    assert (
+        set(whole.network) == {"stem"}
+        and set(whole.cells) == {"centres", "classes"}
+        and whole.card["spec"] == {"classes": 2}
+    )
 
 
 def test_a_head_has_classes_without_centres(tmp_path: Path) -> None:

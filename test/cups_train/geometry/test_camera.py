@@ -1,4 +1,5 @@
 """Rays, points and pixels, by hand."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """The ground plane."""
+
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ from cups_train.types import StereoCamera
 
 
 def _street(camera: StereoCamera, normal: np.ndarray, height: float) -> np.ndarray:
-    v, u = np.mgrid[:camera.height, :camera.width]
+    v, u = np.mgrid[: camera.height, : camera.width]
     slope = normal[0] * (u - camera.cx) / camera.fx + normal[1] * (v - camera.cy) / camera.fy + normal[2]
     return np.maximum(camera.depth_scale / height * slope, camera.depth_scale / 40)  # a wall at 40 m closes the street
 
@@ -27,5 +28,11 @@ def test_ground_behind_half_a_picture_of_obstacles():
 
 def test_no_ground_in_front_of_a_wall():
     camera = StereoCamera(320, 160, 350, 350, 159.5, 70, 0.22)
-    assert find_ground(camera, np.full((160, 320), 8, np.float32), np.ones((160, 320), bool), np.random.default_rng(0)) is None
-    assert find_ground(camera, np.zeros((160, 320), np.float32), np.zeros((160, 320), bool), np.random.default_rng(0)) is None
+    assert (
+        find_ground(camera, np.full((160, 320), 8, np.float32), np.ones((160, 320), bool), np.random.default_rng(0))
+        is None
+    )
+    assert (
+        find_ground(camera, np.zeros((160, 320), np.float32), np.zeros((160, 320), bool), np.random.default_rng(0))
+        is None
+    )

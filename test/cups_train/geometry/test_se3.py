@@ -1,4 +1,5 @@
 """Rigid motions, against another way to them."""
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation

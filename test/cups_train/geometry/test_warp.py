@@ -1,4 +1,5 @@
 """The warp at the borders."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Scenes whose flow and disparity are worked out from their geometry: a road, a wall at 40 m, two boxes."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ BOXES = ((slice(60, 100), slice(40, 100), 12.0), (slice(60, 95), slice(200, 250)
 def make_scene(ego: np.ndarray, own: tuple[np.ndarray, np.ndarray], noise: float = 0.0) -> tuple[SceneFlow, np.ndarray]:
     """Scene flow of one pair, and the label map of the two boxes. `own`: motions of the boxes in the camera's frame at
     t."""
-    v, u = np.mgrid[:CAMERA.height, :CAMERA.width].astype(float)
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width].astype(float)
     depth = np.where(v > CAMERA.cy + 1, np.minimum(1.4 * CAMERA.fy / np.maximum(v - CAMERA.cy, 1), 40), 40)
     label = np.zeros(depth.shape, int)
     for k, (rows, columns, z) in enumerate(BOXES, 1):
@@ -33,7 +34,9 @@ def make_scene(ego: np.ndarray, own: tuple[np.ndarray, np.ndarray], noise: float
     d1 = np.where(disparity > 0, d1, 0) + noise * (disparity > 0) * rng.normal(size=depth.shape)
     sigma = np.full(depth.shape, max(noise, 0.03), np.float32)
     seen = np.where(disparity > 0, disparity + noise * rng.normal(size=depth.shape), 0)
-    return SceneFlow(flow.astype(np.float32), seen.astype(np.float32), d1.astype(np.float32), ok, np.ones_like(ok), ok, sigma, sigma), label
+    return SceneFlow(
+        flow.astype(np.float32), seen.astype(np.float32), d1.astype(np.float32), ok, np.ones_like(ok), ok, sigma, sigma
+    ), label
 
 
 @pytest.fixture

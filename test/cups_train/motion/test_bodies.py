@@ -1,4 +1,5 @@
 """Two bodies in one mask, on depth that is worked out from their geometry and blurred as a matcher blurs it."""
+
 import cv2
 import numpy as np
 

@@ -1,4 +1,5 @@
 """The spatial term on the working grid."""
+
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The rigid clustering of a box before a wall."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """The camera's own motion among boxes that move."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -31,14 +32,17 @@ def test_ego_motion_driving_standing_and_turning_on_the_spot(scene, ego):
 def test_a_prior_tells_the_scene_from_a_bus_that_fills_the_view(scene):
     flow, label = scene(FORWARD, (shift(0.5), STILL), noise=0.1)
     bus = se3.transform(np.eye(3), np.array([0.4, 0, 0.2]))
-    v, u = np.mgrid[:CAMERA.height, :CAMERA.width].astype(float)
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width].astype(float)
     wall = (u > 110) & (v > 10) & (v < 150)
     points = points_of(CAMERA, u, v, np.full(u.shape, CAMERA.depth_scale / 9))
     u1, v1, d1 = np.moveaxis(project(CAMERA, se3.apply(FORWARD @ bus, points)), -1, 0)
     moved = np.stack([u1 - u, v1 - v], -1)
-    hidden = replace(flow, flow=np.where(wall[..., None], moved, flow.flow).astype(np.float32),
-                     disparity=np.where(wall, CAMERA.depth_scale / 9, flow.disparity).astype(np.float32),
-                     disparity_next=np.where(wall, d1, flow.disparity_next).astype(np.float32))
+    hidden = replace(
+        flow,
+        flow=np.where(wall[..., None], moved, flow.flow).astype(np.float32),
+        disparity=np.where(wall, CAMERA.depth_scale / 9, flow.disparity).astype(np.float32),
+        disparity_next=np.where(wall, d1, flow.disparity_next).astype(np.float32),
+    )
     # odometry is not exact
     off = FORWARD @ se3.transform(se3.rotation(np.array([0, 0.002, 0])), np.array([0.03, 0, 0.05]))
     told = estimate_ego(hidden, CAMERA, np.random.default_rng(0), off)

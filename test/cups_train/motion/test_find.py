@@ -1,4 +1,5 @@
 """Objects from motion in one pair of frames."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,9 @@ BOXES = ((slice(60, 100), slice(40, 100), 12.0), (slice(60, 95), slice(200, 250)
 
 def find(flow: SceneFlow, key: str = "000000", seed: int = 1, config: MotionConfig | None = None) -> MotionResult:
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-    return find_moving_objects(TimeStep(StereoFrame(key, 0, image, image, CAMERA), flow, 0.1), config or MotionConfig(), seed)
+    return find_moving_objects(
+        TimeStep(StereoFrame(key, 0, image, image, CAMERA), flow, 0.1), config or MotionConfig(), seed
+    )
 
 
 def shift(x: float, z: float = 0.0) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The motion folder of a small recording with given flow: written, resumed, refused."""
+
 import importlib
 import json
 import shutil
@@ -52,7 +53,7 @@ class Recording:
 def _give(folder: Path, key: str, column: int) -> None:
     """A wall at 15 m, a box at 10 m from `column` on that moves 0.5 m to the right; the camera stands."""
     box = np.zeros((160, 320), bool)
-    box[50:110, column:column + 60] = True
+    box[50:110, column : column + 60] = True
     disparity = np.where(box, 352 * 0.22 / 10, 352 * 0.22 / 15)
     coded = np.full((160, 320, 3), 32768, np.uint16)
     coded[box, 0] += round(64 * 0.5 * 352 / 10)

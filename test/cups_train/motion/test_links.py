@@ -1,4 +1,5 @@
 """Pixels joined to their neighbours, and holes."""
+
 import numpy as np
 
 from cups_train.motion.links import components, fill_holes

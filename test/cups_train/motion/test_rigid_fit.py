@@ -1,4 +1,5 @@
 """Robust fits of rigid motions, and chi-square by hand."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,9 @@ def test_fit_recovers_a_motion_among_outliers(scene):
     where = np.zeros(flow.flow_ok.shape, bool)
     where[25::9, 5::9] = True
     samples = samples_at(flow, CAMERA, where)
-    own, covariance = fit(CAMERA, samples.pick(np.arange(len(samples.rays))[None]), np.eye(4), FitOptions(np.zeros(3), steps=25))
+    own, covariance = fit(
+        CAMERA, samples.pick(np.arange(len(samples.rays))[None]), np.eye(4), FitOptions(np.zeros(3), steps=25)
+    )
     assert own[0] == pytest.approx(motion, abs=2e-3)
     assert (np.linalg.eigvalsh(covariance[0]) > 0).all()
 
@@ -34,7 +37,9 @@ def test_chi_square_by_hand(scene):
     where = np.zeros(flow.flow_ok.shape, bool)
     where[70, 60] = True
     samples = samples_at(flow, CAMERA, where)
-    samples = replace(samples, target=samples.target + [1.0, 0, 0.4], sigma=np.array([[0.5, 0.5, 0.1]]), source_sigma=np.array([0.1]))
+    samples = replace(
+        samples, target=samples.target + [1.0, 0, 0.4], sigma=np.array([[0.5, 0.5, 0.1]]), source_sigma=np.array([0.1])
+    )
     assert chi_square(CAMERA, np.eye(4), samples) == pytest.approx([4 + 0.16 / 0.02], rel=1e-4)
     behind = se3.transform(np.eye(3), np.array([0, 0, -50.0]))
     assert np.isinf(chi_square(CAMERA, behind, samples)).all()

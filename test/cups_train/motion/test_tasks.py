@@ -1,4 +1,5 @@
 """Which frame is compared with which."""
+
 from types import SimpleNamespace
 
 from cups_train.motion.tasks import list_tasks

@@ -1,4 +1,5 @@
 """Track ids, and what neighbouring frames confirm."""
+
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -43,7 +44,11 @@ def test_unconfirmed_objects_are_left_out():
     follows = [True, True, True, False]
     kept = list(keep_supported(track(Walk((0.5, -0.6, 0.5, 0.5)).results(), follows), follows, 700.0))
     assert [len(r.objects) for r in kept] == [1, 0, 1, 1]
-    assert not kept[1].instances.any() and kept[1].absence.reason is Reason.UNCONFIRMED and "confirms" in kept[1].absence.detail
+    assert (
+        not kept[1].instances.any()
+        and kept[1].absence.reason is Reason.UNCONFIRMED
+        and "confirms" in kept[1].absence.detail
+    )
     alone = list(keep_supported(track(Walk((0.5,)).results(), [False]), [False], 700.0))
     assert len(alone[0].objects) == 1
 
@@ -52,7 +57,10 @@ def test_what_swells_or_stays_behind_its_motion_is_left_out():
     follows = [True, True, True, False]
 
     def left(change) -> list[int]:
-        results = [replace(r, objects=tuple(change(i, o) for o in r.objects)) for i, r in enumerate(Walk((0.5, 0.5, 0.5, 0.5)).results())]
+        results = [
+            replace(r, objects=tuple(change(i, o) for o in r.objects))
+            for i, r in enumerate(Walk((0.5, 0.5, 0.5, 0.5)).results())
+        ]
         return [len(r.objects) for r in keep_supported(track(results, follows), follows, 700.0)]
 
     assert left(lambda i, o: o) == [1, 1, 1, 1]

@@ -14,8 +14,17 @@ def one_thread():
 def tiny_spec(things=(2, 4), number=5, **changes):
     """A network of few channels for 64x96 images; classes 2 and 4 are things."""
     classes = Classes(tuple(PseudoClass(i, f"c{i}", i in things, (i, i, i)) for i in range(1, number + 1)))
-    settings = {"backbone": "resnet18", "norm": "group", "channels": 16, "hidden": 16, "mask_convs": 1, "semantic_channels": 16, "proposals": 16,
-                "detections": 8, **changes}
+    settings = {
+        "backbone": "resnet18",
+        "norm": "group",
+        "channels": 16,
+        "hidden": 16,
+        "mask_convs": 1,
+        "semantic_channels": 16,
+        "proposals": 16,
+        "detections": 8,
+        **changes,
+    }
     return NetworkSpec(classes, 64, 96, **settings)
 
 
@@ -31,7 +40,9 @@ def box_target(*boxes, things=None, size=(64, 96)):
     for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
         mask[y1:y2, x1:x2] = True
         semantic[mask] = 0
-    return Target(torch.tensor(boxes, dtype=torch.float).reshape(-1, 4), torch.tensor(things or [0] * len(boxes)), masks, semantic)
+    return Target(
+        torch.tensor(boxes, dtype=torch.float).reshape(-1, 4), torch.tensor(things or [0] * len(boxes)), masks, semantic
+    )
 
 
 @pytest.fixture

@@ -4,7 +4,17 @@ import pytest
 import torch
 from torchvision.ops import batched_nms, box_iou, nms
 
-from cups_train.network.boxes import choose, clip, decode, encode, iou, level_anchors, pyramid_anchors, share_inside, suppress
+from cups_train.network.boxes import (
+    choose,
+    clip,
+    decode,
+    encode,
+    iou,
+    level_anchors,
+    pyramid_anchors,
+    share_inside,
+    suppress,
+)
 
 
 def random_boxes(number, side, seed=0):
@@ -34,7 +44,9 @@ def test_decode_is_the_inverse_of_encode():
 
 
 def test_decode_by_hand():
-    moved = decode(torch.tensor([[10.0, 10.0, 30.0, 50.0]]), torch.tensor([[1.0, 0.5, math.log(2), 100.0]]), (1, 1, 1, 1))[0].tolist()
+    moved = decode(
+        torch.tensor([[10.0, 10.0, 30.0, 50.0]]), torch.tensor([[1.0, 0.5, math.log(2), 100.0]]), (1, 1, 1, 1)
+    )[0].tolist()
     # growth limited to 1000/16
     assert moved == pytest.approx([40 - 20, 50 - 40 * 62.5 / 2, 40 + 20, 50 + 40 * 62.5 / 2])
 
@@ -44,7 +56,11 @@ def test_clip_holds_boxes_inside_the_image():
 
 
 def test_iou_equals_torchvision():
-    assert torch.allclose(iou(random_boxes(20, 50, 1), random_boxes(30, 50, 2)), box_iou(random_boxes(20, 50, 1), random_boxes(30, 50, 2)), atol=1e-6)
+    assert torch.allclose(
+        iou(random_boxes(20, 50, 1), random_boxes(30, 50, 2)),
+        box_iou(random_boxes(20, 50, 1), random_boxes(30, 50, 2)),
+        atol=1e-6,
+    )
 
 
 def greedy(boxes, threshold):

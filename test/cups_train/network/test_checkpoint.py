@@ -16,7 +16,10 @@ def test_a_checkpoint_gives_the_same_network_back(make_tiny_spec, tmp_path):
     spec, facts = read_checkpoint_metadata(tmp_path / "c.safetensors")
     assert spec == network.spec and facts == {"step": 7, "stage": "bootstrap"}
     image = torch.rand(1, 3, 64, 96)
-    assert all(torch.equal(a, b) for a, b in zip(load_checkpoint(tmp_path / "c.safetensors").infer(image), network.infer(image), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(load_checkpoint(tmp_path / "c.safetensors").infer(image), network.infer(image), strict=True)
+    )
     save_checkpoint(network, tmp_path / "again.safetensors", step=7, stage="bootstrap")
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "c.safetensors").read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["again.safetensors", "c.safetensors"]
@@ -33,15 +36,28 @@ def test_other_files_are_refused_with_one_sentence(tmp_path):
 def test_the_seed_decides_the_start_and_leaves_the_random_state(make_tiny_spec):
     state = torch.random.get_rng_state()
     first, second, third = (build_network(make_tiny_spec(), seed=s).semantic_head.predictor.weight for s in (1, 1, 2))
-    assert torch.equal(first, second) and not torch.equal(first, third) and torch.equal(state, torch.random.get_rng_state())
+    assert (
+        torch.equal(first, second)
+        and not torch.equal(first, third)
+        and torch.equal(state, torch.random.get_rng_state())
+    )
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("conv1.weight", "conv1.weight"), ("module.backbone.layer3.5.bn2.running_var", "layer3.5.bn2.running_var"),
-    ("backbone.bottom_up.stem.conv1.norm.bias", "bn1.bias"), ("stem.conv1.weight", "conv1.weight"),
-    ("res2.0.conv1.weight", "layer1.0.conv1.weight"), ("res5.2.conv3.norm.weight", "layer4.2.bn3.weight"),
-    ("res3.0.shortcut.weight", "layer2.0.downsample.0.weight"), ("res3.0.shortcut.norm.running_mean", "layer2.0.downsample.1.running_mean"),
-    ("fc.weight", None), ("roi_heads.mask_head.predictor.weight", None)])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("conv1.weight", "conv1.weight"),
+        ("module.backbone.layer3.5.bn2.running_var", "layer3.5.bn2.running_var"),
+        ("backbone.bottom_up.stem.conv1.norm.bias", "bn1.bias"),
+        ("stem.conv1.weight", "conv1.weight"),
+        ("res2.0.conv1.weight", "layer1.0.conv1.weight"),
+        ("res5.2.conv3.norm.weight", "layer4.2.bn3.weight"),
+        ("res3.0.shortcut.weight", "layer2.0.downsample.0.weight"),
+        ("res3.0.shortcut.norm.running_mean", "layer2.0.downsample.1.running_mean"),
+        ("fc.weight", None),
+        ("roi_heads.mask_head.predictor.weight", None),
+    ],
+)
 def test_names_of_all_three_kinds_of_weights(name, expected):
     assert torchvision_key(name) == expected
 
@@ -79,7 +95,12 @@ def test_unsafe_or_unfitting_weights_are_refused(make_tiny_spec, tmp_path, capsy
     torch.save({"model": Evil()}, tmp_path / "evil.pth")
     (tmp_path / "evil.pkl").write_bytes(pickle.dumps({"model": Evil()}))
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "part.pth")
-    for name, text in (("evil.pth", "without running code"), ("evil.pkl", "without running code"), ("part.pth", "more"), ("none.pth", "no file")):
+    for name, text in (
+        ("evil.pth", "without running code"),
+        ("evil.pkl", "without running code"),
+        ("part.pth", "more"),
+        ("none.pth", "no file"),
+    ):
         with pytest.raises(ModelError, match=text):
             build_network(make_tiny_spec(norm="batch"), tmp_path / name)
     assert "executed" not in capsys.readouterr().out

@@ -52,7 +52,12 @@ def test_anchor_labels_with_drop_rpn_keep_only_known_background(make_target):
 def test_sampling_takes_half_positives_and_fills_up_with_negatives():
     labels = torch.tensor([1] * 10 + [0] * 10 + [-1] * 10)
     positive, negative = sample(labels, 8, 0.5, torch.Generator().manual_seed(1))
-    assert len(positive) == 4 and len(negative) == 4 and set(positive.tolist()) <= set(range(10)) and set(negative.tolist()) <= set(range(10, 20))
+    assert (
+        len(positive) == 4
+        and len(negative) == 4
+        and set(positive.tolist()) <= set(range(10))
+        and set(negative.tolist()) <= set(range(10, 20))
+    )
     positive, negative = sample(labels[9:], 8, 0.5)
     assert len(positive) == 1 and len(negative) == 7
 
@@ -75,7 +80,9 @@ def test_rpn_losses_by_hand(make_target):
     anchors = torch.tensor([[0.0, 0, 20, 20], [2, 0, 22, 20], [60, 30, 80, 50]])  # IoU 1, 0.818, 0
     logits, deltas = torch.tensor([[2.0, 0.0, -1.0]]), torch.zeros(1, 3, 4)
     found = rpn_losses(logits, deltas, anchors, [target], LossOptions(rpn_samples=4))
-    assert float(found["rpn_cls"]) == pytest.approx((math.log1p(math.exp(-2)) + math.log(2) + math.log1p(math.exp(-1))) / 4, rel=1e-5)
+    assert float(found["rpn_cls"]) == pytest.approx(
+        (math.log1p(math.exp(-2)) + math.log(2) + math.log1p(math.exp(-1))) / 4, rel=1e-5
+    )
     assert float(found["rpn_box"]) == pytest.approx(0.1 / 4, rel=1e-4)
 
 
@@ -86,7 +93,9 @@ def test_semantic_loss_is_finite_without_supervision():
     assert loss.item() == 0 and float(logits.grad.abs().sum()) == 0
     target = torch.full((1, 4, 4), 255)
     target[0, 0, 0] = 2
-    assert float(semantic_loss(logits, target)) == pytest.approx(float(functional.cross_entropy(logits[0, :, 0, 0][None], torch.tensor([2]))))
+    assert float(semantic_loss(logits, target)) == pytest.approx(
+        float(functional.cross_entropy(logits[0, :, 0, 0][None], torch.tensor([2])))
+    )
 
 
 def test_masks_are_read_inside_their_boxes():
@@ -105,4 +114,9 @@ def test_scaled_gradient():
 
 def test_targets_check_their_shapes():
     with pytest.raises(ValueError, match="expected boxes"):
-        Target(torch.zeros(2, 4), torch.zeros(1, dtype=torch.long), torch.zeros(2, 4, 4, dtype=torch.bool), torch.zeros(4, 4, dtype=torch.long))
+        Target(
+            torch.zeros(2, 4),
+            torch.zeros(1, dtype=torch.long),
+            torch.zeros(2, 4, 4, dtype=torch.bool),
+            torch.zeros(4, 4, dtype=torch.long),
+        )

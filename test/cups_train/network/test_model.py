@@ -16,8 +16,15 @@ from cups_train.network.encoder import EncoderSpec
 from cups_train.network.rpn import static_proposals
 from cups_train.network.semantic_head import DirectHead
 
-OWN = {"backbone": "own", "norm": "batch", "semantic_head": "direct", "clusters": (2, 1, 3, 1), "mask_classes": False,
-       "widths": (8, 8, 16, 16), "blocks": (1, 1, 2, 1)}
+OWN = {
+    "backbone": "own",
+    "norm": "batch",
+    "semantic_head": "direct",
+    "clusters": (2, 1, 3, 1),
+    "mask_classes": False,
+    "widths": (8, 8, 16, 16),
+    "blocks": (1, 1, 2, 1),
+}
 OPTIONS = LossOptions(rois=16, rpn_samples=32)
 
 
@@ -26,7 +33,18 @@ def test_losses_train_every_parameter(make_tiny_spec, make_target, changes):
     network = build_network(make_tiny_spec(**changes)).train()
     targets = [make_target((8, 8, 40, 40), things=[1]), make_target((30, 20, 60, 60), (70, 5, 90, 30))]
     losses = network.losses(torch.rand(2, 3, 64, 96), targets, LossOptions(rois=16, rpn_samples=32, drop_iou=None))
-    assert sorted(losses) == ["box_0", "box_1", "box_2", "cls_0", "cls_1", "cls_2", "mask", "rpn_box", "rpn_cls", "semantic"]
+    assert sorted(losses) == [
+        "box_0",
+        "box_1",
+        "box_2",
+        "cls_0",
+        "cls_1",
+        "cls_2",
+        "mask",
+        "rpn_box",
+        "rpn_cls",
+        "semantic",
+    ]
     sum(losses.values()).backward()
     assert [name for name, p in network.named_parameters() if p.grad is None] == []
     assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters())
@@ -70,7 +88,9 @@ def test_answers_are_pseudo_classes_of_fixed_shapes(make_tiny_spec, changes):
 def test_a_batch_answers_as_its_images_do(make_tiny_spec):
     network, images = build_network(make_tiny_spec()), torch.rand(2, 3, 64, 96)
     both, second = network.infer(images), network.infer(images[1:])
-    assert torch.allclose(both.boxes[1], second.boxes[0], atol=1e-3) and torch.allclose(both.masks[1], second.masks[0], atol=1e-4)
+    assert torch.allclose(both.boxes[1], second.boxes[0], atol=1e-3) and torch.allclose(
+        both.masks[1], second.masks[0], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, OWN], ids=["resnet", "own"])
@@ -81,14 +101,22 @@ def test_pieces_give_what_infer_gives_at_any_size(make_tiny_spec, changes):
         found = network.detect(features)
         masks, semantic = network.masks(features, found.boxes, found.thing), network.semantic(features)
     raw = network.infer(images)
-    assert semantic.shape == (1, 4, 50, 81) and float(found.boxes[..., 0::2].max()) <= 81 and float(found.boxes[..., 1::2].max()) <= 50
-    assert torch.equal(raw.boxes, found.boxes) and torch.equal(raw.scores, found.scores) and torch.equal(raw.masks, masks)
+    assert (
+        semantic.shape == (1, 4, 50, 81)
+        and float(found.boxes[..., 0::2].max()) <= 81
+        and float(found.boxes[..., 1::2].max()) <= 50
+    )
+    assert (
+        torch.equal(raw.boxes, found.boxes) and torch.equal(raw.scores, found.scores) and torch.equal(raw.masks, masks)
+    )
     assert torch.equal(raw.semantic, torch.tensor([0, 1, 3, 5], dtype=torch.int32)[semantic.argmax(dim=1)])
 
 
 def test_static_proposals_are_those_of_a_plain_loop():
     sizes = (200, 60, 12)
-    anchors = tuple(torch.cat([c, c + 10 + torch.rand(n, 2) * 30], dim=1) for n in sizes for c in [torch.rand(n, 2) * 80])
+    anchors = tuple(
+        torch.cat([c, c + 10 + torch.rand(n, 2) * 30], dim=1) for n in sizes for c in [torch.rand(n, 2) * 80]
+    )
     logits, deltas = [torch.randn(1, n) for n in sizes], [torch.randn(1, n, 4) * 0.1 for n in sizes]
     boxes, valid = static_proposals(logits, deltas, anchors, (64, 96), 20)
     every = clip(decode(torch.cat(anchors), torch.cat(deltas, dim=1)[0], (1, 1, 1, 1)), (64, 96))
@@ -168,18 +196,43 @@ def test_input_size_keeps_the_aspect_ratio_and_the_area():
 def test_make_spec_chooses_the_norm(make_tiny_spec, tmp_path):
     classes = make_tiny_spec().classes
     assert make_spec(NetworkConfig(height=64, width=96, backbone="resnet18"), classes, [(1, 1)]).norm == "group"
-    spec = make_spec(NetworkConfig(height=64, width=96, weights=tmp_path / "a.pth", weights_licence="X"), classes, [(1, 1)])
-    assert (spec.norm, spec.backbone, spec.semantic_head, spec.channels, spec.weights) == ("batch", "resnet50", "fpn", 256, (("a.pth", "X"),))
+    spec = make_spec(
+        NetworkConfig(height=64, width=96, weights=tmp_path / "a.pth", weights_licence="X"), classes, [(1, 1)]
+    )
+    assert (spec.norm, spec.backbone, spec.semantic_head, spec.channels, spec.weights) == (
+        "batch",
+        "resnet50",
+        "fpn",
+        256,
+        (("a.pth", "X"),),
+    )
 
 
 def test_without_weights_the_network_is_the_encoder_that_is_known(make_tiny_spec):
     config, classes = NetworkConfig(height=64, width=96), make_tiny_spec().classes
     spec = make_spec(config, classes, [(1, 1)])
-    assert (spec.backbone, spec.norm, spec.semantic_head, spec.channels, spec.widths) == ("own", "batch", "direct", 64, (48, 80, 128, 160))
+    assert (spec.backbone, spec.norm, spec.semantic_head, spec.channels, spec.widths) == (
+        "own",
+        "batch",
+        "direct",
+        64,
+        (48, 80, 128, 160),
+    )
     known = EncoderSpec(32, 7, 2, (16, 24, 32, 48), (1, 2, 1, 1))
     spec = make_spec(config, classes, [(1, 1)], known, (2, 1, 3, 1))
-    assert (spec.channels, spec.widths, spec.blocks, spec.clusters) == (32, (16, 24, 32, 48), (1, 2, 1, 1), (2, 1, 3, 1))
-    spec = make_spec(config.model_copy(update={"widths": (8, 8, 8, 8), "semantic_head": "fpn"}), classes, [(1, 1)], known, (2, 1, 3, 1))
+    assert (spec.channels, spec.widths, spec.blocks, spec.clusters) == (
+        32,
+        (16, 24, 32, 48),
+        (1, 2, 1, 1),
+        (2, 1, 3, 1),
+    )
+    spec = make_spec(
+        config.model_copy(update={"widths": (8, 8, 8, 8), "semantic_head": "fpn"}),
+        classes,
+        [(1, 1)],
+        known,
+        (2, 1, 3, 1),
+    )
     assert (spec.widths, spec.semantic_head, spec.clusters) == ((8, 8, 8, 8), "fpn", ())
 
 
@@ -199,7 +252,12 @@ def test_a_class_is_any_of_the_clusters_that_it_is_joined_from():
     level = torch.rand(2, 8, 4, 6)
     logits = head.predictor(head.features(level))
     parts = [logits[:, :2].exp().sum(1), logits[:, 2].exp(), logits[:, 3:].exp().sum(1)]
-    assert torch.allclose(head.eval()((level,)).softmax(1), head((level,)).softmax(1)) and head((level,)).shape == (2, 3, 4, 6)
+    assert torch.allclose(head.eval()((level,)).softmax(1), head((level,)).softmax(1)) and head((level,)).shape == (
+        2,
+        3,
+        4,
+        6,
+    )
     head.train()
     assert torch.allclose(head((level,)).exp(), torch.stack(parts, 1), rtol=1e-4)
 

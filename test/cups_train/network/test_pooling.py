@@ -13,7 +13,10 @@ def pyramid(batch=2, channels=5):
 
 
 def image_boxes(batch=2, number=60):
-    centre, side = torch.rand(batch, number, 2) * torch.tensor([384.0, 256.0]), torch.rand(batch, number, 2) ** 3 * 600 + 2
+    centre, side = (
+        torch.rand(batch, number, 2) * torch.tensor([384.0, 256.0]),
+        torch.rand(batch, number, 2) ** 3 * 600 + 2,
+    )
     return clip(torch.cat([centre - side / 2, centre + side / 2], dim=2), (256, 384))
 
 

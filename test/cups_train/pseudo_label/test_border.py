@@ -1,4 +1,5 @@
 """Objects at the border, on maps written by hand."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Clusters into the classes that a user sees, on counts written by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,7 +33,12 @@ def test_stuff_is_joined_and_parked_things_are_of_a_kind_of_movers() -> None:
     found = join(clusters(VOTES), KINDS, 4, road_turns_into_road(), 3.0)
     assert found.class_of == (1, 1, 2, 2, 4, 4)
     assert found.kinds is not None and found.kinds.first == 3
-    assert [c.name for c in found.classes] == ["class_01", "class_02", "mover_01", "mover_02"] and found.classes.things == (3, 4)
+    assert [c.name for c in found.classes] == [
+        "class_01",
+        "class_02",
+        "mover_01",
+        "mover_02",
+    ] and found.classes.things == (3, 4)
     kept = found.how["kept"][0]
     assert kept["frames"] == 1 and kept["before"] < kept["after"] == 1.0
 
@@ -45,7 +51,11 @@ def test_where_there_is_room_stuff_stays_as_it_is() -> None:
 
 def test_without_kinds_few_clusters_are_the_classes() -> None:
     found = join(clusters(None), None, 6, None, 3.0)
-    assert found == JoinedClasses.unjoined(clusters(None).split) and found.class_of == (1, 2, 3, 4, 5, 6) and found.classes.things == (5, 6)
+    assert (
+        found == JoinedClasses.unjoined(clusters(None).split)
+        and found.class_of == (1, 2, 3, 4, 5, 6)
+        and found.classes.things == (5, 6)
+    )
 
 
 def test_without_kinds_things_leave_half_of_the_classes_to_stuff() -> None:

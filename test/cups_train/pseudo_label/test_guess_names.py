@@ -1,4 +1,5 @@
 """Guesses of names from evidence written by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,12 +37,26 @@ def test_road_sky_and_facades_are_told_and_nothing_else() -> None:
 def test_without_a_ground_or_with_few_pixels_nothing_is_told() -> None:
     assert guess_stuff(Places.nothing(4)) == {}
     few = places(SKY)
-    assert guess_stuff(Places(few.pixels // 100, few.over_horizon // 100, few.finite, few.in_lane, few.even, few.heights)) == {}
+    assert (
+        guess_stuff(Places(few.pixels // 100, few.over_horizon // 100, few.finite, few.in_lane, few.even, few.heights))
+        == {}
+    )
 
 
-@pytest.mark.parametrize(("width", "height", "speed", "name"), [
-    (0.6, 1.7, 1.3, "person?"), (1.7, 1.75, 5.0, "two-wheeler?"), (0.6, 1.75, 5.0, "two-wheeler?"), (1.8, 1.5, 10.0, "car?"),
-    (4.3, 1.5, 10.0, "car?"), (2.5, 3.2, 8.0, "large vehicle?"), (11.0, 3.1, 8.0, "large vehicle?"), (0.2, 0.3, 1.0, None), (0.5, 3.0, 1.0, None)])
+@pytest.mark.parametrize(
+    ("width", "height", "speed", "name"),
+    [
+        (0.6, 1.7, 1.3, "person?"),
+        (1.7, 1.75, 5.0, "two-wheeler?"),
+        (0.6, 1.75, 5.0, "two-wheeler?"),
+        (1.8, 1.5, 10.0, "car?"),
+        (4.3, 1.5, 10.0, "car?"),
+        (2.5, 3.2, 8.0, "large vehicle?"),
+        (11.0, 3.1, 8.0, "large vehicle?"),
+        (0.2, 0.3, 1.0, None),
+        (0.5, 3.0, 1.0, None),
+    ],
+)
 def test_movers_are_told_by_size_and_speed(width: float, height: float, speed: float, name: str | None) -> None:
     assert guess_mover(Mover(20, width, height, speed)) == name
     assert guess_mover(Mover(2, width, height, speed)) is None
@@ -49,7 +64,12 @@ def test_movers_are_told_by_size_and_speed(width: float, height: float, speed: f
 
 def test_guesses_are_unique_names() -> None:
     classes = Classes(tuple(PseudoClass(i, f"class_{i:02d}", False, (i, i, i)) for i in range(1, 5)))
-    assert [c.name for c in named(classes, {1: "building?", 3: "building?", 4: "sky?"})] == ["building?", "class_02", "building? 2", "sky?"]
+    assert [c.name for c in named(classes, {1: "building?", 3: "building?", 4: "sky?"})] == [
+        "building?",
+        "class_02",
+        "building? 2",
+        "sky?",
+    ]
 
 
 def test_clusters_sum_to_their_classes() -> None:

@@ -1,4 +1,5 @@
 """Motion and classes that do not fit each other."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """Kinds of movers on objects whose size, speed and looks are known."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +10,15 @@ import pytest
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import ResultError
-from cups_train.pseudo_label.kinds import Lens, Objects, describe_objects, find_kinds, join_kinds, load_kinds, save_kinds
+from cups_train.pseudo_label.kinds import (
+    Lens,
+    Objects,
+    describe_objects,
+    find_kinds,
+    join_kinds,
+    load_kinds,
+    save_kinds,
+)
 from cups_train.pseudo_label.label import Rules, label_maps
 from cups_train.pseudo_label.votes import count_votes
 from cups_train.types import MovingObject
@@ -28,8 +37,8 @@ def moving(number: int, depth: float, metres_a_step: float) -> MovingObject:
 def scene(person_x: int = 10, car_x: int = 60) -> tuple[np.ndarray, np.ndarray, list[MovingObject]]:
     """A person, 0.5 m x 1.7 m at 10 m and 1.5 m/s, and a car, 4 m x 1.5 m at 20 m and 12 m/s; all pixels of class 2."""
     class_map, instances = np.full((80, 160), 2, np.uint8), np.zeros((80, 160), np.uint16)
-    instances[20:54, person_x:person_x + 10] = 1
-    instances[30:45, car_x:car_x + 40] = 2
+    instances[20:54, person_x : person_x + 10] = 1
+    instances[30:45, car_x : car_x + 40] = 2
     return class_map, instances, [moving(1, 10.0, 0.15), moving(2, 20.0, 1.2)]
 
 
@@ -50,8 +59,11 @@ def test_sizes_in_metres_and_speed() -> None:
 def many(count: int) -> Objects:
     rng = np.random.default_rng(0)
     frames = [scene(*rng.integers(5, 100, 2)) for _ in range(count)]
-    parts = [describe(class_map, np.where(instances == i, instances, 0), objects)
-             for class_map, instances, objects in frames for i in (1, 2)]
+    parts = [
+        describe(class_map, np.where(instances == i, instances, 0), objects)
+        for class_map, instances, objects in frames
+        for i in (1, 2)
+    ]
     return Objects.together([p for p in parts if len(p)], K)
 
 
@@ -67,7 +79,9 @@ def test_people_and_cars_are_two_kinds(tmp_path: Path) -> None:
     classes = Classes((*CLASSES, *(PseudoClass(K + i, f"mover_{i}", True, (i, 0, 0)) for i in (1, 2))))
     label = label_maps(class_map, instances, objects, Rules(classes, LabelConfig(), kinds), LENS)
     assert [(r.id, r.class_id) for r in label.rows] == [(1, found[0]), (2, found[1])]
-    assert set(np.unique(label.class_map[label.instances == 1])) == {found[0]} and set(np.unique(label.class_map[label.instances == 0])) == {2}
+    assert set(np.unique(label.class_map[label.instances == 1])) == {found[0]} and set(
+        np.unique(label.class_map[label.instances == 0])
+    ) == {2}
 
 
 def test_few_objects_have_no_kinds(tmp_path: Path) -> None:
@@ -76,7 +90,7 @@ def test_few_objects_have_no_kinds(tmp_path: Path) -> None:
     assert kinds is not None and len(kinds.centres) == 40 // 8
     save_kinds(tmp_path, None)
     assert load_kinds(tmp_path) is None
-    (tmp_path / "kinds.json").write_text("{\"first\": 5}")
+    (tmp_path / "kinds.json").write_text('{"first": 5}')
     with pytest.raises(ResultError, match="makes it again"):
         load_kinds(tmp_path)
 

@@ -1,4 +1,5 @@
 """The label of one frame, on maps written by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -22,8 +23,13 @@ def test_label_of_one_frame() -> None:
     objects = [MovingObject(2, 7, 0.5, 64, np.eye(4), (0, 0, 9), "residual")]
     lens = Lens(100.0, 0.1)
     panoptic = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig()), lens)
-    assert [(s.class_id, s.instance_id, s.score, s.track_id, s.area) for s in panoptic.segments] == [(5, 2, 0.5, 7, 64), (2, 0, 1.0, 0, 256)]
-    published = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig(votes="published", thing_vote=1, kinds=0)), lens)
+    assert [(s.class_id, s.instance_id, s.score, s.track_id, s.area) for s in panoptic.segments] == [
+        (5, 2, 0.5, 7, 64),
+        (2, 0, 1.0, 0, 256),
+    ]
+    published = label_frame(
+        class_map, instances, objects, Rules(CLASSES, LabelConfig(votes="published", thing_vote=1, kinds=0)), lens
+    )
     assert [s.class_id for s in published.segments] == [2]
     assert [s.class_id for s in label_picture(class_map, CLASSES).segments] == [2]
     seen = label_picture(class_map, CLASSES.with_unknown((1, 1, 1))).segments

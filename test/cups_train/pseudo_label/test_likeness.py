@@ -1,5 +1,6 @@
 """Classes that look alike are judged together: weights and decisions worked out by hand, and the centres of a model on
 disk."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -52,8 +53,15 @@ def test_parked_cars_are_things_like_those_that_drive() -> None:
     # 0.1 of all pixels move; the parked ones 90 w / (300 + 100 w), w = exp(-1 / 5): 0.193
     assert split.things == (1, 2)
     rows = {row.class_id: row for row in split.table}
-    assert rows[2].ratio == pytest.approx(0.193, abs=1e-3) and rows[2].lift == pytest.approx(1.93, abs=0.01) and rows[2].n_in == 0
-    for alone in (find_split(counts(), LabelConfig(likeness=0.0, psi=1.9), CENTRES), find_split(counts(), LabelConfig(psi=1.9))):
+    assert (
+        rows[2].ratio == pytest.approx(0.193, abs=1e-3)
+        and rows[2].lift == pytest.approx(1.93, abs=0.01)
+        and rows[2].n_in == 0
+    )
+    for alone in (
+        find_split(counts(), LabelConfig(likeness=0.0, psi=1.9), CENTRES),
+        find_split(counts(), LabelConfig(psi=1.9)),
+    ):
         assert alone.things == (1,) and alone.mean_ratio == split.mean_ratio
 
 
@@ -76,7 +84,11 @@ def save_model(folder: Path, alike: float) -> np.ndarray:
     channels = sum(group.channels for group in projection.groups)
     centres = np.zeros((6, channels), np.float32)
     centres[:, 0] = [0, 100, 200, 500 - alike, 500, 600]
-    cells = CellClasses(projection, Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres, np.arange(6)), 1.0)
+    cells = CellClasses(
+        projection,
+        Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres, np.arange(6)),
+        1.0,
+    )
     save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64, cells=cells), folder, {})
     return centres
 
@@ -87,7 +99,12 @@ def test_the_stage_reads_what_its_classes_look_like(tmp_path: Path, write_inputs
     for alike in (None, 1.0, 90.0):
         if alike is not None:
             save_model(tmp_path / "semantics", alike)
-        make_labels(Basis([recording], tmp_path / "motion", tmp_path / "semantics"), tmp_path / "labels", LabelConfig(), Work(0, 1, "cpu"))
+        make_labels(
+            Basis([recording], tmp_path / "motion", tmp_path / "semantics"),
+            tmp_path / "labels",
+            LabelConfig(),
+            Work(0, 1, "cpu"),
+        )
         rows = read_json(tmp_path / "labels" / "statistics.json")["split"]["table"]
         ratios.append(next(row["ratio"] for row in rows if row["class_id"] == 4))
     assert ratios[0] == 0 and ratios[1] > ratios[2] > 0

@@ -1,4 +1,5 @@
 """Counting on maps written by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,7 +12,12 @@ PUBLISHED = LabelConfig(split="published", likeness=0, min_instances=0)
 
 def test_a_tenth_of_an_object_is_enough_to_be_found_in_it() -> None:
     class_map = np.array([[1] * 16 + [2] * 2 + [3]], np.uint8)  # 2 of 19 pixels, and 1 of 19
-    assert count_frame(class_map, np.ones((1, 19), np.uint16), 3, LabelConfig(border=0)).n_found.tolist() == [0, 1, 1, 0]
+    assert count_frame(class_map, np.ones((1, 19), np.uint16), 3, LabelConfig(border=0)).n_found.tolist() == [
+        0,
+        1,
+        1,
+        0,
+    ]
 
 
 def test_only_pixels_that_could_be_inside_an_object_count() -> None:

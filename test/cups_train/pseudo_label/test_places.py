@@ -1,4 +1,5 @@
 """Where pixels lie, on a street of road below, wall above and nothing between them and the camera."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,13 +20,15 @@ def street() -> StereoFrame:
     ahead = np.minimum(WALL, np.where(v > CAMERA.cy, OVER_GROUND * CAMERA.fy / np.maximum(v - CAMERA.cy, 1e-3), np.inf))
     shift = np.round(CAMERA.depth_scale / ahead).astype(int)
     texture = rng.integers(0, 255, (HEIGHT, 2 * WIDTH, 3)).astype(np.uint8)
-    left = texture[:, 100:100 + WIDTH]
-    right = np.stack([texture[row, 100 + shift[row, 0]:100 + shift[row, 0] + WIDTH] for row in range(HEIGHT)])
+    left = texture[:, 100 : 100 + WIDTH]
+    right = np.stack([texture[row, 100 + shift[row, 0] : 100 + shift[row, 0] + WIDTH] for row in range(HEIGHT)])
     return StereoFrame("0", 0, left, right, CAMERA)
 
 
 def test_the_road_is_driven_on_and_the_wall_is_high() -> None:
-    ids = np.where(np.arange(HEIGHT)[:, None] > CAMERA.cy + OVER_GROUND * CAMERA.fy / WALL, 1, 2) * np.ones((1, WIDTH), int)
+    ids = np.where(np.arange(HEIGHT)[:, None] > CAMERA.cy + OVER_GROUND * CAMERA.fy / WALL, 1, 2) * np.ones(
+        (1, WIDTH), int
+    )
     found = find_places(street(), ids.astype(np.uint8), 3)
     assert found.pixels.tolist() == [(ids == 1).sum(), (ids == 2).sum(), 0]
     assert found.in_lane[0] > 20 * found.in_lane[1] and found.in_lane[0] > 500

@@ -1,4 +1,5 @@
 """Reasons of frames without objects and what they advise."""
+
 from collections import Counter
 
 import pytest
@@ -16,10 +17,17 @@ def test_every_reason_has_its_advice(reason):
 
 def test_reasons_are_summed_up_by_their_remedy():
     rows = sum_up(Counter({Reason.NOTHING_MOVES: 5, Reason.REJECTED: 1, Reason.TOO_SMALL: 1, Reason.NO_NEIGHBOUR: 1}))
-    assert [(r["reason"], r["frames"]) for r in rows] == [("nothing moves", 5), ("candidates too small, too far or too doubtful", 2),
-                                                          ("no neighbour in time", 1)]
+    assert [(r["reason"], r["frames"]) for r in rows] == [
+        ("nothing moves", 5),
+        ("candidates too small, too far or too doubtful", 2),
+        ("no neighbour in time", 1),
+    ]
     assert in_words(rows).startswith("nothing moves in 5 frames, candidates")
-    assert advice(rows).startswith("record streets with moving cars") and "nearer than 40 m" in advice(rows) and "dropped frames" in advice(rows)
+    assert (
+        advice(rows).startswith("record streets with moving cars")
+        and "nearer than 40 m" in advice(rows)
+        and "dropped frames" in advice(rows)
+    )
 
 
 def test_a_rare_reason_brings_no_advice_and_an_unknown_one_is_told():

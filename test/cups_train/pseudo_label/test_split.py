@@ -1,4 +1,5 @@
 """The decision between things and stuff, on numbers worked out by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +15,9 @@ PUBLISHED = LabelConfig(split="published", likeness=0, min_instances=0)
 
 def _counts(n_in: list[int], n_all: list[int], n_found: list[int] | None = None, instances: int = 1000) -> MotionCounts:
     found = n_found or [100] * len(n_in)
-    return MotionCounts(np.array([0, *n_all]), np.array([0, *n_in]), np.array([0, *found]), np.array([0, *found]), 100, 80, instances)
+    return MotionCounts(
+        np.array([0, *n_all]), np.array([0, *n_in]), np.array([0, *found]), np.array([0, *found]), 100, 80, instances
+    )
 
 
 def test_lift_over_the_share_of_all_pixels() -> None:
@@ -37,13 +40,20 @@ def test_rare_class_neither_counts_nor_pushes_the_others_out() -> None:
 
 def test_never_used_classes_change_nothing() -> None:
     base = find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), LabelConfig())
-    more = find_split(_counts([50, 22, 21, 7] + [0] * 50, [100, 100, 100, 700] + [0] * 50, [100] * 4 + [0] * 50), LabelConfig())
+    more = find_split(
+        _counts([50, 22, 21, 7] + [0] * 50, [100, 100, 100, 700] + [0] * 50, [100] * 4 + [0] * 50), LabelConfig()
+    )
     assert base.things == more.things and len(more.classes()) == 54
 
 
 def test_largest_gap_decides_where_nothing_passes_the_lift() -> None:
     split = find_split(_counts([200, 190, 90, 80], [400, 400, 400, 400]), LabelConfig())
-    assert split.things == (1, 2) and split.rule == "gap" and split.note is not None and "no class lies in moving objects 2.16 times" in split.note
+    assert (
+        split.things == (1, 2)
+        and split.rule == "gap"
+        and split.note is not None
+        and "no class lies in moving objects 2.16 times" in split.note
+    )
 
 
 def test_without_objects_nothing_is_a_thing() -> None:
@@ -69,7 +79,9 @@ def test_short_recordings_ask_for_fewer_objects() -> None:
 def test_a_person_may_name_the_things() -> None:
     split = find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), LabelConfig(things=(4, 2)))
     assert split.things == (2, 4) and split.rule == "given"
-    assert find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), PUBLISHED.model_copy(update={"things": (4, 2)})).things == (2, 4)
+    assert find_split(
+        _counts([50, 22, 21, 7], [100, 100, 100, 700]), PUBLISHED.model_copy(update={"things": (4, 2)})
+    ).things == (2, 4)
     with pytest.raises(CupsError, match=r"expected class ids of 1 to 4 in labels.things, found \[9\]"):
         find_split(_counts([50, 22, 21, 7], [100, 100, 100, 700]), LabelConfig(things=(9,)))
 

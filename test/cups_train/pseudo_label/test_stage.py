@@ -1,4 +1,5 @@
 """The stage on small recordings: files, resume, gate."""
+
 from __future__ import annotations
 
 import pickle
@@ -25,24 +26,41 @@ from cups_train.types import Work
 K = 6
 
 
-def _run(folder: Path, recordings: list, out: str = "labels", config: LabelConfig | None = None, workers: int = 1) -> Classes:
-    return make_labels(Basis(recordings, folder / "motion", folder / "semantics"), folder / out, config or LabelConfig(), Work(0, workers, "cpu"))
+def _run(
+    folder: Path, recordings: list, out: str = "labels", config: LabelConfig | None = None, workers: int = 1
+) -> Classes:
+    return make_labels(
+        Basis(recordings, folder / "motion", folder / "semantics"),
+        folder / out,
+        config or LabelConfig(),
+        Work(0, workers, "cpu"),
+    )
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".jpg"}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.suffix != ".jpg"
+    }
 
 
 def test_labels_of_moving_and_parked_cars(tmp_path: Path, write_inputs: Callable) -> None:
     classes = _run(tmp_path, [write_inputs()])
-    assert classes.things == (5, 6) and classes.unknown == len(classes) == K + 1 and len({c.color for c in classes}) == K + 1
+    assert (
+        classes.things == (5, 6)
+        and classes.unknown == len(classes) == K + 1
+        and len({c.color for c in classes}) == K + 1
+    )
     frames = read_labels(tmp_path / "labels" / "drive")
     assert [f.key for f in frames] == [f"{n:06d}" for n in range(12)]
     first = frames[0].instances
     assert [(i.id, i.class_id, i.score, i.track_id, i.pixels) for i in first] == [(300, 5, 0.75, 340, 14 * 22)]
     assert frames[11].instances == () and frames[11].reason == "nothing moves"
     class_map, instances = frames[0].maps()
-    assert instances.dtype == np.uint16 and read_image(tmp_path / "labels" / "drive" / "000000_instance.png").max() == 300
+    assert (
+        instances.dtype == np.uint16 and read_image(tmp_path / "labels" / "drive" / "000000_instance.png").max() == 300
+    )
     assert np.unique(class_map[instances == 300]).tolist() == [5]  # the window takes the body's class
     # parked: a thing pixel without an instance
     assert (class_map[30:38, 60:70] == 5).all() and not instances[30:38, 60:70].any()
@@ -79,7 +97,9 @@ def test_other_input_makes_labels_again(tmp_path: Path, write_inputs: Callable) 
 
 def test_gate_asks_for_motion_over_all_recordings(tmp_path: Path, write_inputs: Callable) -> None:
     still = write_inputs("still", frames=12, moving=0)
-    with pytest.raises(GateError, match=r"at least 2% of the frames, found them in 0 of 12; record .* labels.min_moving_frames\)") as caught:
+    with pytest.raises(
+        GateError, match=r"at least 2% of the frames, found them in 0 of 12; record .* labels.min_moving_frames\)"
+    ) as caught:
         _run(tmp_path, [still])
     assert "\n" not in str(caught.value)
     verdict = read_json(tmp_path / "labels" / "statistics.json")["gate"]
@@ -145,11 +165,22 @@ def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Calla
     _run(tmp_path, recordings)
     expected = _files(tmp_path / "labels")
     shutil.rmtree(tmp_path / "labels")
-    plain = [SimpleNamespace(**{**vars(r), "stamps": [SimpleNamespace(**vars(s)) for s in r.stamps], "camera": r.camera, "step_ns": r.step_ns})
-             for r in recordings]
+    plain = [
+        SimpleNamespace(
+            **{
+                **vars(r),
+                "stamps": [SimpleNamespace(**vars(s)) for s in r.stamps],
+                "camera": r.camera,
+                "step_ns": r.step_ns,
+            }
+        )
+        for r in recordings
+    ]
     (tmp_path / "recordings").write_bytes(pickle.dumps(plain))
     for after in (9, 12):
-        done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(after)], capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(tmp_path), str(after)], capture_output=True, check=False
+        )
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert 8 < len(_files(tmp_path / "labels")) < len(expected)
     _run(tmp_path, recordings)

@@ -1,4 +1,5 @@
 """Votes on maps written by hand."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Label files of the published code, made here in their form."""
+
 from __future__ import annotations
 
 import pickle
@@ -30,12 +31,18 @@ def published(tmp_path: Path, write_inputs: Callable) -> tuple[Path, object]:
     for stamp in recording.stamps:
         kinds = read_image(tmp_path / "semantics" / "drive" / f"{stamp.key}.png") - 1
         kinds[:2, :2] = 255
-        instances = (read_image(tmp_path / "motion" / "drive" / "instances" / f"{stamp.key}.png") > 0).astype(np.uint8) * 7
+        instances = (read_image(tmp_path / "motion" / "drive" / "instances" / f"{stamp.key}.png") > 0).astype(
+            np.uint8
+        ) * 7
         for ending, plane in (("semantic", kinds), ("instance", instances)):
             double = cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
             cv2.imwrite(str(folder / f"aachen_{stamp.key}_leftImg8bit_{ending}.png"), double)
     zero = torch.zeros(K, dtype=torch.int64)
-    sums = {"distribution all pixels": zero, "distribution inside object proposals": zero, "distribution per object proposal": zero}
+    sums = {
+        "distribution all pixels": zero,
+        "distribution inside object proposals": zero,
+        "distribution per object proposal": zero,
+    }
     torch.save(sums, folder / "pseudo_classes_split_1.pt")
     return folder, recording
 
@@ -50,10 +57,18 @@ def test_they_become_labels_as_if_made_here(tmp_path: Path, published: tuple) ->
     assert [f.key for f in taken] == [f.key for f in made]
     for a, b in zip(taken, made, strict=True):
         (kinds, instances), (expected, own) = a.maps(), b.maps()
-        assert (kinds[:2, :2] == 0).all() and (kinds[2:] == expected[2:]).all() and ((instances == 7) == (own == 300)).all()
+        assert (
+            (kinds[:2, :2] == 0).all()
+            and (kinds[2:] == expected[2:]).all()
+            and ((instances == 7) == (own == 300)).all()
+        )
         assert [(i.class_id, i.pixels) for i in a.instances] == [(i.class_id, i.pixels) for i in b.instances]
     found = read_json(tmp_path / "taken" / "statistics.json")
-    assert found["gate"]["passed"] and found["void_share"] == pytest.approx(4 / (48 * 80)) and found["split"]["things"] == [5, 6]
+    assert (
+        found["gate"]["passed"]
+        and found["void_share"] == pytest.approx(4 / (48 * 80))
+        and found["split"]["things"] == [5, 6]
+    )
 
 
 def test_what_does_not_fit_is_one_sentence(tmp_path: Path, published: tuple) -> None:

@@ -1,4 +1,5 @@
 """Suppression of masks that overlap better ones."""
+
 import numpy as np
 
 from cups_train.published.matrix_nms import matrix_nms

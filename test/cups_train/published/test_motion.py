@@ -1,5 +1,6 @@
 """The published clustering and ours on one scene: road, wall at 40 m, box 1 at 14 m, box 2 at 18 m that stands; the
 camera drives 0.6 m a frame."""
+
 import numpy as np
 import pytest
 
@@ -33,7 +34,16 @@ def scene(own: np.ndarray, noise_px: float = 0.0) -> tuple[SceneFlow, np.ndarray
     both = [d + noise_px * rng.normal(size=depth.shape) for d in (CAMERA.depth_scale / depth, d1)]
     inside = (u1 >= 0) & (u1 <= 639) & (v1 >= 0) & (v1 <= 319)
     ok, sigma = np.ones(depth.shape, bool), np.full(depth.shape, max(noise_px, 0.03), np.float32)
-    return SceneFlow(flow.astype(np.float32), both[0].astype(np.float32), both[1].astype(np.float32), inside, ok, inside, sigma, sigma), label
+    return SceneFlow(
+        flow.astype(np.float32),
+        both[0].astype(np.float32),
+        both[1].astype(np.float32),
+        inside,
+        ok,
+        inside,
+        sigma,
+        sigma,
+    ), label
 
 
 def find(own: np.ndarray, method: str, noise_px: float = 0.0, runs: int = 3) -> tuple[MotionResult, np.ndarray]:

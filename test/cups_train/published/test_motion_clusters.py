@@ -1,4 +1,5 @@
 """One random run of the published clustering."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """The published split on numbers worked out by hand."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The published vote on numbers written by hand, and beside its own words."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Each thing a user can mend gives one sentence that says what was found."""
+
 import shutil
 from dataclasses import replace
 
@@ -47,7 +48,9 @@ def test_metadata_missing(good):
     _fails(good, "expected metadata.yaml .*drive.mcap itself.*ros2 bag reindex")
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2", "rosbag2_bagfile_information: {version: 9}", "just words", "rosbag2_bagfile_information: []"])
+@pytest.mark.parametrize(
+    "text", ["", "[1, 2", "rosbag2_bagfile_information: {version: 9}", "just words", "rosbag2_bagfile_information: []"]
+)
 def test_metadata_damaged(good, text):
     (good / "metadata.yaml").write_text(text)
     _fails(good, "expected rosbag2 metadata in .*metadata.yaml.*reindex")
@@ -67,7 +70,7 @@ def test_storage_file_missing(good):
 def test_mcap_cut_off(good, keep):
     file = good / "drive.mcap"
     data = file.read_bytes()
-    file.write_bytes(data[:keep if isinstance(keep, int) else int(len(data) * keep)])
+    file.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
     _fails(good, "cut off")
     _fails(file, "cut off")
 
@@ -112,13 +115,20 @@ def test_camera_info_of_one_side_only(bags):
 
 
 def test_uncalibrated(bags):
-    rows = [replace(row, message=bags.info(False, p=np.zeros(12), k=np.zeros(9))) if row.topic.endswith("camera_info") else row
-            for row in bags.stereo(bags.steady(2))]
+    rows = [
+        replace(row, message=bags.info(False, p=np.zeros(12), k=np.zeros(9)))
+        if row.topic.endswith("camera_info")
+        else row
+        for row in bags.stereo(bags.steady(2))
+    ]
     _fails(bags.write(rows), "camera_info")
 
 
 def test_no_baseline(bags):
-    rows = [replace(row, message=bags.info(False)) if row.topic.endswith("camera_info") else row for row in bags.stereo(bags.steady(2))]
+    rows = [
+        replace(row, message=bags.info(False)) if row.topic.endswith("camera_info") else row
+        for row in bags.stereo(bags.steady(2))
+    ]
     _fails(bags.write(rows), r"expected a baseline in P.*found P\[3\] = 0")
 
 
@@ -128,12 +138,24 @@ def test_swapped(good):
 
 
 def test_sizes_that_differ(bags):
-    small = [replace(row, message=bags.raw(bags.pair(0)[1][:24, :32], row.log_ns)) if row.topic == "/stereo/right/image_raw" else
-             replace(row, message=bags.info(True, height=24, width=32)) if row.topic == "/stereo/right/camera_info" else row
-             for row in bags.stereo(bags.steady(2))]
-    _fails(bags.write(small, "both"), "one size, found 64x48 on /stereo/left/image_raw and 32x24 on /stereo/right/image_raw")
-    wrong = [replace(row, message=bags.info("right" in row.topic, height=96, width=128)) if row.topic.endswith("camera_info") else row
-             for row in bags.stereo(bags.steady(2))]
+    small = [
+        replace(row, message=bags.raw(bags.pair(0)[1][:24, :32], row.log_ns))
+        if row.topic == "/stereo/right/image_raw"
+        else replace(row, message=bags.info(True, height=24, width=32))
+        if row.topic == "/stereo/right/camera_info"
+        else row
+        for row in bags.stereo(bags.steady(2))
+    ]
+    _fails(
+        bags.write(small, "both"),
+        "one size, found 64x48 on /stereo/left/image_raw and 32x24 on /stereo/right/image_raw",
+    )
+    wrong = [
+        replace(row, message=bags.info("right" in row.topic, height=96, width=128))
+        if row.topic.endswith("camera_info")
+        else row
+        for row in bags.stereo(bags.steady(2))
+    ]
     _fails(bags.write(wrong, "info"), "images of 128x96 .*found 64x48")
 
 
@@ -142,7 +164,10 @@ def test_size_that_changes(bags):
     for row in rows:
         if row.topic == "/stereo/left/image_raw" and row.log_ns > bags.start:
             row.message.height = 24
-    _fails(bags.write(rows), f"expected images of 64x48 on /stereo/left/image_raw, found 64x24 at stamp {bags.start + bags.step} ns")
+    _fails(
+        bags.write(rows),
+        f"expected images of 64x48 on /stereo/left/image_raw, found 64x24 at stamp {bags.start + bags.step} ns",
+    )
 
 
 def test_undecodable_image(bags):
@@ -155,7 +180,9 @@ def test_undecodable_image(bags):
 
 def test_no_pairs_and_one_pair(bags):
     far = [stamp + 40_000_000 for stamp in bags.steady(3)]
-    _fails(bags.write(bags.stereo(bags.steady(3), far), "far"), "at most 15 ms apart.*nearest 40.0 ms apart.*pair_slop_ms")
+    _fails(
+        bags.write(bags.stereo(bags.steady(3), far), "far"), "at most 15 ms apart.*nearest 40.0 ms apart.*pair_slop_ms"
+    )
     _fails(bags.write(bags.stereo(bags.steady(1)), "one"), "found only one stereo pair")
     _fails(bags.write(bags.stereo([0, 0, 0], logs=bags.steady(3)), "unstamped"), "found 0 in every message")
 

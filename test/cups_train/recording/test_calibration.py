@@ -89,7 +89,12 @@ def test_rectified_images_are_used_as_they_are(bags):
 
 def test_right_image_gets_the_left_principal_point(bags):
     """P of the right camera with its own cx: its image is shifted, so that disparity 0 is infinity."""
-    right = _calibration(bags, True, k=np.array([50, 0, 35.5, 0, 50, 23.5, 0, 0, 1.0]), p=np.array([50, 0, 35.5, -10, 0, 50, 23.5, 0, 0, 0, 1, 0.0]))
+    right = _calibration(
+        bags,
+        True,
+        k=np.array([50, 0, 35.5, 0, 50, 23.5, 0, 0, 1.0]),
+        p=np.array([50, 0, 35.5, -10, 0, 50, 23.5, 0, 0, 0, 1, 0.0]),
+    )
     image = rectify(RAMPS, rectification(right, "/right/image_rect", _calibration(bags).target()))
     assert (image[:, :-4] == RAMPS[:, 4:]).all()
 

@@ -12,6 +12,7 @@ RGB = np.array([[[10, 20, 30], [40, 50, 60]], [[70, 80, 90], [100, 110, 120]]], 
 def decode(bags, serialize):
     def run(pixels, encoding, **options):
         return decode_image(serialize(bags.raw(pixels, 5, encoding, **options), IMAGE), IMAGE, "/left/image")
+
     return run
 
 
@@ -67,12 +68,16 @@ def test_png_and_jpeg(bags, serialize):
 
 def test_compressed_bayer_mosaic(bags, serialize):
     mosaic = np.tile(np.array([[200, 100], [100, 50]], np.uint8), (4, 4))
-    image = decode_image(serialize(bags.compressed(mosaic, 5, form="bayer_rggb8; png compressed bgr8"), COMPRESSED), COMPRESSED, "/left")
+    image = decode_image(
+        serialize(bags.compressed(mosaic, 5, form="bayer_rggb8; png compressed bgr8"), COMPRESSED), COMPRESSED, "/left"
+    )
     assert (image[2:-2, 2:-2] == [200, 100, 50]).all()
 
 
 def test_damaged_images_name_topic_and_stamp(bags, serialize):
-    cut = bags.compressed(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), 1_000_000_007, ".jpg", "jpeg")
+    cut = bags.compressed(
+        np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), 1_000_000_007, ".jpg", "jpeg"
+    )
     cut.data = cut.data[:-400]
     empty = bags.compressed(RGB, 1_000_000_007)
     empty.data = empty.data[:0]
@@ -86,7 +91,10 @@ def test_raw_images_that_do_not_fit_their_header(bags, serialize):
     short.data = short.data[:-1]
     odd = bags.raw(RGB, 5)
     odd.encoding = "xyz12"
-    for message, text in ((short, "has 11 bytes, but 2 rows of 6 bytes need 12"), (odd, "encoding 'xyz12' is not supported")):
+    for message, text in (
+        (short, "has 11 bytes, but 2 rows of 6 bytes need 12"),
+        (odd, "encoding 'xyz12' is not supported"),
+    ):
         with pytest.raises(RecordingError, match=text):
             decode_image(serialize(message, IMAGE), IMAGE, "/left/image")
     with pytest.raises(RecordingError, match="cannot be decoded"):

@@ -17,7 +17,10 @@ def test_folder_of_images(tmp_path):
     assert (source.name, source.keys) == (tmp_path.name, ("f1", "f9", "f10"))
     frames = list(pickle.loads(pickle.dumps(source)).frames())
     assert [(frame.key, frame.stamp_ns, frame.image[0, 0].tolist()) for frame in frames] == [
-        ("f1", 0, [2, 2, 3]), ("f9", 0, [1, 2, 3]), ("f10", 0, [0, 2, 3])]
+        ("f1", 0, [2, 2, 3]),
+        ("f9", 0, [1, 2, 3]),
+        ("f10", 0, [0, 2, 3]),
+    ]
     assert (source.frame("f9").image == frames[1].image).all()
     assert open_images(tmp_path, RecordingConfig(stride=2)).keys == ("f1", "f10")
 

@@ -24,8 +24,8 @@ def _drive(bags, disparity=10, rows_off=0, ways=(0, 3, 6, 9), stamps=None):
     rows = bags.stereo(stamps)
     images = {}
     for stamp, way in zip(stamps, ways, strict=True):
-        images["left", stamp] = wall[10:10 + HEIGHT, way:way + WIDTH]
-        images["right", stamp] = wall[10 - rows_off:10 - rows_off + HEIGHT, way + disparity:way + disparity + WIDTH]
+        images["left", stamp] = wall[10 : 10 + HEIGHT, way : way + WIDTH]
+        images["right", stamp] = wall[10 - rows_off : 10 - rows_off + HEIGHT, way + disparity : way + disparity + WIDTH]
     done = []
     for row in rows:
         side = "right" if "right" in row.topic else "left"
@@ -40,7 +40,9 @@ def test_row_offset_and_motion():
     left, right = wall[10:130, :200], wall[7:127, 10:210]
     offset = row_offset(left, right)
     dy, off, disparity = offset.dy, offset.distance, offset.disparity
-    assert dy == pytest.approx(3, abs=0.1) and off == pytest.approx(3, abs=0.1) and disparity == pytest.approx(10, abs=0.1)
+    assert (
+        dy == pytest.approx(3, abs=0.1) and off == pytest.approx(3, abs=0.1) and disparity == pytest.approx(10, abs=0.1)
+    )
     assert corner_motion(left, wall[14:134, 3:203]) == pytest.approx(5, abs=0.1)  # 3 and 4 px
     assert row_offset(np.zeros_like(left), np.zeros_like(left)) is None
     assert corner_motion(np.zeros_like(left), left) is None
@@ -55,9 +57,21 @@ def test_good_recording(bags):
     assert found.cameras[0].encoding == "rgb8" and found.cameras[0].rectified
     assert found.duration_s == pytest.approx(0.3)
     lefts = next(topic for topic in found.topics if topic.name == "/stereo/left/image_raw")
-    assert (lefts.count, lefts.rate_hz, lefts.gaps, lefts.duplicates, lefts.backwards) == (4, pytest.approx(10), 0, 0, 0)
+    assert (lefts.count, lefts.rate_hz, lefts.gaps, lefts.duplicates, lefts.backwards) == (
+        4,
+        pytest.approx(10),
+        0,
+        0,
+        0,
+    )
     text = render_text(found)
-    for part in ("/stereo/right/camera_info", "200x120, rgb8, rectified", "baseline 0.2000 m", "4 of 4 left", "driving 100%"):
+    for part in (
+        "/stereo/right/camera_info",
+        "200x120, rgb8, rectified",
+        "baseline 0.2000 m",
+        "4 of 4 left",
+        "driving 100%",
+    ):
         assert part in text
     assert text.splitlines()[-1] == "verdict: can be trained on"
 

@@ -6,14 +6,17 @@ from cups_train.errors import RecordingError
 from cups_train.recording.naming import recording_names
 
 
-@pytest.mark.parametrize(("paths", "names"), [
-    (["/d/kitti_crossing/bag"], ["kitti_crossing-bag"]),
-    (["/d/val_00_mixed/recording", "/d/val_01/recording/"], ["val_00_mixed-recording", "val_01-recording"]),
-    (["/d/monday", "/d/tuesday.mcap", "/d/x.db3"], ["monday", "tuesday", "x"]),
-    (["/a/x/bag", "/b/x/bag", "/c/other"], ["a-x-bag", "b-x-bag", "other"]),
-    (["/a/drive", "/b/drive"], ["a-drive", "b-drive"]),
-    (["/d/run.1", "/d/run.2"], ["run.1", "run.2"]),
-])
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/d/kitti_crossing/bag"], ["kitti_crossing-bag"]),
+        (["/d/val_00_mixed/recording", "/d/val_01/recording/"], ["val_00_mixed-recording", "val_01-recording"]),
+        (["/d/monday", "/d/tuesday.mcap", "/d/x.db3"], ["monday", "tuesday", "x"]),
+        (["/a/x/bag", "/b/x/bag", "/c/other"], ["a-x-bag", "b-x-bag", "other"]),
+        (["/a/drive", "/b/drive"], ["a-drive", "b-drive"]),
+        (["/d/run.1", "/d/run.2"], ["run.1", "run.2"]),
+    ],
+)
 def test_names(paths, names):
     assert recording_names([Path(path) for path in paths]) == names
 

@@ -68,7 +68,13 @@ def test_gap_and_pairs(bags):
     stamps = [bags.start + i * bags.step for i in (0, 1, 2, 5, 6)]
     opened = open_recording(bags.write(bags.stereo(stamps)), PLAIN)
     pairs = [(now.key, after.key if after else None) for now, after in opened.pairs()]
-    assert pairs == [("000000", "000001"), ("000001", "000002"), ("000002", None), ("000003", "000004"), ("000004", None)]
+    assert pairs == [
+        ("000000", "000001"),
+        ("000001", "000002"),
+        ("000002", None),
+        ("000003", "000004"),
+        ("000004", None),
+    ]
     assert [stamp.follows for stamp in opened.stamps] == [True, True, False, True, False]
 
 
@@ -95,7 +101,10 @@ def test_stride_leaves_numbers_out(bags):
     assert opened.step_ns == 3 * bags.step
     _check(bags, opened, [0, 3, 6])
     assert [(now.key, after.key if after else None) for now, after in opened.pairs()] == [
-        ("000000", "000003"), ("000003", "000006"), ("000006", None)]
+        ("000000", "000003"),
+        ("000003", "000006"),
+        ("000006", None),
+    ]
 
 
 def test_pickles_small_and_works_in_a_worker(bags):
@@ -125,7 +134,10 @@ def test_unrectified_cameras_are_rectified(bags):
     """The raw camera has cx 4 px more than P: the rectified image is the raw one shifted by 4 px."""
     rows = bags.stereo(bags.steady(2))
     k = np.array([bags.fx, 0, 35.5, 0, bags.fx, 23.5, 0, 0, 1])
-    rows = [replace(row, message=bags.info("right" in row.topic, k=k)) if row.topic.endswith("camera_info") else row for row in rows]
+    rows = [
+        replace(row, message=bags.info("right" in row.topic, k=k)) if row.topic.endswith("camera_info") else row
+        for row in rows
+    ]
     frame = next(open_recording(bags.write(rows), PLAIN).frames())
     left, right = bags.pair(0)
     assert (frame.left[:, :-4] == left[:, 4:]).all() and (frame.right[:, :-4] == right[:, 4:]).all()

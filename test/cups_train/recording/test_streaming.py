@@ -9,7 +9,12 @@ PLAIN = RecordingConfig()
 def test_few_encoded_images_are_held(bags, monkeypatch):
     count = 3 * streaming.HELD
     rows = bags.stereo(bags.steady(count))
-    opened = open_recording(bags.write([replace(row, log_ns=row.log_ns + count * bags.step) if "right" in row.topic else row for row in rows]), PLAIN)
+    opened = open_recording(
+        bags.write(
+            [replace(row, log_ns=row.log_ns + count * bags.step) if "right" in row.topic else row for row in rows]
+        ),
+        PLAIN,
+    )
     most = 0
     take = streaming.take_pair
 

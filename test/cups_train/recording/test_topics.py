@@ -16,14 +16,19 @@ def _chosen(bags, rows, config=PLAIN, name="drive"):
 
 
 def test_sides_come_from_the_baseline_not_from_the_names(bags):
-    assert _chosen(bags, bags.stereo(bags.steady(2), left="/cam1/image_raw", right="/cam0/image_raw")) == ("/cam1/image_raw", "/cam0/image_raw")
+    assert _chosen(bags, bags.stereo(bags.steady(2), left="/cam1/image_raw", right="/cam0/image_raw")) == (
+        "/cam1/image_raw",
+        "/cam0/image_raw",
+    )
 
 
 def test_info_with_a_name_of_its_own(bags):
     rows = []
     for row in bags.stereo(bags.steady(2), left="/x/left_image", right="/y/right_image"):
         side = "right" if row.topic.startswith("/y") else "left"
-        rows.append(replace(row, topic=f"/rig/{side}_{'camera_info' if row.topic.endswith('camera_info') else 'image'}"))
+        rows.append(
+            replace(row, topic=f"/rig/{side}_{'camera_info' if row.topic.endswith('camera_info') else 'image'}")
+        )
     assert _chosen(bags, rows) == ("/rig/left_image", "/rig/right_image")
 
 
@@ -40,7 +45,9 @@ def test_several_pairs_are_listed_and_options_choose(bags):
     rows = bags.stereo(bags.steady(2), left="/front/left/image", right="/front/right/image")
     rows += bags.stereo(bags.steady(2), left="/rear/left/image", right="/rear/right/image")
     path = bags.write(rows)
-    with pytest.raises(RecordingError, match=r"/front/left/image \(Image, 2\).*--left.*--right.*--left-info.*--right-info"):
+    with pytest.raises(
+        RecordingError, match=r"/front/left/image \(Image, 2\).*--left.*--right.*--left-info.*--right-info"
+    ):
         choose_stereo(path, PLAIN)
     pair = choose_stereo(path, RecordingConfig(left="/rear/left/image", right="/rear/right/image"))
     assert pair.left.calibration.topic == "/rear/left/camera_info"
@@ -54,9 +61,13 @@ def test_raw_goes_with_raw(bags):
     for row in list(rows):
         if row.topic.endswith("image_raw"):
             message = bags.compressed(bags.pair(0)["right" in row.topic], row.log_ns)
-            rows.append(replace(row, topic=row.topic + "/compressed", type="sensor_msgs/msg/CompressedImage", message=message))
+            rows.append(
+                replace(row, topic=row.topic + "/compressed", type="sensor_msgs/msg/CompressedImage", message=message)
+            )
     path = bags.write(rows)
-    with pytest.raises(RecordingError, match="/stereo/left/image_raw [+] /stereo/right/image_raw; /stereo/left/image_raw/compressed"):
+    with pytest.raises(
+        RecordingError, match="/stereo/left/image_raw [+] /stereo/right/image_raw; /stereo/left/image_raw/compressed"
+    ):
         choose_stereo(path, PLAIN)
     pair = choose_stereo(path, RecordingConfig(left="/stereo/left/image_raw/compressed"))
     assert pair.right.image == "/stereo/right/image_raw/compressed"
@@ -68,13 +79,19 @@ def test_wrong_sign_of_the_baseline(bags):
         _chosen(bags, rows)
 
 
-@pytest.mark.parametrize(("option", "text"), [
-    ({"left": "/nothing"}, "expected the topic /nothing .*/stereo/left/image_raw.*`--left` names it"),
-    ({"right_info": "/nothing"}, "expected the topic /nothing .*`--right-info` names it"),
-    ({"left": "/text"}, "expected sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage on /text, found std_msgs/msg/Header"),
-    ({"left_info": "/stereo/left/image_raw"}, "expected sensor_msgs/msg/CameraInfo on /stereo/left/image_raw"),
-    ({"left": "/stereo/left/image_raw", "right": "/stereo/left/image_raw"}, "as left and right"),
-])
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ({"left": "/nothing"}, "expected the topic /nothing .*/stereo/left/image_raw.*`--left` names it"),
+        ({"right_info": "/nothing"}, "expected the topic /nothing .*`--right-info` names it"),
+        (
+            {"left": "/text"},
+            "expected sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage on /text, found std_msgs/msg/Header",
+        ),
+        ({"left_info": "/stereo/left/image_raw"}, "expected sensor_msgs/msg/CameraInfo on /stereo/left/image_raw"),
+        ({"left": "/stereo/left/image_raw", "right": "/stereo/left/image_raw"}, "as left and right"),
+    ],
+)
 def test_options_that_do_not_fit(bags, option, text):
     rows = bags.stereo(bags.steady(2))
     rows.append(replace(rows[0], topic="/text", type=TEXT, message=bags.header(bags.start)))

@@ -13,7 +13,7 @@ MAGIC = b"\x89MCAP0\r\n"
 def _records(data, at, end):
     while at < end:
         opcode, length = struct.unpack_from("<BQ", data, at)
-        yield opcode, data[at:at + 9 + length]
+        yield opcode, data[at : at + 9 + length]
         at += 9 + length
 
 
@@ -25,7 +25,7 @@ def _without_chunks(data):
             out += record
         elif opcode == 0x06:  # times 16, size 8, checksum 4, compression name, size 8, records
             name = struct.unpack_from("<I", record, 9 + 28)[0]
-            out += record[9 + 28 + 4 + name + 8:]
+            out += record[9 + 28 + 4 + name + 8 :]
         elif opcode == 0x0F:
             break
     return out + struct.pack("<BQI", 0x0F, 4, 0) + struct.pack("<BQQQI", 0x02, 20, 0, 0, 0) + MAGIC

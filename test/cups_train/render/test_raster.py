@@ -1,4 +1,5 @@
 """The z-buffer, the truth and the textures against values worked out by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -29,7 +30,9 @@ def bank() -> TextureBank:
 
 def wall(z: float, half: float, paint: Paint, category: int, instance: int = 0, part: int = 0) -> Quads:
     """A square across the view axis of a camera at the origin that looks along z; y points down."""
-    return quad([[-half, -half, z], [half, -half, z], [half, half, z], [-half, half, z]], paint).of(category, instance, part)
+    return quad([[-half, -half, z], [half, -half, z], [half, half, z], [-half, half, z]], paint).of(
+        category, instance, part
+    )
 
 
 def view(x: float = 0.0) -> Viewpoint:
@@ -97,8 +100,18 @@ def test_segments_hold_one_row_a_class_of_stuff_and_one_a_thing(bank: TextureBan
     now = Seen(view(), rasterise(view(), quads, bank), np.eye(4)[None])
     ids, rows = segments(frame_truth(now, quads, now.buffers, None), {13001: True})
     assert ids[16, 24] == 0  # void
-    assert rows == [{"id": 1, "category_id": 11, "area": 48 * 64 - 256, "bbox": [0, 0, 64, 48], "iscrowd": 0},
-                    {"id": 2, "category_id": 14, "area": 64, "bbox": [28, 20, 8, 8], "iscrowd": 0, "true_id": 13001, "moving": True}]
+    assert rows == [
+        {"id": 1, "category_id": 11, "area": 48 * 64 - 256, "bbox": [0, 0, 64, 48], "iscrowd": 0},
+        {
+            "id": 2,
+            "category_id": 14,
+            "area": 64,
+            "bbox": [28, 20, 8, 8],
+            "iscrowd": 0,
+            "true_id": 13001,
+            "moving": True,
+        },
+    ]
 
 
 def test_a_box_shows_its_faces_outwards() -> None:
@@ -133,7 +146,11 @@ def test_nobody_is_put_where_another_comes_by() -> None:
     assert cast.vehicle("car", still)
     into = Track(np.stack([np.zeros(11), 10 * time], -1), np.full(11, np.pi / 2))
     beside = Track(into.xy + (3.0, 0.0), into.yaw)
-    assert not cast.vehicle("car", into) and cast.vehicle("car", beside) and cast.cyclist(Track(into.xy - (3.0, 0.0), into.yaw))
+    assert (
+        not cast.vehicle("car", into)
+        and cast.vehicle("car", beside)
+        and cast.cyclist(Track(into.xy - (3.0, 0.0), into.yaw))
+    )
     assert [a.name for a in cast.actors] == ["car", "car", "rider", "bicycle"]
     assert cast.actors[0].speed.max() == 0 and np.allclose(cast.actors[1].speed, 10)
     assert len({a.true_id for a in cast.actors}) == 4 and cast.actors[2].true_id // 1000 == 12

@@ -1,4 +1,5 @@
 """The rendered street against its own truth: poses, photographs, format, repeatability."""
+
 from __future__ import annotations
 
 import json
@@ -36,7 +37,13 @@ def geometry(folder: Path, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Disparity, its next, flow, flow valid, visibility as a reader decodes them."""
     code = cv2.imread(str(folder / "truth" / f"{key}_flow.png"), cv2.IMREAD_UNCHANGED)[..., ::-1].astype(np.float64)
     disparity, following = (read_image(folder / "truth" / f"{key}_{name}.png") / 256 for name in ("disp", "disp_next"))
-    return disparity, following, (code[..., :2] - 32768) / 64, code[..., 2] > 0, read_image(folder / "truth" / f"{key}_vis.png")
+    return (
+        disparity,
+        following,
+        (code[..., :2] - 32768) / 64,
+        code[..., 2] > 0,
+        read_image(folder / "truth" / f"{key}_vis.png"),
+    )
 
 
 def true_ids(folder: Path, number: int) -> np.ndarray:
@@ -55,28 +62,44 @@ def images(folder: Path) -> dict[str, list[np.ndarray]]:
         for connection, _, raw in reader.messages():
             if connection.topic.endswith("compressed"):
                 message = reader.deserialize(raw, connection.msgtype)
-                found[connection.topic.split("/")[2]].append(cv2.imdecode(np.asarray(message.data), cv2.IMREAD_GRAYSCALE).astype(np.float32))
+                found[connection.topic.split("/")[2]].append(
+                    cv2.imdecode(np.asarray(message.data), cv2.IMREAD_GRAYSCALE).astype(np.float32)
+                )
     return found
 
 
 @pytest.mark.parametrize("kind", ["drive", "static", "standstill"])
-def test_flow_and_next_disparity_follow_from_disparity_and_the_poses_in_truth_json(scenes: dict[str, Path], kind: str) -> None:
+def test_flow_and_next_disparity_follow_from_disparity_and_the_poses_in_truth_json(
+    scenes: dict[str, Path], kind: str
+) -> None:
     folder = scenes[kind]
     told = json.loads((folder / "truth" / "truth.json").read_text())
     frame = told["frames"][0]
     disparity, following, flow, valid, _ = geometry(folder, "000000")
     owner = true_ids(folder, 0)
-    v, u = np.mgrid[:SIZE["height"], :SIZE["width"]]
+    v, u = np.mgrid[: SIZE["height"], : SIZE["width"]]
     scale = told["fx"] * told["baseline"]
     now, after = np.array(frame["T_world_cam"]), np.linalg.inv(np.array(frame["T_world_cam_next"]))
     checked = 0
     for thing in [{"id": 0}, *(o for o in frame["objects"] if o["cls"] in ("car", "bus", "truck", "bicycle"))]:
-        own = np.eye(4) if thing["id"] == 0 else np.array(thing["T_world_obj_next"]) @ np.linalg.inv(np.array(thing["T_world_obj"]))
+        own = (
+            np.eye(4)
+            if thing["id"] == 0
+            else np.array(thing["T_world_obj_next"]) @ np.linalg.inv(np.array(thing["T_world_obj"]))
+        )
         mask = (owner == thing["id"]) & (disparity > 2) & valid
         z = scale / disparity[mask]
-        points = np.stack([z * (u[mask] - told["cx"]) / told["fx"], z * (v[mask] - told["cy"]) / told["fy"], z, np.ones_like(z)])
+        points = np.stack(
+            [z * (u[mask] - told["cx"]) / told["fx"], z * (v[mask] - told["cy"]) / told["fy"], z, np.ones_like(z)]
+        )
         moved = after @ own @ now @ points
-        expected = np.stack([told["fx"] * moved[0] / moved[2] + told["cx"] - u[mask], told["fy"] * moved[1] / moved[2] + told["cy"] - v[mask]], -1)
+        expected = np.stack(
+            [
+                told["fx"] * moved[0] / moved[2] + told["cx"] - u[mask],
+                told["fy"] * moved[1] / moved[2] + told["cy"] - v[mask],
+            ],
+            -1,
+        )
         assert np.abs(flow[mask] - expected).max(initial=0) < 0.15
         assert np.abs(following[mask] - scale / moved[2]).max(initial=0) < 0.05
         checked += mask.sum()
@@ -88,7 +111,7 @@ def test_warping_by_the_truth_explains_the_photographs(scenes: dict[str, Path], 
     folder = scenes[kind]
     disparity, _, flow, _, visible = geometry(folder, "000000")
     seen = images(folder)
-    v, u = np.mgrid[:SIZE["height"], :SIZE["width"]].astype(np.float32)
+    v, u = np.mgrid[: SIZE["height"], : SIZE["width"]].astype(np.float32)
     left, right, after = seen["left"][0], seen["right"][0], seen["left"][1]
 
     def error(image: np.ndarray, du: np.ndarray, dv: np.ndarray, mask: np.ndarray) -> float:
@@ -105,8 +128,14 @@ def test_warping_by_the_truth_explains_the_photographs(scenes: dict[str, Path], 
 
 
 def test_a_static_scene_holds_nothing_that_moves_and_a_drive_does(scenes: dict[str, Path]) -> None:
-    told = {kind: json.loads((folder / "truth" / "panoptic.json").read_text())["annotations"] for kind, folder in scenes.items()}
-    moving = {kind: [row["moving"] for annotation in rows for row in annotation["segments_info"] if "true_id" in row] for kind, rows in told.items()}
+    told = {
+        kind: json.loads((folder / "truth" / "panoptic.json").read_text())["annotations"]
+        for kind, folder in scenes.items()
+    }
+    moving = {
+        kind: [row["moving"] for annotation in rows for row in annotation["segments_info"] if "true_id" in row]
+        for kind, rows in told.items()
+    }
     assert moving["static"] and not any(moving["static"])
     assert any(moving["drive"]) and not all(moving["drive"])
     assert any(moving["standstill"])
@@ -136,7 +165,10 @@ def test_panoptic_rows_agree_with_the_map_and_with_truth_json(scenes: dict[str, 
             ys, xs = np.nonzero(ids == number_of)
             assert row["area"] == len(ys) and row["bbox"] == [xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1]
             if "true_id" in row:
-                assert row["category_id"] == row["true_id"] // 1000 + 1 and row["moving"] == objects[row["true_id"]]["moving"]
+                assert (
+                    row["category_id"] == row["true_id"] // 1000 + 1
+                    and row["moving"] == objects[row["true_id"]]["moving"]
+                )
                 assert CITYSCAPES.items[row["category_id"] - 1].name == objects[row["true_id"]]["cls"]
 
 
@@ -147,7 +179,11 @@ def test_depth_and_disparity_tell_the_same_and_sky_has_none(scenes: dict[str, Pa
     near = depth > 0
     assert np.abs(told["fx"] * told["baseline"] / depth[near] - disparity[near]).max() < 0.02
     ids = rgb_to_ids(read_image(folder / "panoptic" / "000000.png"))
-    sky = [row["id"] for row in json.loads((folder / "panoptic.json").read_text())["annotations"][0]["segments_info"] if row["category_id"] == 11]
+    sky = [
+        row["id"]
+        for row in json.loads((folder / "panoptic.json").read_text())["annotations"][0]["segments_info"]
+        if row["category_id"] == 11
+    ]
     assert np.array_equal(disparity == 0, np.isin(ids, sky)) and not depth[disparity == 0].any()
 
 
@@ -171,14 +207,20 @@ def test_the_recording_has_the_topics_stamps_and_calibration_of_a_rectified_pair
                 assert (message.width, message.height) == (SIZE["width"], SIZE["height"])
                 assert message.p[3] == pytest.approx(-told["fx"] * told["baseline"] if side == "right" else 0.0)
                 assert message.p[0] == told["fx"] and message.p[6] == told["cy"]
-    assert set(stamps) == {f"/stereo/{side}/{name}" for side in ("left", "right") for name in ("image_rect/compressed", "camera_info")}
+    assert set(stamps) == {
+        f"/stereo/{side}/{name}" for side in ("left", "right") for name in ("image_rect/compressed", "camera_info")
+    }
     assert all(times == [FIRST_STAMP_NS + k * STEP_NS for k in range(FRAMES)] for times in stamps.values())
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(scenes: dict[str, Path], tmp_path: Path) -> None:
     render(tmp_path / "again", FRAMES, 5, RenderConfig(scene="drive", **SIZE))
     first = {p.relative_to(scenes["drive"]): p.read_bytes() for p in sorted(scenes["drive"].rglob("*")) if p.is_file()}
-    second = {p.relative_to(tmp_path / "again"): p.read_bytes() for p in sorted((tmp_path / "again").rglob("*")) if p.is_file()}
+    second = {
+        p.relative_to(tmp_path / "again"): p.read_bytes()
+        for p in sorted((tmp_path / "again").rglob("*"))
+        if p.is_file()
+    }
     assert first == second
     render(tmp_path / "again", 1, 6, RenderConfig(scene="drive", **SIZE))
     assert (tmp_path / "again/truth/panoptic/000000.png").read_bytes() != first[Path("truth/panoptic/000000.png")]

@@ -1,4 +1,5 @@
 """The charts of the quality gate on figures written by hand."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,8 +10,30 @@ import pytest
 from cups_train.files import write_json
 from cups_train.report.gate import HEIGHT, Bar, bars, instances_of_frames, split_line
 
-TABLE = [{"class_id": 2, "n_in": 50, "n_all": 100, "n_mask": 9, "n_found": 9, "ratio": 0.5, "lift": 5.0, "supported": True, "isthing": True},
-         {"class_id": 1, "n_in": 10, "n_all": 100, "n_mask": 9, "n_found": 9, "ratio": 0.1, "lift": 1.0, "supported": True, "isthing": False}]
+TABLE = [
+    {
+        "class_id": 2,
+        "n_in": 50,
+        "n_all": 100,
+        "n_mask": 9,
+        "n_found": 9,
+        "ratio": 0.5,
+        "lift": 5.0,
+        "supported": True,
+        "isthing": True,
+    },
+    {
+        "class_id": 1,
+        "n_in": 10,
+        "n_all": 100,
+        "n_mask": 9,
+        "n_found": 9,
+        "ratio": 0.1,
+        "lift": 1.0,
+        "supported": True,
+        "isthing": False,
+    },
+]
 
 
 def _split(rule: str) -> dict[str, Any]:
@@ -19,7 +42,10 @@ def _split(rule: str) -> dict[str, Any]:
 
 def test_bars_and_their_line() -> None:
     chart = bars([Bar(2, 0.5, "red", True), Bar(1, 0.1, "blue", False)], 0.2)
-    assert [(b["id"], b["y"], b["height"], b["marked"]) for b in chart["bars"]] == [(2, 0, HEIGHT, True), (1, 0.8 * HEIGHT, 0.2 * HEIGHT, False)]
+    assert [(b["id"], b["y"], b["height"], b["marked"]) for b in chart["bars"]] == [
+        (2, 0, HEIGHT, True),
+        (1, 0.8 * HEIGHT, 0.2 * HEIGHT, False),
+    ]
     assert chart["line_y"] == pytest.approx(0.6 * HEIGHT) and chart["bars"][1]["x"] == chart["width"] / 2
     assert bars([], None)["bars"] == []
 
@@ -34,4 +60,10 @@ def test_the_line_lies_where_the_rule_split() -> None:
 def test_frames_by_their_objects(tmp_path: Path) -> None:
     for name, numbers in (("a", [0, 2, 2]), ("b", [11])):
         write_json(tmp_path / name / "labels.json", {"frames": [{"instances": [{}] * n} for n in numbers]})
-    assert instances_of_frames(tmp_path) == [("0", 1), ("1", 0), ("2", 2), *((str(n), 0) for n in range(3, 8)), ("8 or more", 1)]
+    assert instances_of_frames(tmp_path) == [
+        ("0", 1),
+        ("1", 0),
+        ("2", 2),
+        *((str(n), 0) for n in range(3, 8)),
+        ("8 or more", 1),
+    ]

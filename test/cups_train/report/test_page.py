@@ -1,4 +1,5 @@
 """The page on runs that have only some of the stages."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,36 +10,111 @@ from cups_train.evaluation.protocols import MEANINGS
 from cups_train.files import write_image, write_json
 from cups_train.report.page import write_report
 
-TABLE = [{"class_id": 2, "n_in": 50, "n_all": 100, "n_mask": 9, "n_found": 9, "ratio": 0.5, "lift": 5.0, "supported": True, "isthing": True},
-         {"class_id": 1, "n_in": 10, "n_all": 100, "n_mask": 9, "n_found": 9, "ratio": 0.1, "lift": 1.0, "supported": True, "isthing": False}]
+TABLE = [
+    {
+        "class_id": 2,
+        "n_in": 50,
+        "n_all": 100,
+        "n_mask": 9,
+        "n_found": 9,
+        "ratio": 0.5,
+        "lift": 5.0,
+        "supported": True,
+        "isthing": True,
+    },
+    {
+        "class_id": 1,
+        "n_in": 10,
+        "n_all": 100,
+        "n_mask": 9,
+        "n_found": 9,
+        "ratio": 0.1,
+        "lift": 1.0,
+        "supported": True,
+        "isthing": False,
+    },
+]
 
 
 def test_the_page_shows_gate_sheet_and_consistency(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("labels: {psi: 2.16}\n")
-    classes = [{"id": 1, "name": "road", "isthing": 0, "color": [1, 2, 3]}, {"id": 2, "name": "<car>", "isthing": 1, "color": [4, 5, 6]}]
+    classes = [
+        {"id": 1, "name": "road", "isthing": 0, "color": [1, 2, 3]},
+        {"id": 2, "name": "<car>", "isthing": 1, "color": [4, 5, 6]},
+    ]
     write_json(tmp_path / "classes.json", {"classes": classes})
-    statistics = {"frames": 4, "frames_with_objects": 3, "instances_per_frame": 1.25, "void_share": 0.125, "thing_share": 0.25,
-                  "thing_pixels_in_instances": 0.5,
-                  "split": {"rule": "lift", "things": [2], "mean_ratio": 0.1, "note": None, "table": TABLE},
-                  "gate": {"passed": False, "message": "too little moves", "warnings": []},
-                  "classes": [{"id": c["id"], "name": c["name"], "isthing": c["isthing"], "area_share": 0.5, "instances": 3} for c in classes]}
+    statistics = {
+        "frames": 4,
+        "frames_with_objects": 3,
+        "instances_per_frame": 1.25,
+        "void_share": 0.125,
+        "thing_share": 0.25,
+        "thing_pixels_in_instances": 0.5,
+        "split": {"rule": "lift", "things": [2], "mean_ratio": 0.1, "note": None, "table": TABLE},
+        "gate": {"passed": False, "message": "too little moves", "warnings": []},
+        "classes": [
+            {"id": c["id"], "name": c["name"], "isthing": c["isthing"], "area_share": 0.5, "instances": 3}
+            for c in classes
+        ],
+    }
     write_json(tmp_path / "labels" / "statistics.json", statistics)
     write_image(tmp_path / "semantics" / "classes.jpg", np.zeros((8, 8, 3), np.uint8))
-    row = {"pq": 0.625, "sq": 0.7, "rq": 0.9, "pq_things": None, "pq_stuff": 0.625, "same_class": 0.875, "compared": 0.75}
-    write_json(tmp_path / "consistency.json", {"labels": "", "frames": 3, "left_right": row, "next": row,
-                                               "kept": [{"frames": 8, "before": 0.513, "after": 0.957}]})
+    row = {
+        "pq": 0.625,
+        "sq": 0.7,
+        "rq": 0.9,
+        "pq_things": None,
+        "pq_stuff": 0.625,
+        "same_class": 0.875,
+        "compared": 0.75,
+    }
+    write_json(
+        tmp_path / "consistency.json",
+        {
+            "labels": "",
+            "frames": 3,
+            "left_right": row,
+            "next": row,
+            "kept": [{"frames": 8, "before": 0.513, "after": 0.957}],
+        },
+    )
     page = write_report(tmp_path).read_text()
-    for text in ("not passed</strong>: too little moves", "things from 21.6 %", "12.5 %", "1.25", "62.5", "87.5", "over 8 frames", "51.3", "95.7",
-                 "&lt;car&gt;", "data:image/jpeg"):
+    for text in (
+        "not passed</strong>: too little moves",
+        "things from 21.6 %",
+        "12.5 %",
+        "1.25",
+        "62.5",
+        "87.5",
+        "over 8 frames",
+        "51.3",
+        "95.7",
+        "&lt;car&gt;",
+        "data:image/jpeg",
+    ):
         assert text in page, text
     assert "<car>" not in page
 
 
 def test_scores_are_shown_strict_first_with_what_they_mean(tmp_path: Path) -> None:
     def figures(pq: float) -> dict:
-        return {"pq": pq, "sq": 0.7, "rq": 0.6, "things": {"pq": 0.1}, "stuff": {"pq": 0.2}, "acc": 0.8, "miou": 0.4, "ap50": None}
+        return {
+            "pq": pq,
+            "sq": 0.7,
+            "rq": 0.6,
+            "things": {"pq": 0.1},
+            "stuff": {"pq": 0.2},
+            "acc": 0.8,
+            "miou": 0.4,
+            "ap50": None,
+        }
 
-    row = {"official": figures(0.222), "published": figures(0.333), "majority": figures(0.444), "strict": figures(0.111)}
+    row = {
+        "official": figures(0.222),
+        "published": figures(0.333),
+        "majority": figures(0.444),
+        "strict": figures(0.111),
+    }
     write_json(tmp_path / "metrics.json", {"labels": row})
     page = write_report(tmp_path).read_text()
     places = [page.index(text) for text in ("11.1", "22.2", "33.3", "44.4")]

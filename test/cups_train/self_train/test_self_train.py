@@ -1,4 +1,5 @@
 """Stage 3: the teacher's rules on hand-made numbers, and the loop on toy frames."""
+
 from __future__ import annotations
 
 import hashlib
@@ -27,8 +28,20 @@ from cups_train.types import StereoCamera, StereoFrame, Work
 
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (40 * i, 90, 255 - 40 * i)) for i in range(1, 5)))
 SPEC = NetworkSpec(CLASSES, 64, 128, "resnet18", "group", 16, 16, 1, 16, 16, 8)
-SHORT = SelfTrainConfig(steps=4, batch=2, rois=16, scales=(0.75, 1.0), gamma=0.05, checkpoint_every=2, pictures_every=4, copy_paste=2,
-                        jitter=(1.0, 1.0), lr=1e-3, validate_every=2, validation_frames=2)
+SHORT = SelfTrainConfig(
+    steps=4,
+    batch=2,
+    rois=16,
+    scales=(0.75, 1.0),
+    gamma=0.05,
+    checkpoint_every=2,
+    pictures_every=4,
+    copy_paste=2,
+    jitter=(1.0, 1.0),
+    lr=1e-3,
+    validate_every=2,
+    validation_frames=2,
+)
 WORK = Work(5, 1, "cpu")
 
 
@@ -40,7 +53,9 @@ class ToyRecording:
 
     def stereo(self, key: str) -> StereoFrame:
         left = ToyRecording.left(self, key)
-        return StereoFrame(key, int(key), left, np.roll(left, -2, axis=1), StereoCamera(180, 100, 90.0, 90.0, 90.0, 50.0, 0.5))
+        return StereoFrame(
+            key, int(key), left, np.roll(left, -2, axis=1), StereoCamera(180, 100, 90.0, 90.0, 90.0, 50.0, 0.5)
+        )
 
     def left(self, key: str) -> np.ndarray:
         return np.random.default_rng(int(key)).integers(0, 256, (10, 20, 3), dtype=np.uint8).repeat(10, 0).repeat(9, 1)
@@ -82,7 +97,7 @@ def start(tmp_path_factory) -> Path:
 
 
 def test_the_two_rules_of_semantic_labels():
-    columns = [(.6, .3, .1), (.2, .5, .3), (.29, .2, .51), (.28, .24, .24), (.29, .26, .2)]
+    columns = [(0.6, 0.3, 0.1), (0.2, 0.5, 0.3), (0.29, 0.2, 0.51), (0.28, 0.24, 0.24), (0.29, 0.26, 0.2)]
     probabilities = torch.tensor(columns).T.reshape(3, 1, 5)
     assert semantic_labels(probabilities[:, :, :2], 0.5).tolist() == [[0, 1]]
     assert semantic_labels(probabilities, 0.5).tolist() == [[0, 1, 2, 255, 255]]
@@ -120,7 +135,9 @@ def test_momentum():
         follow(teacher, student, 0.999)
     assert torch.allclose(teacher.semantic_head.predictor.bias, torch.tensor(1 - 0.999**7), atol=1e-7)
     assert next(teacher.backbone.parameters()).abs().max() == 0
-    assert momentum_for(1500, None) == pytest.approx(0.999) and momentum_for(60, None) ** 60 == pytest.approx(0.999**1500)
+    assert momentum_for(1500, None) == pytest.approx(0.999) and momentum_for(60, None) ** 60 == pytest.approx(
+        0.999**1500
+    )
     assert momentum_for(60, 0.5) == 0.5
 
 
@@ -136,14 +153,20 @@ def test_views_that_disagree_about_the_kind_of_an_object_find_it_once():
         """Each view finds something else."""
 
         spec = SPEC
-        found = [(torch.tensor([[[10.0, 10, 50, 50], [60, 10, 90, 40]]]), torch.tensor([[0.8, 0.3]]), torch.tensor([[0, 1]])),
-                   (torch.tensor([[[78.0, 10, 118, 50], [2, 2, 30, 30]]]), torch.tensor([[0.9, 0.0]]), torch.tensor([[1, 0]]))]
+        found = [
+            (
+                torch.tensor([[[10.0, 10, 50, 50], [60, 10, 90, 40]]]),
+                torch.tensor([[0.8, 0.3]]),
+                torch.tensor([[0, 1]]),
+            ),
+            (torch.tensor([[[78.0, 10, 118, 50], [2, 2, 30, 30]]]), torch.tensor([[0.9, 0.0]]), torch.tensor([[1, 0]])),
+        ]
 
         def detect(self, features):
             return Detections(*self.found.pop(0))
 
     views = [View(Features((), (64, 128)), mirrored) for mirrored in (False, True)]
-    found, = detect_in_views(TwoViews(), views, (64, 128), 0.2)
+    (found,) = detect_in_views(TwoViews(), views, (64, 128), 0.2)
     assert found.boxes.tolist() == [[10, 10, 50, 50], [60, 10, 90, 40]]
     assert found.scores.tolist() == pytest.approx([0.9, 0.3]) and found.thing.tolist() == [1, 1]
 
@@ -164,17 +187,30 @@ def test_a_mirrored_image_gets_mirrored_answers(start):
 
 
 def test_only_heads_change_and_a_killed_run_ends_like_one_that_was_not(start, tmp_path, monkeypatch):
-    whole = self_train([ToyRecording()], start, tmp_path / "whole", SHORT, WORK).parent / "state" / "000004" / "student.safetensors"
+    whole = (
+        self_train([ToyRecording()], start, tmp_path / "whole", SHORT, WORK).parent
+        / "state"
+        / "000004"
+        / "student.safetensors"
+    )
     before, after = load_file(start), load_file(whole)
     changed = {name.split(".")[0] for name in before if digest(before[name]) != digest(after[name])}
-    assert changed <= {"rpn", "box_heads", "mask_head", "semantic_head"} and {"rpn", "box_heads", "semantic_head"} <= changed
+    assert (
+        changed <= {"rpn", "box_heads", "mask_head", "semantic_head"}
+        and {"rpn", "box_heads", "semantic_head"} <= changed
+    )
     norms = [name for name in before if name.startswith("semantic_head.levels") and before[name].dim() == 1]
     assert norms and all(torch.equal(before[name], after[name]) for name in norms)
 
     with pytest.raises(Killed):
         self_train([MortalRecording()], start, tmp_path / "killed", SHORT, WORK)
     assert [p.name for p in (tmp_path / "killed" / "state").iterdir()] == ["000002"]
-    resumed = load_file(self_train([ToyRecording()], start, tmp_path / "killed", SHORT, WORK).parent / "state" / "000004" / "student.safetensors")
+    resumed = load_file(
+        self_train([ToyRecording()], start, tmp_path / "killed", SHORT, WORK).parent
+        / "state"
+        / "000004"
+        / "student.safetensors"
+    )
     kept = [load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "killed")]
     assert all(torch.equal(kept[0][name], kept[1][name]) for name in after)
     assert all(torch.equal(after[name], resumed[name]) for name in after)
@@ -183,7 +219,9 @@ def test_only_heads_change_and_a_killed_run_ends_like_one_that_was_not(start, tm
     assert sum(row["instances"] for row in rows) > 0
     teacher = load_file(tmp_path / "whole" / "state" / "000004" / "teacher.safetensors")
     moved = teacher["semantic_head.predictor.weight"]
-    assert not torch.equal(moved, before["semantic_head.predictor.weight"]) and not torch.equal(moved, after["semantic_head.predictor.weight"])
+    assert not torch.equal(moved, before["semantic_head.predictor.weight"]) and not torch.equal(
+        moved, after["semantic_head.predictor.weight"]
+    )
 
 
 def digest(tensor: torch.Tensor) -> str:

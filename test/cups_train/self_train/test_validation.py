@@ -1,4 +1,5 @@
 """Networks compared without labels."""
+
 import json
 
 import numpy as np
@@ -54,8 +55,13 @@ def test_who_loses_a_class_loses_by_it():
 def test_stage_2_is_kept_unless_it_is_beaten():
     start = Agreement(0.5, 0.7, 1.0, 2.0)
     contest = Contest(start, [1, 2], start)
-    assert not contest.enter(Agreement(0.7, 0.5, 0.1, 9.0), 25) and contest.verdict().startswith("stage 2's network is kept: ")
+    assert not contest.enter(Agreement(0.7, 0.5, 0.1, 9.0), 25) and contest.verdict().startswith(
+        "stage 2's network is kept: "
+    )
     assert not contest.enter(Agreement(0.51, 0.7, 1.0, 2.0), 25)  # by chance
     assert contest.enter(Agreement(0.6, 0.7, 1.0, 2.0), 50) and not contest.enter(Agreement(0.55, 0.7, 1.0, 2.0), 75)
     again = Contest.from_json(json.loads(json.dumps(contest.to_json())))
-    assert again == contest and "from step 50 on: agreement 65.0 (60.0 along flow, 70.0 between cameras)" in again.verdict()
+    assert (
+        again == contest
+        and "from step 50 on: agreement 65.0 (60.0 along flow, 70.0 between cameras)" in again.verdict()
+    )

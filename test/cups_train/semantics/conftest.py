@@ -1,4 +1,5 @@
 """A semantics folder that several tests read."""
+
 import pytest
 import torch
 

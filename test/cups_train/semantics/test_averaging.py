@@ -50,5 +50,7 @@ def test_nothing_crosses_an_edge_of_colour_or_of_depth():
 
 def test_the_mirror_image_has_the_mirrored_means_and_no_step_changes_nothing():
     channels, lab, root = scene(1)
-    np.testing.assert_allclose(average(channels[..., ::-1], lab[..., ::-1], root[:, ::-1]), average(channels, lab, root)[..., ::-1], atol=1e-5)
+    np.testing.assert_allclose(
+        average(channels[..., ::-1], lab[..., ::-1], root[:, ::-1]), average(channels, lab, root)[..., ::-1], atol=1e-5
+    )
     assert average(channels, lab, root, 0) is channels

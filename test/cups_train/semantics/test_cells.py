@@ -26,7 +26,12 @@ def fitted(tmp_path_factory, make_street):
     encoder = new_encoder(CONFIG, 0, "cpu").eval()
     # cluster 0 above, 1 below; 2 to 4 nowhere; 1 and 2 are one class
     ids = np.repeat(np.arange(16)[:, None] // 8, 32, axis=1)
-    return encoder, frames, ids, fit_cells(encoder, frames, [ids] * len(frames), np.array([0, 1, 1, 2, 3]), np.random.default_rng(0))
+    return (
+        encoder,
+        frames,
+        ids,
+        fit_cells(encoder, frames, [ids] * len(frames), np.array([0, 1, 1, 2, 3]), np.random.default_rng(0)),
+    )
 
 
 def test_centres_are_where_lloyds_steps_end_and_keep_their_ids(fitted):
@@ -51,7 +56,9 @@ def test_a_cell_is_of_the_nearest_centre(fitted):
     rows, clusters = cells.clusters.scaler(channels.reshape(len(channels), -1).T), cells.clusters
     every = ((rows[:, None] - clusters.centres) ** 2).sum(-1)
     distance = np.stack([every[:, clusters.classes == k].min(1) for k in range(4)], 1).reshape(16, 32, 4)
-    np.testing.assert_allclose(found[0] - found[1], cells.sharpness * (distance[..., 1] - distance[..., 0]), rtol=1e-3, atol=0.2)
+    np.testing.assert_allclose(
+        found[0] - found[1], cells.sharpness * (distance[..., 1] - distance[..., 0]), rtol=1e-3, atol=0.2
+    )
 
 
 def test_without_disparity_the_shape_is_what_the_encoder_was_taught(fitted):
@@ -60,7 +67,7 @@ def test_without_disparity_the_shape_is_what_the_encoder_was_taught(fitted):
     out = encode(encoder, frame.images[:1])
     # all cells are sampled
     rows = np.concatenate([read_descriptors(path, cells.projection).reshape(-1, 512) for path in frames], 1)
-    mean, deviation = (value[FIRST:FIRST + SHAPE] for value in (rows.mean(1), rows.std(1)))
+    mean, deviation = (value[FIRST : FIRST + SHAPE] for value in (rows.mean(1), rows.std(1)))
     standardised = np.random.default_rng(0).normal(size=(SHAPE, 2, 3)).astype(np.float32)
     expected = standardised * deviation[:, None, None] + mean[:, None, None]
     np.testing.assert_allclose(guessed_shape(standardised, cells.clusters.scaler), expected, atol=1e-3)

@@ -6,8 +6,16 @@ from cups_train.semantics.channels import image_channels, working_size
 from cups_train.semantics.groups import COLOUR, ROW, TEXTURE
 
 
-@pytest.mark.parametrize(("size", "height", "expected"), [((320, 640), 256, (256, 512)), ((375, 1242), 256, (256, 832)),
-                                                          ((1200, 1920), 256, (256, 416)), ((64, 64), 64, (64, 64)), ((1000, 20), 64, (64, 32))])
+@pytest.mark.parametrize(
+    ("size", "height", "expected"),
+    [
+        ((320, 640), 256, (256, 512)),
+        ((375, 1242), 256, (256, 832)),
+        ((1200, 1920), 256, (256, 416)),
+        ((64, 64), 64, (64, 64)),
+        ((1000, 20), 64, (64, 32)),
+    ],
+)
 def test_working_sizes_are_multiples_of_32_in_the_same_aspect(size, height, expected):
     assert working_size(*size, height) == expected
 

@@ -15,7 +15,12 @@ def test_scaler_gives_each_group_its_variance():
 def test_kmeans_finds_separate_blobs_largest_first_and_is_seeded():
     rng = np.random.default_rng(1)
     places = np.float32([(0, 0), (10, 0), (0, 10), (10, 10)])
-    rows = np.concatenate([place + rng.normal(0, 0.3, (n, 2)).astype(np.float32) for place, n in zip(places, (400, 300, 200, 100), strict=True)])
+    rows = np.concatenate(
+        [
+            place + rng.normal(0, 0.3, (n, 2)).astype(np.float32)
+            for place, n in zip(places, (400, 300, 200, 100), strict=True)
+        ]
+    )
     centres, spread = kmeans(rows, 4, np.random.default_rng(2))
     np.testing.assert_allclose(centres, places, atol=0.1)
     assert spread == pytest.approx(2 * 0.3**2, rel=0.1)
@@ -43,4 +48,6 @@ def test_maps_take_the_nearest_centre():
     several = Clusters.of(scaler, centres, names)
     assert several.count == 3
     np.testing.assert_array_equal(several.nearest(channels * 2 + 2).ravel(), names[brute.argmin(1)])
-    np.testing.assert_allclose(several.class_distances(rows), np.stack([brute[:, names == k].min(1) for k in range(3)], 1), rtol=1e-4)
+    np.testing.assert_allclose(
+        several.class_distances(rows), np.stack([brute[:, names == k].min(1) for k in range(3)], 1), rtol=1e-4
+    )

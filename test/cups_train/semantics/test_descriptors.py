@@ -25,10 +25,12 @@ def test_what_moves_becomes_a_channel(tmp_path, street, small_classes):
     channels = np.stack([read_descriptors(path, replace(projection, averaging=0)) for path in frames])
     assert channels.shape[1] == sum(group.channels for group in projection.groups)
     start = channels.shape[1] - 1 - len(projection.axes)
-    learned = channels[:, start:start + len(projection.axes)].transpose(1, 0, 2, 3).reshape(len(projection.axes), -1)
+    learned = channels[:, start : start + len(projection.axes)].transpose(1, 0, 2, 3).reshape(len(projection.axes), -1)
     covariance = np.cov(learned, bias=True)
     # half whitened: the variance of a component is the root of what it was, and components do not correlate
-    features = np.concatenate([encode(encoder, load_frame(path).images[:1]).features[0].reshape(16, -1) for path in frames], 1)
+    features = np.concatenate(
+        [encode(encoder, load_frame(path).images[:1]).features[0].reshape(16, -1) for path in frames], 1
+    )
     expected = np.sqrt(np.linalg.eigvalsh(np.cov(features, bias=True)).clip(0)[::-1])
     np.testing.assert_allclose(np.diag(covariance)[:4], expected[:4], rtol=0.02)
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.02 * covariance[0, 0]

@@ -15,7 +15,9 @@ def test_contrast_of_orthogonal_pairs():
 
 def test_points_are_sampled_at_cell_centres():
     features = torch.arange(12.0).view(1, 3, 4)
-    torch.testing.assert_close(at_points(features, torch.tensor([[0.0, 0.0], [2.0, 1.0], [2.5, 1.5]])), torch.tensor([[0.0], [6.0], [8.5]]))
+    torch.testing.assert_close(
+        at_points(features, torch.tensor([[0.0, 0.0], [2.0, 1.0], [2.5, 1.5]])), torch.tensor([[0.0], [6.0], [8.5]])
+    )
 
 
 def test_unknown_shape_does_not_count():

@@ -12,7 +12,10 @@ def exact_mean_field(probability, colour, iterations):
     colours = colour.reshape(-1, 3).astype(np.float64)
     unlike = ((colours[:, None] - colours) ** 2).sum(-1) / 3.0**2
     message = np.zeros_like(distance, float)
-    for weight, plane in ((3.0, np.exp(-distance / 2)), (4.0, np.exp(-distance / (2 * (67 / 640 * height) ** 2) - unlike / 2))):
+    for weight, plane in (
+        (3.0, np.exp(-distance / 2)),
+        (4.0, np.exp(-distance / (2 * (67 / 640 * height) ** 2) - unlike / 2)),
+    ):
         root = np.sqrt(plane.sum(1))
         message += weight * plane / root[:, None] / root
     unary = np.log(np.maximum(probability, 1e-5)).reshape(k, -1).astype(np.float64)
@@ -39,7 +42,9 @@ def test_all_pairs_equal_the_definition():
     found = mean_field(probability, pairwise(colour, exact=True), 5)
     np.testing.assert_allclose(found, exact_mean_field(probability, colour, 5), atol=2e-4)
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
-    assert not np.allclose(found, exact_mean_field(probability, colour + np.arange(20)[None, :, None] * 3, 5), atol=0.05)
+    assert not np.allclose(
+        found, exact_mean_field(probability, colour + np.arange(20)[None, :, None] * 3, 5), atol=0.05
+    )
 
 
 def test_drawn_pairs_decide_as_all_pairs_do():
@@ -66,7 +71,9 @@ def test_a_class_that_is_nowhere_probable_is_left_out():
 def test_offsets_are_halves_and_the_draw_is_always_the_same():
     assert {o[:2] for o in all_offsets(1.0, 1)} == {(0, 1), (1, 0)}
     offsets, own = drawn_offsets(10.0, 64)
-    assert len(offsets) == len({o[:2] for o in offsets}) == 64 and all(d > 0 or (d == 0 and r > 0) for d, r, _ in offsets)
+    assert len(offsets) == len({o[:2] for o in offsets}) == 64 and all(
+        d > 0 or (d == 0 and r > 0) for d, r, _ in offsets
+    )
     total = 2 * sum(weight for _, _, weight in offsets)
     np.testing.assert_allclose(own, total / (2 * np.pi * 100))
     assert drawn_offsets.__wrapped__(10.0, 64) == (offsets, own)

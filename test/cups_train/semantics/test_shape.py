@@ -21,7 +21,9 @@ def test_height_and_normals_of_ground_and_wall(camera):
     v = np.arange(64, dtype=np.float32)[:, None] - camera.cy
     ground = np.repeat(0.5 * v / 1.5, 128, 1)
     wall = np.full((64, 128), camera.depth_scale / 10, np.float32)
-    channels = surface_channels(np.maximum(ground, wall).astype(np.float32), camera, Ground(np.array([0.0, 1.0, 0.0]), 1.5))
+    channels = surface_channels(
+        np.maximum(ground, wall).astype(np.float32), camera, Ground(np.array([0.0, 1.0, 0.0]), 1.5)
+    )
     height, clipped, inverse, up, side, forward, rough, far = channels
     np.testing.assert_allclose(height[55:62, 20:100], 0, atol=1e-3)
     # wall, row 20: y = (20 - 31.5) / 100 * 10 = -1.15 m, so 2.65 m over the ground

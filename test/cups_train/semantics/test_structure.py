@@ -44,7 +44,9 @@ def test_the_mirror_image_has_the_mirrored_channels(camera):
     height, finer = rng.uniform(-0.2, 6, (16, 32)).astype(np.float32), rng.normal(size=(64, 128)).astype(np.float32)
     small = camera.scaled(16, 32)  # its centre is in the middle
     plain = structure_channels(height, disparity, small, finer)
-    mirrored = structure_channels(*(np.ascontiguousarray(a[:, ::-1]) for a in (height, disparity)), small, np.ascontiguousarray(finer[:, ::-1]))
+    mirrored = structure_channels(
+        *(np.ascontiguousarray(a[:, ::-1]) for a in (height, disparity)), small, np.ascontiguousarray(finer[:, ::-1])
+    )
     assert plain.shape == (STRUCTURE, 16, 32)
     np.testing.assert_allclose(mirrored, plain[:, :, ::-1], rtol=1e-4, atol=1e-5)
 

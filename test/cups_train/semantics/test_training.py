@@ -29,6 +29,7 @@ def test_a_stopped_training_ends_with_the_same_weights(trained, tmp_path, street
             if len(calls) == 3:
                 raise KeyboardInterrupt
             return losses(encoder, batch)
+
         return stop
 
     monkeypatch.setattr("cups_train.semantics.training.class_losses", stopping)

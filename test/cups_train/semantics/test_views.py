@@ -39,12 +39,16 @@ def test_correspondences_of_a_known_scene(frame):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_view_shows_what_its_affine_map_says(seed):
     rng = np.random.default_rng(seed)
-    ramp = np.stack(np.broadcast_arrays(np.arange(128)[None], np.arange(64)[:, None] * 2, np.zeros((64, 128))), -1).astype(np.uint8)
+    ramp = np.stack(
+        np.broadcast_arrays(np.arange(128)[None], np.arange(64)[:, None] * 2, np.zeros((64, 128))), -1
+    ).astype(np.uint8)
     view = random_view(ramp, rng)
     u, v = view.cells()
     cells = sample_cells(np.arange(16 * 32).reshape(16, 32), view, UNKNOWN)
     inside = cells != UNKNOWN
-    np.testing.assert_array_equal(cells[inside], (np.floor((v + 0.5) / 4) * 32 + np.floor((u + 0.5) / 4))[inside].astype(int))
+    np.testing.assert_array_equal(
+        cells[inside], (np.floor((v + 0.5) / 4) * 32 + np.floor((u + 0.5) / 4))[inside].astype(int)
+    )
     back_u, back_v = view.inverse(u, v)
     np.testing.assert_allclose([back_u[0, 3], back_v[2, 0]], [3 * 4 + 1.5, 2 * 4 + 1.5])
 
@@ -71,7 +75,9 @@ def test_carried_classes_keep_the_nearer_surface():
     disparity = np.float32([[9, 1, 5, 1]])
     carried = carry(classes, shift, np.ones((1, 4), bool), disparity)
     np.testing.assert_array_equal(carried, [[UNKNOWN, 3, UNKNOWN, 4]])
-    np.testing.assert_array_equal(carry(classes, shift, np.bool_([[1, 1, 0, 1]]), disparity), [[UNKNOWN, 2, UNKNOWN, 4]])
+    np.testing.assert_array_equal(
+        carry(classes, shift, np.bool_([[1, 1, 0, 1]]), disparity), [[UNKNOWN, 2, UNKNOWN, 4]]
+    )
 
 
 def test_recoloured_views_stay_images(frame):

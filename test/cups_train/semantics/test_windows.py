@@ -9,7 +9,7 @@ def test_windows_cover_everything_and_stay_inside(length):
     covered = np.zeros(length, int)
     for start in starts(length, 64, 32):
         assert start >= 0 and (start + 64 <= length or length < 64)
-        covered[start:start + 64] += 1
+        covered[start : start + 64] += 1
     assert covered.min() >= 1
     assert len(set(starts(length, 64, 32))) == len(starts(length, 64, 32))
 

@@ -1,4 +1,5 @@
 """The slow copy of a network."""
+
 import pytest
 import torch
 
@@ -6,7 +7,16 @@ from cups_ros.types import Classes, PseudoClass
 from cups_train.network import NetworkSpec, build_network
 from cups_train.training.average import follow, momentum_at, still_copy
 
-SPEC = NetworkSpec(Classes((PseudoClass(1, "c1", False, (1, 1, 1)),)), 64, 96, "own", "batch", 16, semantic_head="direct", widths=(8, 8, 8, 8))
+SPEC = NetworkSpec(
+    Classes((PseudoClass(1, "c1", False, (1, 1, 1)),)),
+    64,
+    96,
+    "own",
+    "batch",
+    16,
+    semantic_head="direct",
+    widths=(8, 8, 8, 8),
+)
 
 
 def test_weights_and_statistics_follow_and_counters_are_taken_over():

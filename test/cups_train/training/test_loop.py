@@ -1,4 +1,5 @@
 """Prefetching, the optimiser's step, the log and the saved state."""
+
 from __future__ import annotations
 
 import json
@@ -64,7 +65,9 @@ def test_no_weight_decay_on_norms_and_warmup():
     assert [learning_rate(1.0, 4, step) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     assert learning_rate(1.0, 0, 0) == 1.0
     assert [learning_rate(1.0, 0, step, (2, 6)) for step in range(6)] == [1, 1, 1, 0.75, 0.5, 0.25]
-    assert [learning_rate(1.0, 0, step, (0, 4), cosine=True) for step in range(4)] == pytest.approx([1, 0.853553, 0.5, 0.146447], abs=1e-5)
+    assert [learning_rate(1.0, 0, step, (0, 4), cosine=True) for step in range(4)] == pytest.approx(
+        [1, 0.853553, 0.5, 0.146447], abs=1e-5
+    )
 
 
 def test_step_clips_and_refuses_what_is_not_finite():

@@ -1,4 +1,5 @@
 """Samples, crops, copy-paste and light, on maps worked out by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,7 +17,11 @@ CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in
 
 
 def blank(height: int, width: int, things: tuple[int, ...] = ()) -> Sample:
-    image, semantic, instance = np.zeros((height, width, 3), np.uint8), np.ones((height, width), np.uint8), np.zeros((height, width), np.uint16)
+    image, semantic, instance = (
+        np.zeros((height, width, 3), np.uint8),
+        np.ones((height, width), np.uint8),
+        np.zeros((height, width), np.uint16),
+    )
     return Sample(image, semantic, instance, np.array(things, np.int64))
 
 
@@ -35,22 +40,32 @@ def test_targets_of_a_hand_made_label():
 
 
 def test_an_instance_without_any_class_is_ignored():
-    sample = label_sample(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint16), {1: 0}, CLASSES, True)
+    sample = label_sample(
+        np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint16), {1: 0}, CLASSES, True
+    )
     assert len(sample.thing) == 0 and (sample.semantic == 255).all()
 
 
 def test_the_class_of_an_instance_is_the_one_that_its_label_states():
     """However many of its pixels a crop has left, and whatever they say."""
     class_map = np.array([[4, 4, 2, 1]], np.uint8)
-    sample = label_sample(np.zeros((1, 4, 3), np.uint8), class_map, np.array([[1, 1, 1, 0]], np.uint16), {1: 2}, CLASSES, True)
-    assert sample.thing.tolist() == [0] and sample.instance.tolist() == [[1, 1, 1, 0]] and sample.semantic.tolist() == [[0, 0, 0, 1]]
+    sample = label_sample(
+        np.zeros((1, 4, 3), np.uint8), class_map, np.array([[1, 1, 1, 0]], np.uint16), {1: 2}, CLASSES, True
+    )
+    assert (
+        sample.thing.tolist() == [0]
+        and sample.instance.tolist() == [[1, 1, 1, 0]]
+        and sample.semantic.tolist() == [[0, 0, 0, 1]]
+    )
 
 
 def test_boxes_are_half_open_and_slivers_go():
     instance = np.zeros((10, 12), np.uint16)
     instance[1:6, 2:7], instance[0:3, 8:12], instance[6:10, 0:4] = 1, 2, 3
     assert boxes_of(instance, 4).tolist() == [[2, 1, 7, 6], [8, 0, 12, 3], [0, 6, 4, 10], [0, 0, 0, 0]]
-    sample = Sample(np.zeros((10, 12, 3), np.uint8), np.where(instance > 0, 0, 1).astype(np.uint8), instance, np.array([5, 6, 7, 8]))
+    sample = Sample(
+        np.zeros((10, 12, 3), np.uint8), np.where(instance > 0, 0, 1).astype(np.uint8), instance, np.array([5, 6, 7, 8])
+    )
     tidy = without_slivers(sample, ignore_unknown=True)
     assert tidy.thing.tolist() == [5, 7]
     assert boxes_of(tidy.instance, 2).tolist() == [[2, 1, 7, 6], [0, 6, 4, 10]]
@@ -167,10 +182,17 @@ def test_the_blur_grows_with_the_image():
 
 
 def test_generators_depend_on_every_argument():
-    draws = [generator(*key).integers(2**62) for key in ((1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1), (1, "a", 0, 0))]
+    draws = [
+        generator(*key).integers(2**62) for key in ((1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1), (1, "a", 0, 0))
+    ]
     assert len(set(draws)) == 5
 
 
 def test_sample_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="one size"):
-        Sample(np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint16), np.zeros(0, np.int64))
+        Sample(
+            np.zeros((2, 3, 3), np.uint8),
+            np.zeros((2, 3), np.uint8),
+            np.zeros((3, 2), np.uint16),
+            np.zeros(0, np.int64),
+        )

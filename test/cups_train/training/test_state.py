@@ -1,4 +1,5 @@
 """Where a training stands, on disk."""
+
 from __future__ import annotations
 
 import os

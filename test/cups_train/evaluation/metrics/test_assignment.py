@@ -1,4 +1,5 @@
 """Matching of pseudo classes to true classes on tables worked out by hand."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -43,10 +44,16 @@ def test_never_seen_row_is_void() -> None:
 def test_things_go_to_things_and_absent_kind_to_void(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     """A pseudo thing that covers road only: void for PQ, road for accuracy."""
     ids = np.repeat([[1, 1, 2, 2]], 4, axis=0)
-    truth = write_folder(tmp_path / "t", {"000000": (ids, [{"id": 1, "category_id": 7}, {"id": 2, "category_id": 8}])},
-                         [(7, "road", 0), (8, "sky", 0)])
-    result = write_folder(tmp_path / "r", {"000000": (ids, [{"id": 1, "category_id": 1}, {"id": 2, "category_id": 2}])},
-                          [(1, "a", 1), (2, "b", 0), (3, "c", 0)])
+    truth = write_folder(
+        tmp_path / "t",
+        {"000000": (ids, [{"id": 1, "category_id": 7}, {"id": 2, "category_id": 8}])},
+        [(7, "road", 0), (8, "sky", 0)],
+    )
+    result = write_folder(
+        tmp_path / "r",
+        {"000000": (ids, [{"id": 1, "category_id": 1}, {"id": 2, "category_id": 2}])},
+        [(1, "a", 1), (2, "b", 0), (3, "c", 0)],
+    )
     found = evaluate(result, truth)
     assert found.assignment is not None
     assert found.assignment.panoptic == {1: None, 2: 8, 3: None}

@@ -1,4 +1,5 @@
 """Mask AP on cases worked out by hand, and against pycocotools where it is installed."""
+
 from __future__ import annotations
 
 import json
@@ -53,7 +54,12 @@ def test_null_without_scores_or_true_things(tmp_path: Path, write_folder: Folder
 def test_at_most_100_detections_an_image(tmp_path: Path, write_folder: Folder) -> None:
     """101 things found exactly, the last one of lowest score: recall 100/101."""
     ids = np.arange(1, 102)[None]
-    ap, _ = _ap(tmp_path, write_folder, (ids, {i: (3, 1 - i / 200) for i in range(1, 102)}), (ids, dict.fromkeys(range(1, 102), 3), ()))
+    ap, _ = _ap(
+        tmp_path,
+        write_folder,
+        (ids, {i: (3, 1 - i / 200) for i in range(1, 102)}),
+        (ids, dict.fromkeys(range(1, 102), 3), ()),
+    )
     assert ap == pytest.approx(100 / 101)
 
 
@@ -69,6 +75,7 @@ def _coco(result: Path, truth: Path) -> tuple[float, float]:
     from pycocotools import mask
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
+
     rows: dict[str, list] = {"r": [], "t": []}
     images = []
     for kind, folder in (("r", result), ("t", truth)):
@@ -81,10 +88,23 @@ def _coco(result: Path, truth: Path) -> tuple[float, float]:
                 area = int((ids == s["id"]).sum())
                 if thing[s["category_id"]] and area:
                     coded = mask.encode(np.asfortranarray((ids == s["id"]).astype(np.uint8)))
-                    rows[kind].append({"id": len(rows[kind]) + 1, "image_id": number, "category_id": 1, "segmentation": coded, "area": area,
-                                       "iscrowd": s["iscrowd"], "score": s.get("score")})
+                    rows[kind].append(
+                        {
+                            "id": len(rows[kind]) + 1,
+                            "image_id": number,
+                            "category_id": 1,
+                            "segmentation": coded,
+                            "area": area,
+                            "iscrowd": s["iscrowd"],
+                            "score": s.get("score"),
+                        }
+                    )
     coco = COCO()
-    coco.dataset = {"images": images[:len(images) // 2], "annotations": rows["t"], "categories": [{"id": 1, "name": "thing"}]}
+    coco.dataset = {
+        "images": images[: len(images) // 2],
+        "annotations": rows["t"],
+        "categories": [{"id": 1, "name": "thing"}],
+    }
     coco.createIndex()
     run = COCOeval(coco, coco.loadRes(rows["r"]), "segm")
     run.evaluate()

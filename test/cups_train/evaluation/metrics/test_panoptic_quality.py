@@ -1,4 +1,5 @@
 """Rules of panoptic quality on small maps worked out by hand."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -15,7 +16,9 @@ CATEGORIES = [(1, "road", 0), (2, "sky", 0), (3, "car", 1)]
 Folder = Callable[..., Path]
 
 
-def _score(folder: Path, write_folder: Folder, predicted: list, true: list, options: EvaluationOptions | None = None) -> Evaluation:
+def _score(
+    folder: Path, write_folder: Folder, predicted: list, true: list, options: EvaluationOptions | None = None
+) -> Evaluation:
     """`predicted`, `true`: (map, {segment: class}, crowd segments)."""
     paths = []
     for name, (ids, classes, crowd) in (("result", predicted), ("truth", true)):
@@ -44,27 +47,38 @@ def test_predicted_void_is_forgiven_by_the_published_rule_only(tmp_path: Path, w
     official = _score(tmp_path / "o", write_folder, predicted, true)
     assert _counts(official) == {"road": (0, 1, 1), "car": (1, 0, 0)}
     assert (official.things.pq, official.stuff.pq, official.all.pq) == (0.75, 0, 0.375)
-    published = _score(tmp_path / "p", write_folder, predicted, true, EvaluationOptions(no_assignment=True, void="published"))
+    published = _score(
+        tmp_path / "p", write_folder, predicted, true, EvaluationOptions(no_assignment=True, void="published")
+    )
     assert _counts(published) == {"road": (1, 0, 0), "car": (1, 0, 0)} and published.all.pq == 1
     assert official.acc == published.acc == 0.5  # predicted void is wrong
 
 
 def test_crowd_is_neither_matched_nor_missed_and_excuses_its_class(tmp_path: Path, write_folder: Folder) -> None:
     true = ([[1, 1, 1, 1, 2, 2]], {1: 3, 2: 1}, (1,))
-    assert _counts(_score(tmp_path / "a", write_folder, ([[1, 1, 1, 1, 2, 2]], {1: 3, 2: 1}, ()), true)) == {"road": (1, 0, 0)}
-    assert _counts(_score(tmp_path / "b", write_folder, ([[1, 1, 1, 1, 2, 2]], {1: 2, 2: 1}, ()), true)) == {"road": (1, 0, 0), "sky": (0, 1, 0)}
+    assert _counts(_score(tmp_path / "a", write_folder, ([[1, 1, 1, 1, 2, 2]], {1: 3, 2: 1}, ()), true)) == {
+        "road": (1, 0, 0)
+    }
+    assert _counts(_score(tmp_path / "b", write_folder, ([[1, 1, 1, 1, 2, 2]], {1: 2, 2: 1}, ()), true)) == {
+        "road": (1, 0, 0),
+        "sky": (0, 1, 0),
+    }
 
 
 def test_void_result_scores_zero(tmp_path: Path, write_folder: Folder, caplog: pytest.LogCaptureFixture) -> None:
     predicted, true = ([[0, 0]], {}, ()), ([[1, 2]], {1: 3, 2: 1}, ())
     assert _counts(_score(tmp_path / "o", write_folder, predicted, true)) == {"road": (0, 0, 1), "car": (0, 0, 1)}
-    published = _score(tmp_path / "p", write_folder, predicted, true, EvaluationOptions(no_assignment=True, void="published"))
+    published = _score(
+        tmp_path / "p", write_folder, predicted, true, EvaluationOptions(no_assignment=True, void="published")
+    )
     assert published.all.pq == 0 and published.per_class == () and "PQ is 0" in caplog.text
 
 
 def test_stuff_of_one_assigned_class_is_one_segment(tmp_path: Path, write_folder: Folder) -> None:
     """Two pseudo classes, half the sky each: one match of IoU 1 once both are sky."""
-    found = _score(tmp_path, write_folder, ([[1, 1, 2, 2]], {1: 1, 2: 2}, ()), ([[5, 5, 5, 5]], {5: 2}, ()), EvaluationOptions())
+    found = _score(
+        tmp_path, write_folder, ([[1, 1, 2, 2]], {1: 1, 2: 2}, ()), ([[5, 5, 5, 5]], {5: 2}, ()), EvaluationOptions()
+    )
     assert _counts(found) == {"sky": (1, 0, 0)} and found.all.pq == 1 and found.miou == 1
 
 
@@ -72,7 +86,11 @@ def test_count_pairs_equals_counting_pixels() -> None:
     rng = np.random.default_rng(0)
     predicted, true = rng.choice([0, 3, 70000, (1 << 24) - 1], (2, 40, 50))
     found = {(p, t): n for p, t, n in zip(*(a.tolist() for a in count_pairs(predicted, true)), strict=True)}
-    expected = {(p, t): int(((predicted == p) & (true == t)).sum()) for p in np.unique(predicted).tolist() for t in np.unique(true).tolist()}
+    expected = {
+        (p, t): int(((predicted == p) & (true == t)).sum())
+        for p in np.unique(predicted).tolist()
+        for t in np.unique(true).tolist()
+    }
     assert found == expected and sum(found.values()) == 2000
 
 
@@ -81,6 +99,7 @@ def test_tables_equal_maps(tmp_path: Path, random_pair: Callable[..., tuple[Path
     import json
 
     import cv2
+
     _, truth = random_pair(tmp_path / "a", np.random.default_rng(11))
     result, _ = random_pair(tmp_path / "b", np.random.default_rng(11))
     found = evaluate(result, truth)
@@ -89,7 +108,9 @@ def test_tables_equal_maps(tmp_path: Path, random_pair: Callable[..., tuple[Path
     thing = {c["id"]: c["isthing"] for c in trees[1]["categories"]}
     sums: dict[int, list[float]] = {}
     for ours, theirs in zip(*(t["annotations"] for t in trees), strict=True):
-        p, g = (cv2.imread(str(f / "panoptic" / ours["file_name"])).astype(int) @ [65536, 256, 1] for f in (result, truth))
+        p, g = (
+            cv2.imread(str(f / "panoptic" / ours["file_name"])).astype(int) @ [65536, 256, 1] for f in (result, truth)
+        )
         masks: dict[tuple[int, int], np.ndarray] = {}
         for row in ours["segments_info"]:
             c = found.assignment.panoptic[row["category_id"]]
@@ -102,7 +123,11 @@ def test_tables_equal_maps(tmp_path: Path, random_pair: Callable[..., tuple[Path
             if row["iscrowd"]:
                 continue
             c, target = row["category_id"], g == row["id"]
-            best = [(float((m & target).sum() / ((m | target) & ~(m & void)).sum()), name) for name, m in masks.items() if name[0] == c]
+            best = [
+                (float((m & target).sum() / ((m | target) & ~(m & void)).sum()), name)
+                for name, m in masks.items()
+                if name[0] == c
+            ]
             hits = [b for b in best if b[0] > 0.5]
             s = sums.setdefault(c, [0, 0, 0, 0])
             s[3] += not hits
@@ -113,4 +138,6 @@ def test_tables_equal_maps(tmp_path: Path, random_pair: Callable[..., tuple[Path
             excused = (m & void).sum() + (m & crowds.get(c, np.zeros_like(m))).sum()
             sums.setdefault(c, [0, 0, 0, 0])[2] += excused <= m.sum() / 2
     expected = {c: s[0] / (s[1] + s[2] / 2 + s[3] / 2) for c, s in sorted(sums.items()) if sum(s[1:])}
-    assert {c.category.id: c.quality.pq for c in found.per_class} == pytest.approx(expected, abs=1e-12) and len(expected) > 5
+    assert {c.category.id: c.quality.pq for c in found.per_class} == pytest.approx(expected, abs=1e-12) and len(
+        expected
+    ) > 5

@@ -1,4 +1,5 @@
 """The refinement's first guess."""
+
 import cv2
 import numpy as np
 import pytest
@@ -18,8 +19,16 @@ def texture(seed: int = 0) -> np.ndarray:
 def frames(count: int) -> list[StereoFrame]:
     """A flat scene: disparity 6 px, everything moves 3 px to the right and 1 px down a frame."""
     ground = texture()
-    return [StereoFrame(f"{i:06d}", i, ground[20 - i:148 - i, 40 - 3 * i:232 - 3 * i], ground[20 - i:148 - i, 46 - 3 * i:238 - 3 * i], CAMERA)
-            for i in range(count)]
+    return [
+        StereoFrame(
+            f"{i:06d}",
+            i,
+            ground[20 - i : 148 - i, 40 - 3 * i : 232 - 3 * i],
+            ground[20 - i : 148 - i, 46 - 3 * i : 238 - 3 * i],
+            CAMERA,
+        )
+        for i in range(count)
+    ]
 
 
 def test_guess_is_the_flow_with_its_round_trip():

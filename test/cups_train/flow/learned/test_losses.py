@@ -1,4 +1,5 @@
 """What the refinement is taught by."""
+
 import cv2
 import numpy as np
 import torch

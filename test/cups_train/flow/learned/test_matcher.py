@@ -1,4 +1,5 @@
 """Networks as matchers: which passes they are asked for, and what disparity two flows make."""
+
 import numpy as np
 import pytest
 
@@ -33,7 +34,12 @@ def test_second_pair_needs_four_passes_and_the_way_back_none():
     matcher.match(b, c)
     matcher.match(c, b)
     assert [len(seen) for seen in network.seen] == [6, 4, 0]
-    assert set(network.seen[1]) == {("flow", "000001", "000002"), ("flow", "000002", "000001"), ("left", "000002"), ("right", "000002")}
+    assert set(network.seen[1]) == {
+        ("flow", "000001", "000002"),
+        ("flow", "000002", "000001"),
+        ("left", "000002"),
+        ("right", "000002"),
+    }
 
 
 def test_disparity_from_flow_by_hand():

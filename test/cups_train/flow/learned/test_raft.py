@@ -1,4 +1,5 @@
 """RAFT with a file of the published format, against a network that looks its windows up as the published one does."""
+
 import numpy as np
 import pytest
 import torch
@@ -41,7 +42,9 @@ def _bilinear(volume, x, y):
             u, v = x.floor() + dx, y.floor() + dy
             weight = (1 - (x - u).abs()) * (1 - (y - v).abs())
             inside = (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
-            total += weight * inside * volume[torch.arange(n), v.clamp(0, rows - 1).long(), u.clamp(0, columns - 1).long()]
+            total += (
+                weight * inside * volume[torch.arange(n), v.clamp(0, rows - 1).long(), u.clamp(0, columns - 1).long()]
+            )
     return total
 
 
@@ -50,7 +53,9 @@ def published():
     """A network with the published look-up, random weights."""
     torch.set_num_threads(1)
     torch.manual_seed(3)
-    context = FeatureEncoder(block=ResidualBlock, layers=(64, 64, 96, 128, 256), strides=(2, 1, 2, 2), norm_layer=nn.InstanceNorm2d)
+    context = FeatureEncoder(
+        block=ResidualBlock, layers=(64, 64, 96, 128, 256), strides=(2, 1, 2, 2), norm_layer=nn.InstanceNorm2d
+    )
     return raft_large(weights=None, context_encoder=context, corr_block=RowByRow()).eval()
 
 
@@ -80,7 +85,12 @@ def test_loaded_network_agrees_with_the_published_look_up(published, weights):
 
 def test_any_size_is_padded_and_cut(weights):
     with torch.inference_mode():
-        assert load_raft(weights, iterations=1)(torch.rand(1, 3, 90, 141), torch.rand(1, 3, 90, 141)).shape == (1, 2, 90, 141)
+        assert load_raft(weights, iterations=1)(torch.rand(1, 3, 90, 141), torch.rand(1, 3, 90, 141)).shape == (
+            1,
+            2,
+            90,
+            141,
+        )
 
 
 def test_passes_see_the_right_images_and_a_batch_gives_what_single_ones_give(weights, published):
@@ -89,7 +99,10 @@ def test_passes_see_the_right_images_and_a_batch_gives_what_single_ones_give(wei
     network = RaftNetwork(load_raft(weights, 1), torch.device("cpu"))
     found = network.fields([Pass("flow", (now, after)), Pass("left", (now,))])
     with torch.inference_mode():
-        batch = [torch.from_numpy(np.stack(pair)).permute(0, 3, 1, 2).float() / 127.5 - 1 for pair in ((now.left, now.left), (after.left, now.right))]
+        batch = [
+            torch.from_numpy(np.stack(pair)).permute(0, 3, 1, 2).float() / 127.5 - 1
+            for pair in ((now.left, now.left), (after.left, now.right))
+        ]
         want = published(*batch, num_flow_updates=1)[-1].permute(0, 2, 3, 1).numpy()
     assert np.abs(np.stack(found) - want).max() < 1e-4
 

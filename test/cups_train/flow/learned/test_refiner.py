@@ -1,4 +1,5 @@
 """The refinement begins as its guess."""
+
 import pytest
 import torch
 

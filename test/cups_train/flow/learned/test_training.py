@@ -1,4 +1,5 @@
 """The refinement learns without labels what a spoiled guess hides, and resumes to the same bytes."""
+
 import importlib
 from types import SimpleNamespace
 
@@ -28,8 +29,16 @@ def texture(seed: int = 0) -> np.ndarray:
 def frames(count: int) -> list[StereoFrame]:
     """A flat scene: disparity 6 px, everything moves 3 px to the right and 1 px down a frame."""
     ground = texture()
-    return [StereoFrame(f"{i:06d}", i, ground[20 - i:148 - i, 40 - 3 * i:232 - 3 * i], ground[20 - i:148 - i, 46 - 3 * i:238 - 3 * i], CAMERA)
-            for i in range(count)]
+    return [
+        StereoFrame(
+            f"{i:06d}",
+            i,
+            ground[20 - i : 148 - i, 40 - 3 * i : 232 - 3 * i],
+            ground[20 - i : 148 - i, 46 - 3 * i : 238 - 3 * i],
+            CAMERA,
+        )
+        for i in range(count)
+    ]
 
 
 class Recorded:
@@ -100,7 +109,9 @@ def test_scene_flow_by_the_network(tmp_path):
     flow, plain = scene_flow(now, after, config), scene_flow(now, after, MotionConfig())
     good = flow.flow_ok & flow.disparity_ok
     assert good.mean() > 0.8
-    assert np.median(flow.flow[good], 0) == pytest.approx([3, 1], abs=0.1) and np.median(flow.disparity[good]) == pytest.approx(6, abs=0.1)
+    assert np.median(flow.flow[good], 0) == pytest.approx([3, 1], abs=0.1) and np.median(
+        flow.disparity[good]
+    ) == pytest.approx(6, abs=0.1)
     assert np.abs(flow.flow - plain.flow).max() < 1e-3  # untrained, it is its guess
     assert matcher_facts(config)["licence"] == "trained on these recordings"
 

@@ -10,11 +10,21 @@ def still(now: np.ndarray, after: np.ndarray) -> Step:
 
 def view(cluster: int, moving: bool = False, height: float = np.nan) -> View:
     shape = (24, 32)
-    return View(np.zeros((*shape, 3), np.uint8), np.full(shape, cluster, np.uint8), np.full(shape, moving), np.full(shape, height, np.float32))
+    return View(
+        np.zeros((*shape, 3), np.uint8),
+        np.full(shape, cluster, np.uint8),
+        np.full(shape, moving),
+        np.full(shape, height, np.float32),
+    )
 
 
 def test_runs_end_where_frames_do_not_follow_and_are_spread_evenly() -> None:
-    assert choose_runs([[True, False, True, False, False], [True] * (RUN + 1) + [False]]) == [(0, 0, 2), (0, 2, 2), (1, 0, RUN), (1, RUN, 2)]
+    assert choose_runs([[True, False, True, False, False], [True] * (RUN + 1) + [False]]) == [
+        (0, 0, 2),
+        (0, 2, 2),
+        (1, 0, RUN),
+        (1, RUN, 2),
+    ]
     assert choose_runs([[True] * (2 * RUN - 1) + [False]] * 3, 2) == [(0, 0, RUN), (2, RUN, RUN)]
     assert choose_runs([]) == []
 
@@ -54,5 +64,7 @@ def test_runs_add_up() -> None:
 def test_flow_is_found_where_none_is_given() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), np.uint8)
     picture = np.repeat(np.repeat(noise[:12, :24], 4, axis=0), 4, axis=1)
-    views = [View(picture, np.ones((48, 96), np.uint8), np.zeros((48, 96), bool), np.full((48, 96), np.nan, np.float32))] * 2
+    views = [
+        View(picture, np.ones((48, 96), np.uint8), np.zeros((48, 96), bool), np.full((48, 96), np.nan, np.float32))
+    ] * 2
     assert gather(views, 1).all[0, 0, 0] > 0.9 * 48 * 96

@@ -7,7 +7,9 @@ from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
 from cups_train.pseudo_label.sameness.join import Joining, JoinOptions, join_classes, joins_until_the_fall, levels
 
 
-def evidence(transitions: list[list[int]], heights: dict[int, float] | None = None, pixels: list[int] | None = None) -> Evidence:
+def evidence(
+    transitions: list[list[int]], heights: dict[int, float] | None = None, pixels: list[int] | None = None
+) -> Evidence:
     counts = np.array(transitions)
     k = len(counts)
     known = np.zeros((k, len(BINS) + 1), np.int64)
@@ -47,7 +49,9 @@ def test_a_kerb_keeps_apart_what_flow_joins() -> None:
 
 def test_clusters_that_are_left_out_have_no_class_and_those_without_pixels_that_of_the_nearest() -> None:
     looks = np.array([[0.0], [1], [4], [3.5]])
-    found = join_classes(evidence(ROAD_AND_FACADE, pixels=[10, 9, 8, 0]), looks, 3, among=np.array([True, False, True, True]))
+    found = join_classes(
+        evidence(ROAD_AND_FACADE, pixels=[10, 9, 8, 0]), looks, 3, among=np.array([True, False, True, True])
+    )
     assert found.table == (0, -1, 1, 1)
     assert not found.history
 
@@ -81,7 +85,11 @@ def test_a_level_is_told_from_a_wall() -> None:
 def test_a_joining_is_the_same_after_json_and_each_time() -> None:
     looks = np.random.default_rng(3).normal(size=(4, 5))
     found = join_classes(evidence(ROAD_AND_FACADE), looks, 2)
-    assert Joining.from_json(json.loads(json.dumps(found.to_json()))) == found == join_classes(evidence(ROAD_AND_FACADE), looks, 2)
+    assert (
+        Joining.from_json(json.loads(json.dumps(found.to_json())))
+        == found
+        == join_classes(evidence(ROAD_AND_FACADE), looks, 2)
+    )
 
 
 def test_a_level_is_not_blurred_by_what_it_is_joined_with() -> None:

@@ -15,14 +15,16 @@ def plain(shape: tuple[int, int] = (HEIGHT, WIDTH)) -> StereoFrame:
     shift = np.clip(camera.baseline * (v - camera.cy) / ABOVE, 0, None)  # px of disparity on the ground in row v
     columns = np.arange(width)[None] + width
     rows = v[:, None]
-    return StereoFrame("000000", 0, texture[rows, columns], texture[rows, columns + np.round(shift).astype(int)[:, None]], camera)
+    return StereoFrame(
+        "000000", 0, texture[rows, columns], texture[rows, columns + np.round(shift).astype(int)[:, None]], camera
+    )
 
 
 def test_the_ground_is_at_height_nought_and_what_is_far_is_unknown() -> None:
     height = sure_height(plain())
     known = np.isfinite(height)
     assert known[-8:].mean() > 0.8 and abs(np.median(height[known])) < 0.06
-    assert not known[:HEIGHT // 3].any()
+    assert not known[: HEIGHT // 3].any()
 
 
 def test_a_wide_image_is_looked_at_smaller_and_all_maps_with_it() -> None:
@@ -30,5 +32,13 @@ def test_a_wide_image_is_looked_at_smaller_and_all_maps_with_it() -> None:
     ids = np.ones((HEIGHT, 2 * WIDEST), np.uint8)
     ids[:, WIDEST:] = 7
     view = view_of(frame, ids, (ids == 7).astype(np.uint16) * 300, False)
-    assert view.image.shape == (HEIGHT // 2, WIDEST, 3) and view.height.shape == (HEIGHT // 2, WIDEST) and np.isnan(view.height).all()
-    assert np.unique(view.clusters[:, :WIDEST // 2]).tolist() == [1] and view.moving[:, WIDEST // 2:].all() and not view.moving[:, :WIDEST // 2].any()
+    assert (
+        view.image.shape == (HEIGHT // 2, WIDEST, 3)
+        and view.height.shape == (HEIGHT // 2, WIDEST)
+        and np.isnan(view.height).all()
+    )
+    assert (
+        np.unique(view.clusters[:, : WIDEST // 2]).tolist() == [1]
+        and view.moving[:, WIDEST // 2 :].all()
+        and not view.moving[:, : WIDEST // 2].any()
+    )

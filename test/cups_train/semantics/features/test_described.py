@@ -18,7 +18,9 @@ def described():
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     encoder = Encoder(EncoderSpec(16, 5, SHAPE)).eval()
-    projection = Projection(rng.normal(size=16).astype(np.float32), rng.normal(size=(16, 16)).astype(np.float32), True, averaging=0)
+    projection = Projection(
+        rng.normal(size=16).astype(np.float32), rng.normal(size=(16, 16)).astype(np.float32), True, averaging=0
+    )
     count = sum(group.channels for group in projection.groups)
     scaler = Scaler(rng.normal(size=count).astype(np.float32), rng.uniform(0.5, 2, count).astype(np.float32))
     return encoder, projection, scaler, DescribedFeatures.of(encoder, projection, scaler).eval()
@@ -60,7 +62,7 @@ def test_without_shape_the_encoders_guess_stands_in(described):
     weights = np.concatenate([np.full(channels, np.sqrt(variance / channels)) for channels, variance in groups])
     np.testing.assert_allclose(found[0, part], guess * torch.from_numpy(weights).float()[:, None, None], atol=1e-5)
     np.testing.assert_allclose(found[0, :first], known[0, :first], atol=1e-5)
-    np.testing.assert_allclose(found[0, part.stop:], known[0, part.stop:], atol=1e-5)
+    np.testing.assert_allclose(found[0, part.stop :], known[0, part.stop :], atol=1e-5)
 
 
 def test_a_window_has_the_rows_of_its_image(described):

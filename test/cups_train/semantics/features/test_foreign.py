@@ -1,4 +1,5 @@
 """Weights files of the true formats, made here: timm, the DINO projects, and Lightning checkpoints of DepthG."""
+
 import os
 import pickle
 import sys
@@ -30,12 +31,19 @@ def depthg_state(vit, classes=6, code=10, channels=64):
         return torch.randn(*shape, generator=generator)
 
     state = {f"net.model.{name}": value for name, value in vit.state_dict().items()}
-    state |= {"net.cluster1.0.weight": random(code, channels, 1, 1), "net.cluster1.0.bias": random(code),
-              "net.cluster2.0.weight": random(channels, channels, 1, 1), "net.cluster2.0.bias": random(channels),
-              "net.cluster2.2.weight": random(code, channels, 1, 1), "net.cluster2.2.bias": random(code),
-              "cluster_probe.clusters": random(classes, code), "train_cluster_probe.clusters": random(classes, code),
-              "linear_probe.weight": random(classes, code, 1, 1), "linear_probe.bias": random(classes),
-              "decoder.weight": random(channels, code, 1, 1)}
+    state |= {
+        "net.cluster1.0.weight": random(code, channels, 1, 1),
+        "net.cluster1.0.bias": random(code),
+        "net.cluster2.0.weight": random(channels, channels, 1, 1),
+        "net.cluster2.0.bias": random(channels),
+        "net.cluster2.2.weight": random(code, channels, 1, 1),
+        "net.cluster2.2.bias": random(code),
+        "cluster_probe.clusters": random(classes, code),
+        "train_cluster_probe.clusters": random(classes, code),
+        "linear_probe.weight": random(classes, code, 1, 1),
+        "linear_probe.bias": random(classes),
+        "decoder.weight": random(channels, code, 1, 1),
+    }
     return state
 
 
@@ -54,9 +62,19 @@ def test_a_depthg_checkpoint_gives_backbone_and_head_without_its_packages(tmp_pa
     settings.__dict__.update({"_content": {"dim": 10}, "_flags": {"allow_objects": True}})
     state = depthg_state(vit)
     path = tmp_path / "depthg.ckpt"
-    torch.save({"epoch": 3, "global_step": 7000, "pytorch-lightning_version": "1.8.0", "state_dict": state, "callbacks": {},
-                "optimizer_states": [{"state": {}, "param_groups": [{"lr": 5e-4, "params": [0]}]}], "lr_schedulers": [],
-                "hyper_parameters": {"n_classes": 6, "cfg": settings}}, path)
+    torch.save(
+        {
+            "epoch": 3,
+            "global_step": 7000,
+            "pytorch-lightning_version": "1.8.0",
+            "state_dict": state,
+            "callbacks": {},
+            "optimizer_states": [{"state": {}, "param_groups": [{"lr": 5e-4, "params": [0]}]}],
+            "lr_schedulers": [],
+            "hyper_parameters": {"n_classes": 6, "cfg": settings},
+        },
+        path,
+    )
     monkeypatch.delitem(sys.modules, "omegaconf.dictconfig")
     monkeypatch.setitem(sys.modules, "omegaconf", None)  # an import of it would fail
     found = read_weights(path)
@@ -72,8 +90,12 @@ def test_every_form_of_the_same_weights_gives_the_same_features(tmp_path, vit, f
     if form == "timm.safetensors":
         save_file(state, path)
     elif form == "teacher.pth":  # a whole checkpoint of DINO's training
-        wrapped = {f"module.backbone.{name}": value for name, value in state.items()} | {"module.head.mlp.0.weight": torch.zeros(2, 2)}
-        torch.save({"teacher": wrapped, "student": {name: value + 1 for name, value in wrapped.items()}, "epoch": 1}, path)
+        wrapped = {f"module.backbone.{name}": value for name, value in state.items()} | {
+            "module.head.mlp.0.weight": torch.zeros(2, 2)
+        }
+        torch.save(
+            {"teacher": wrapped, "student": {name: value + 1 for name, value in wrapped.items()}, "epoch": 1}, path
+        )
     else:
         torch.save(state, path, _use_new_zipfile_serialization=form != "legacy.pth")
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
@@ -144,5 +166,9 @@ def test_weights_with_other_blocks_are_refused(tmp_path, vit):
 def test_the_licence_is_kept(tmp_path, vit):
     save_file(dict(vit.state_dict()), tmp_path / "dino.safetensors")
     given = open_features(str(tmp_path / "dino.safetensors"), "Apache-2.0")
-    assert given.origin["licence"] == "Apache-2.0" and given.origin["weights"].startswith("dino.safetensors sha256:") and given.head == {}
+    assert (
+        given.origin["licence"] == "Apache-2.0"
+        and given.origin["weights"].startswith("dino.safetensors sha256:")
+        and given.head == {}
+    )
     assert open_features(str(tmp_path / "dino.safetensors"), "").origin["licence"] == "not stated"

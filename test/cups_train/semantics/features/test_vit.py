@@ -27,7 +27,9 @@ def plain_dino(state, image):
     grid = functional.interpolate(grid, scale_factor=((h + 0.1) / 4, (w + 0.1) / 4), mode="bicubic")
     x = x + torch.cat([state["pos_embed"][:, :1], grid.flatten(2).transpose(1, 2)], 1)
     for i in range(2):
-        block = {name.removeprefix(f"blocks.{i}."): value for name, value in state.items() if name.startswith(f"blocks.{i}.")}
+        block = {
+            name.removeprefix(f"blocks.{i}."): value for name, value in state.items() if name.startswith(f"blocks.{i}.")
+        }
         y = functional.layer_norm(x, (64,), block["norm1.weight"], block["norm1.bias"], 1e-6)
         q, k, v = (y @ block["attn.qkv.weight"].T + block["attn.qkv.bias"]).chunk(3, -1)
         y = torch.softmax(q @ k.transpose(1, 2) / 8, -1) @ v
@@ -48,13 +50,22 @@ def test_features_of_any_size_are_those_of_the_original_network():
     assert features.shape == (2, 64, 5, 9)
     mean, deviation = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     for image, found in zip(images, features, strict=True):
-        torch.testing.assert_close(found, plain_dino(state, torch.from_numpy((image.numpy() - mean) / deviation)), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            found, plain_dino(state, torch.from_numpy((image.numpy() - mean) / deviation)), rtol=1e-3, atol=1e-3
+        )
     assert network(torch.rand(1, 3, 45, 70), images).shape == (1, 64, 6, 9)  # rounded to whole patches
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("name", "more"), [("vit_small_patch14_dinov2", {"img_size": 56}), ("vit_small_patch14_reg4_dinov2", {"img_size": 56}),
-                                            ("vit_small_patch16_dinov3", {}), ("vit_small_patch16_dinov3_qkvb", {})])
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("vit_small_patch14_dinov2", {"img_size": 56}),
+        ("vit_small_patch14_reg4_dinov2", {"img_size": 56}),
+        ("vit_small_patch16_dinov3", {}),
+        ("vit_small_patch16_dinov3_qkvb", {}),
+    ],
+)
 def test_later_generations_are_told_by_their_shapes(name, more):
     if not timm.is_model(name):
         pytest.skip(f"timm {timm.__version__} does not know {name}")
@@ -64,9 +75,14 @@ def test_later_generations_are_told_by_their_shapes(name, more):
     side = more.get("img_size", 64)
     images = torch.rand(2, 3, side, side)
     model.set_input_size((side, side)) if not more else None
-    tokens = model.forward_features((images - network.mean) / network.deviation)[:, model.num_prefix_tokens:]
-    torch.testing.assert_close(network(images, images), tokens.transpose(1, 2).reshape(2, 64, side // network.spec.patch, -1))
-    assert network(torch.rand(1, 3, 60, 100), images).shape[-2:] == (round(60 / network.spec.patch), round(100 / network.spec.patch))
+    tokens = model.forward_features((images - network.mean) / network.deviation)[:, model.num_prefix_tokens :]
+    torch.testing.assert_close(
+        network(images, images), tokens.transpose(1, 2).reshape(2, 64, side // network.spec.patch, -1)
+    )
+    assert network(torch.rand(1, 3, 60, 100), images).shape[-2:] == (
+        round(60 / network.spec.patch),
+        round(100 / network.spec.patch),
+    )
 
 
 @torch.no_grad()
@@ -74,7 +90,12 @@ def test_original_dinov2_keys_are_understood():
     model = timm_model("vit_small_patch14_reg4_dinov2", img_size=56)
     state = dict(model.state_dict())
     embedding = torch.cat([torch.randn(1, 1, 64), state.pop("pos_embed")], 1)
-    original = {**state, "pos_embed": embedding, "register_tokens": state.pop("reg_token"), "mask_token": torch.zeros(1, 64)}
+    original = {
+        **state,
+        "pos_embed": embedding,
+        "register_tokens": state.pop("reg_token"),
+        "mask_token": torch.zeros(1, 64),
+    }
     original["cls_token"] = state["cls_token"] - embedding[:, :1]  # timm adds the class token's position to the token
     del original["reg_token"]
     network = load_vit(ForeignWeights(original, {}, "made here"))

@@ -1,4 +1,5 @@
 """Features of a small street that the heads' tests learn on."""
+
 import pytest
 import torch
 
@@ -15,7 +16,18 @@ from cups_train.types import Work
 
 @pytest.fixture(scope="session")
 def small_head():
-    return SemanticsConfig(clusters=5, channels=16, steps=2, cluster_steps=2, batch=2, height=64, head="stego", head_steps=6, head_batch=4, code=8)
+    return SemanticsConfig(
+        clusters=5,
+        channels=16,
+        steps=2,
+        cluster_steps=2,
+        batch=2,
+        height=64,
+        head="stego",
+        head_steps=6,
+        head_batch=4,
+        code=8,
+    )
 
 
 @pytest.fixture(scope="session")

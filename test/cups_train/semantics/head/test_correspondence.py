@@ -12,7 +12,7 @@ def test_distillation_by_hand():
     codes = torch.tensor([[[1.0, 1.0], [0.0, 1.0]]])  # at 45 degrees
     alike, cosine = likeness(features, features), likeness(codes, codes)
     torch.testing.assert_close(alike, torch.eye(2)[None])
-    half = 0.5 ** 0.5
+    half = 0.5**0.5
     # - mean of S (F - b) with b = 0.25: twice 1 * 0.75, twice 0.7071 * -0.25
     torch.testing.assert_close(distil(alike, cosine, 0.25), torch.tensor(-(2 * 0.75 - 2 * half * 0.25) / 4))
 
@@ -87,7 +87,13 @@ def test_farthest_places_equal_the_greedy_rule_and_start_anywhere():
 
 
 def test_farthest_places_prefer_depth_that_varies_over_planes_near_or_far():
-    rays = torch.stack([torch.arange(30.0).expand(30, 30) * 0.01, torch.arange(30.0)[:, None].expand(30, 30) * 0.01, torch.ones(30, 30)])
+    rays = torch.stack(
+        [
+            torch.arange(30.0).expand(30, 30) * 0.01,
+            torch.arange(30.0)[:, None].expand(30, 30) * 0.01,
+            torch.ones(30, 30),
+        ]
+    )
     for plane, corner in ((10.0, 80.0), (80.0, 10.0)):
         depth = torch.full((30, 30), plane)
         depth[20:, 20:] = plane * (corner / plane) ** torch.rand(10, 10, generator=torch.Generator().manual_seed(0))

@@ -25,6 +25,12 @@ def test_neighbours_lie_in_other_frames():
 
 def test_crops_lie_in_the_corners_and_the_middle():
     crops = five_crops(3, 16, 32)
-    assert [(c.frame, c.top, c.left, c.side) for c in crops] == [(3, 0, 0, 12), (3, 0, 20, 12), (3, 4, 0, 12), (3, 4, 20, 12), (3, 2, 10, 12)]
+    assert [(c.frame, c.top, c.left, c.side) for c in crops] == [
+        (3, 0, 0, 12),
+        (3, 0, 20, 12),
+        (3, 4, 0, 12),
+        (3, 4, 20, 12),
+        (3, 2, 10, 12),
+    ]
     maps = np.arange(16 * 32).reshape(1, 16, 32)
     np.testing.assert_array_equal(crops[3].of(maps)[0], maps[0, 4:16, 20:32])

@@ -16,4 +16,7 @@ def test_shifts_leave_the_share_of_pairs_that_attract(dense, settings):
     own = distillation.likeness(at.features[:16], at.features[:16])
     assert float((own > found.own).float().mean()) == pytest.approx(distillation.ATTRACT.own, abs=0.05)
     given = Shifts(0.1, 0.2, 0.3, 0.4)
-    assert distillation.find_shifts(network, pool, distillation.Distillation(4, "nearness", "farthest", shifts=given), 1) == given
+    assert (
+        distillation.find_shifts(network, pool, distillation.Distillation(4, "nearness", "farthest", shifts=given), 1)
+        == given
+    )

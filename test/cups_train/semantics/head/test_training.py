@@ -12,7 +12,9 @@ from cups_train.types import Work
 WORK = Work(3, 1, "cpu")
 
 
-@pytest.mark.parametrize(("depth_term", "places"), [(None, "random"), ("nearness", "farthest"), ("published", "random")])
+@pytest.mark.parametrize(
+    ("depth_term", "places"), [(None, "random"), ("nearness", "farthest"), ("published", "random")]
+)
 def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path, depth_term, places, settings):
     features, frames = dense
     before = {name: value.clone() for name, value in features.state_dict().items()}
@@ -22,7 +24,10 @@ def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path,
     shifts = distillation.find_shifts(network, pool, how, 1)
 
     def loss():
-        terms = [distillation.losses(network, distillation.compare(network, pool.batch(4, 1, i), how, 1, i), how, shifts, i) for i in range(5)]
+        terms = [
+            distillation.losses(network, distillation.compare(network, pool.batch(4, 1, i), how, 1, i), how, shifts, i)
+            for i in range(5)
+        ]
         assert all(set(t) == {"own", "neighbour", "random"} | ({"depth"} if depth_term else set()) for t in terms)
         return float(torch.stack([torch.stack(list(t.values())).sum() for t in terms]).detach().mean())
 
@@ -31,7 +36,9 @@ def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path,
     assert loss() < first - 0.01
     for name, value in features.state_dict().items():
         torch.testing.assert_close(value, before[name])
-    assert torch.linalg.norm(network.centres, dim=1).allclose(torch.ones(8)) and network.class_of_centre.unique().tolist() == [0, 1, 2, 3, 4]
+    assert torch.linalg.norm(network.centres, dim=1).allclose(
+        torch.ones(8)
+    ) and network.class_of_centre.unique().tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_stopped_training_ends_with_the_same_weights(learned_head, tmp_path, street, monkeypatch, small_head):

@@ -21,8 +21,15 @@ def test_clusters_of_the_features_need_no_training(dense, settings):
 def test_a_published_head_is_taken_as_it_is():
     torch.manual_seed(0)
     features = ScratchFeatures(Encoder(EncoderSpec(16, 5, 8)).eval())
-    shapes = {"linear.weight": (7, 16, 1, 1), "linear.bias": (7,), "hidden.weight": (16, 16, 1, 1), "hidden.bias": (16,),
-              "nonlinear.weight": (7, 16, 1, 1), "nonlinear.bias": (7,), "centres": (3, 7)}
+    shapes = {
+        "linear.weight": (7, 16, 1, 1),
+        "linear.bias": (7,),
+        "hidden.weight": (16, 16, 1, 1),
+        "hidden.bias": (16,),
+        "nonlinear.weight": (7, 16, 1, 1),
+        "nonlinear.bias": (7,),
+        "centres": (3, 7),
+    }
     head = {name: torch.randn(shape) for name, shape in shapes.items()}
     network = published_head(features, head)
     images, rows = torch.rand(1, 3, 32, 64), torch.zeros(1, 1, 32, 64)
@@ -30,7 +37,10 @@ def test_a_published_head_is_taken_as_it_is():
         f = features(images, rows)
 
         def conv(name, x):
-            return torch.einsum("oc,bchw->bohw", head[f"{name}.weight"][..., 0, 0], x) + head[f"{name}.bias"][:, None, None]
+            return (
+                torch.einsum("oc,bchw->bohw", head[f"{name}.weight"][..., 0, 0], x)
+                + head[f"{name}.bias"][:, None, None]
+            )
 
         code = conv("linear", f) + conv("nonlinear", torch.relu(conv("hidden", f)))
         unit = head["centres"] / head["centres"].norm(dim=1, keepdim=True)
