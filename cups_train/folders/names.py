@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def names_yaml(classes: Classes) -> str:
     """The file as it begins: every class under its present name."""
     rows = (
         (
-            f"{c.id}: {{name: {c.name}, color: [{', '.join(map(str, c.color))}]"
+            f"{c.id}: {{name: {json.dumps(c.name, ensure_ascii=False)}, color: [{', '.join(map(str, c.color))}]"
             + (f", merge_into: {c.merge_into}" if c.merge_into else "")
             + "}\n"
         )

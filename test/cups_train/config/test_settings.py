@@ -48,7 +48,6 @@ def test_a_recipe_states_what_its_labels_are_made_with(recipe):
         assert config.kinds == 0 and config.thing_vote == 1
 
 
-@pytest.mark.xfail(reason="the sections bootstrap and self_train still have one switch for several rules", strict=False)
 def test_no_switch_stands_for_settings_that_are_stated_otherwise():
     found = [
         name

@@ -22,6 +22,13 @@ def test_the_file_as_it_begins_changes_nothing(tmp_path: Path) -> None:
     assert _read(tmp_path, names_yaml(CLASSES)) == CLASSES
 
 
+@pytest.mark.parametrize("name", ["road?", "two-wheeler? 2", "no", "7", "a: b, {c}", 'the "old" wall', "Straße"])
+def test_any_name_survives_the_file(tmp_path: Path, name: str) -> None:
+    named = Classes((PseudoClass(1, name, False, (1, 2, 3)),))
+    (tmp_path / "names.yaml").write_text(names_yaml(named))
+    assert read_names(tmp_path / "names.yaml", named) == named
+
+
 def test_names_colours_and_merges(tmp_path: Path) -> None:
     rows = [
         "1: {name: road, color: [9, 8, 7]}",
