@@ -51,6 +51,7 @@ def test_without_a_ground_or_with_few_pixels_nothing_is_told() -> None:
         (0.6, 1.75, 5.0, "two-wheeler?"),
         (1.8, 1.5, 10.0, "car?"),
         (4.3, 1.5, 10.0, "car?"),
+        (4.95, 2.38, 6.0, "large vehicle?"),
         (2.5, 3.2, 8.0, "large vehicle?"),
         (11.0, 3.1, 8.0, "large vehicle?"),
         (0.2, 0.3, 1.0, None),
