@@ -19,6 +19,7 @@ LANE_SHARE = 0.15
 FLAT = 0.8  # share of the heights of ground within 0.25 m: what is farther off is noise of stereo
 # the sky has no pixel under the horizon; a few of its pixels are matched wrongly with roofs and clouds
 OVER_HORIZON, FINITE = 0.95, 0.35
+SKY_SHARE = 0.1  # of the largest sky: at the picture's edge, walls and trees have no match either
 # m: a facade stands on the ground and rises over people and cars; crowns, lamps and signs hang high
 LOW, HIGH, TALL = (0.5, 2.5), 3.0, 0.25
 EVEN = 0.35  # share of a facade's pixels on planes: trunks and poles are round or thin, fences are seen through
@@ -52,9 +53,11 @@ def guess_stuff(places: Places) -> dict[int, str]:
     guesses = {}
     lane = places.in_lane / max(int(places.in_lane.sum()), 1)
     measured = places.heights.sum(axis=1)
+    far = (places.over_horizon >= OVER_HORIZON * places.pixels) & (places.finite <= FINITE * places.pixels)
+    least_sky = SKY_SHARE * int(places.pixels[far].max(initial=0))
     for i in np.flatnonzero(places.pixels >= LEAST).tolist():
         heights = places.heights[i] / max(int(measured[i]), 1)
-        if places.over_horizon[i] >= OVER_HORIZON * places.pixels[i] and places.finite[i] <= FINITE * places.pixels[i]:
+        if far[i] and places.pixels[i] >= least_sky:
             guesses[i + 1] = "sky?"
         elif measured[i] < LEAST:
             continue

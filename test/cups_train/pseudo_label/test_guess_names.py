@@ -34,6 +34,14 @@ def test_road_sky_and_facades_are_told_and_nothing_else() -> None:
     assert guess_stuff(places(ROAD, SIDEWALK, SKY, FACADE, CROWN, POLE)) == {1: "road?", 3: "sky?", 4: "building?"}
 
 
+def test_a_small_class_without_matches_is_no_second_sky() -> None:
+    """What lies at the picture's edge is not in the right image, so that it seems infinitely far."""
+    found = places(SKY, SKY, SKY)
+    for sums in (found.pixels, found.over_horizon, found.finite):
+        sums[:] = sums * [20, 1, 5]
+    assert guess_stuff(found) == {1: "sky?", 3: "sky?"}
+
+
 def test_without_a_ground_or_with_few_pixels_nothing_is_told() -> None:
     assert guess_stuff(Places.nothing(4)) == {}
     few = places(SKY)
