@@ -16,6 +16,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from cups_ros.stamps import sec_nanosec
+from cups_train.files import beside
 from cups_train.types import StereoCamera
 
 JPEG_QUALITY = 93
@@ -52,16 +53,15 @@ _STORE = get_typestore(Stores.ROS2_JAZZY)
 @contextmanager
 def stereo_recording(folder: Path, camera: StereoCamera) -> Iterator[StereoWriter]:
     """Open a recording; it takes the place of `folder` when it is complete, and leaves nothing behind when it fails."""
-    beside = folder.parent / f".{os.getpid()}.{folder.name}" / folder.name  # rosbags names the file after the folder
-    shutil.rmtree(beside.parent, ignore_errors=True)
-    beside.parent.mkdir(parents=True)
+    unfinished = beside(folder) / folder.name  # rosbags names the file after the folder
+    unfinished.parent.mkdir(parents=True)
     try:
-        with Writer(beside, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        with Writer(unfinished, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
             yield StereoWriter(writer, camera, {side: _connections(writer, side) for side in SIDES})
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(beside, folder)
+        os.replace(unfinished, folder)
     finally:
-        shutil.rmtree(beside.parent, ignore_errors=True)
+        shutil.rmtree(unfinished.parent, ignore_errors=True)
 
 
 def _connections(writer: Writer, side: str) -> tuple[Connection, Connection]:
