@@ -24,29 +24,7 @@ def generate_launch_description() -> LaunchDescription:
     share = FindPackageShare("cups_ros")
     return LaunchDescription(
         [
-            DeclareLaunchArgument("model", description="exported model folder"),
-            DeclareLaunchArgument("driver", default_value="v4l2_camera", description="package of the camera's driver"),
-            DeclareLaunchArgument(
-                "start_driver",
-                default_value="true",
-                choices=["true", "false"],
-                description="false: the driver runs already",
-            ),
-            DeclareLaunchArgument("executable", default_value="v4l2_camera_node", description="program of the driver"),
-            DeclareLaunchArgument(
-                "driver_params",
-                default_value=PathJoinSubstitution([share, "config", "live_camera.yaml"]),
-                description="parameters of the driver and of the node",
-            ),
-            DeclareLaunchArgument(
-                "image", default_value=f"/{CAMERA}/image_raw", description="its image topic, without /compressed"
-            ),
-            DeclareLaunchArgument(
-                "transport", default_value="raw", choices=["raw", "compressed"], description="raw or compressed images"
-            ),
-            DeclareLaunchArgument(
-                "rviz", default_value="false", choices=["true", "false"], description="start rviz2 with our layout"
-            ),
+            *_arguments(),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(PathJoinSubstitution([share, "launch", "panoptic.launch.py"])),
                 launch_arguments={
@@ -76,3 +54,31 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    return [
+        DeclareLaunchArgument("model", description="exported model folder"),
+        DeclareLaunchArgument("driver", default_value="v4l2_camera", description="package of the camera's driver"),
+        DeclareLaunchArgument(
+            "start_driver",
+            default_value="true",
+            choices=["true", "false"],
+            description="false: the driver runs already",
+        ),
+        DeclareLaunchArgument("executable", default_value="v4l2_camera_node", description="program of the driver"),
+        DeclareLaunchArgument(
+            "driver_params",
+            default_value=PathJoinSubstitution([FindPackageShare("cups_ros"), "config", "live_camera.yaml"]),
+            description="parameters of the driver and of the node",
+        ),
+        DeclareLaunchArgument(
+            "image", default_value=f"/{CAMERA}/image_raw", description="its image topic, without /compressed"
+        ),
+        DeclareLaunchArgument(
+            "transport", default_value="raw", choices=["raw", "compressed"], description="raw or compressed images"
+        ),
+        DeclareLaunchArgument(
+            "rviz", default_value="false", choices=["true", "false"], description="start rviz2 with our layout"
+        ),
+    ]

@@ -22,72 +22,82 @@ RESPAWN_DELAY_S = 1.0
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments, the transport profile, the nodes."""
-    config = [FindPackageShare("cups_ros"), "config"]
+    profile = SetEnvironmentVariable(PROFILE, LaunchConfiguration("dds_profile"))
     return LaunchDescription(
-        [
-            DeclareLaunchArgument(
-                "model", default_value="", description="exported model folder; empty: the one in params_file"
-            ),
-            DeclareLaunchArgument(
-                "cameras",
-                default_value="",
-                description="names with commas between: one node each in the namespace of that name; "
-                "{camera} in a topic stands for the name",
-            ),
-            DeclareLaunchArgument(
-                "image", default_value="/stereo/left/image_rect", description="image topic, without /compressed"
-            ),
-            DeclareLaunchArgument(
-                "camera_info", default_value="", description="its camera_info; empty: beside the image topic"
-            ),
-            DeclareLaunchArgument(
-                "depth", default_value="/stereo/disparity", description="topic of disparity or depth images"
-            ),
-            DeclareLaunchArgument(
-                "depth_source",
-                default_value="",
-                choices=["", "none", "disparity", "depth"],
-                description="positions in metres from disparity or depth images; empty: as in params_file",
-            ),
-            DeclareLaunchArgument(
-                "transport",
-                default_value="",
-                choices=["", "raw", "compressed"],
-                description="raw or compressed images; empty: as in params_file",
-            ),
-            DeclareLaunchArgument(
-                "engines",
-                default_value="",
-                description="back ends to try, with commas between; empty: as in params_file",
-            ),
-            DeclareLaunchArgument(
-                "params_file",
-                default_value=PathJoinSubstitution([*config, "panoptic.yaml"]),
-                description="parameters of the node; several files with commas between, of which later ones win",
-            ),
-            DeclareLaunchArgument(
-                "autostart", default_value="true", choices=BOTH, description="configure and activate the node"
-            ),
-            DeclareLaunchArgument(
-                "respawn", default_value="true", choices=BOTH, description="start the node anew when it dies"
-            ),
-            DeclareLaunchArgument(
-                "use_sim_time", default_value="", choices=["", *BOTH], description="take the time from /clock"
-            ),
-            DeclareLaunchArgument(
-                "namespace", default_value="", description="namespace of the node and its relative topics"
-            ),
-            DeclareLaunchArgument(
-                "dds_profile",
-                description="Fast DDS profile with room for images; empty: none",
-                default_value=EnvironmentVariable(
-                    PROFILE, default_value=PathJoinSubstitution([*config, "fastdds_images.xml"])
-                ),
-            ),
-            SetEnvironmentVariable(PROFILE, LaunchConfiguration("dds_profile")),
-            OpaqueFunction(function=_nodes),
-        ]
+        [*_arguments_of_inputs(), *_arguments_of_the_node(), profile, OpaqueFunction(function=_nodes)]
     )
+
+
+def _arguments_of_inputs() -> list[Action]:
+    """What the node reads: a model and topics."""
+    return [
+        DeclareLaunchArgument(
+            "model", default_value="", description="exported model folder; empty: the one in params_file"
+        ),
+        DeclareLaunchArgument(
+            "cameras",
+            default_value="",
+            description="names with commas between: one node each in the namespace of that name; "
+            "{camera} in a topic stands for the name",
+        ),
+        DeclareLaunchArgument(
+            "image", default_value="/stereo/left/image_rect", description="image topic, without /compressed"
+        ),
+        DeclareLaunchArgument(
+            "camera_info", default_value="", description="its camera_info; empty: beside the image topic"
+        ),
+        DeclareLaunchArgument(
+            "depth", default_value="/stereo/disparity", description="topic of disparity or depth images"
+        ),
+        DeclareLaunchArgument(
+            "depth_source",
+            default_value="",
+            choices=["", "none", "disparity", "depth"],
+            description="positions in metres from disparity or depth images; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "transport",
+            default_value="",
+            choices=["", "raw", "compressed"],
+            description="raw or compressed images; empty: as in params_file",
+        ),
+    ]
+
+
+def _arguments_of_the_node() -> list[Action]:
+    """How the node runs."""
+    config = [FindPackageShare("cups_ros"), "config"]
+    return [
+        DeclareLaunchArgument(
+            "engines",
+            default_value="",
+            description="back ends to try, with commas between; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=PathJoinSubstitution([*config, "panoptic.yaml"]),
+            description="parameters of the node; several files with commas between, of which later ones win",
+        ),
+        DeclareLaunchArgument(
+            "autostart", default_value="true", choices=BOTH, description="configure and activate the node"
+        ),
+        DeclareLaunchArgument(
+            "respawn", default_value="true", choices=BOTH, description="start the node anew when it dies"
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time", default_value="", choices=["", *BOTH], description="take the time from /clock"
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="namespace of the node and its relative topics"
+        ),
+        DeclareLaunchArgument(
+            "dds_profile",
+            description="Fast DDS profile with room for images; empty: none",
+            default_value=EnvironmentVariable(
+                PROFILE, default_value=PathJoinSubstitution([*config, "fastdds_images.xml"])
+            ),
+        ),
+    ]
 
 
 def _nodes(context: LaunchContext) -> list[Action]:

@@ -21,32 +21,7 @@ def generate_launch_description() -> LaunchDescription:
     share = FindPackageShare("cups_ros")
     return LaunchDescription(
         [
-            DeclareLaunchArgument("model", description="exported model folder"),
-            DeclareLaunchArgument("recording", description="rosbag2 folder"),
-            DeclareLaunchArgument(
-                "image", default_value="/stereo/left/image_rect", description="its image topic, without /compressed"
-            ),
-            DeclareLaunchArgument(
-                "transport", default_value="raw", choices=["raw", "compressed"], description="raw or compressed images"
-            ),
-            DeclareLaunchArgument(
-                "depth", default_value="/stereo/disparity", description="topic of disparity or depth images"
-            ),
-            DeclareLaunchArgument(
-                "depth_source",
-                default_value="none",
-                choices=["none", "disparity", "depth"],
-                description="positions in metres",
-            ),
-            DeclareLaunchArgument("rate", default_value="1.0", description="speed, 1 is as recorded"),
-            DeclareLaunchArgument(
-                "delay",
-                default_value="5.0",
-                description="seconds until the first message: the node loads its model meanwhile",
-            ),
-            DeclareLaunchArgument(
-                "rviz", default_value="false", choices=["true", "false"], description="start rviz2 with our layout"
-            ),
+            *_arguments(),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(PathJoinSubstitution([share, "launch", "panoptic.launch.py"])),
                 launch_arguments={name: LaunchConfiguration(name) for name in PASSED_ON}.items(),
@@ -73,3 +48,34 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    return [
+        DeclareLaunchArgument("model", description="exported model folder"),
+        DeclareLaunchArgument("recording", description="rosbag2 folder"),
+        DeclareLaunchArgument(
+            "image", default_value="/stereo/left/image_rect", description="its image topic, without /compressed"
+        ),
+        DeclareLaunchArgument(
+            "transport", default_value="raw", choices=["raw", "compressed"], description="raw or compressed images"
+        ),
+        DeclareLaunchArgument(
+            "depth", default_value="/stereo/disparity", description="topic of disparity or depth images"
+        ),
+        DeclareLaunchArgument(
+            "depth_source",
+            default_value="none",
+            choices=["none", "disparity", "depth"],
+            description="positions in metres",
+        ),
+        DeclareLaunchArgument("rate", default_value="1.0", description="speed, 1 is as recorded"),
+        DeclareLaunchArgument(
+            "delay",
+            default_value="5.0",
+            description="seconds until the first message: the node loads its model meanwhile",
+        ),
+        DeclareLaunchArgument(
+            "rviz", default_value="false", choices=["true", "false"], description="start rviz2 with our layout"
+        ),
+    ]
