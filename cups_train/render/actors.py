@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cups_train.render.bodywork import VehicleTextures
 from cups_train.render.people import PARTS, person, random_clothes, riding, walking
 from cups_train.render.quads import Quads, join, pose
-from cups_train.render.vehicles import VehicleTextures, bicycle, bus, car, motorcycle, truck
+from cups_train.render.vehicles import bicycle, bus, car, motorcycle, truck
 
 TRAIN_ID = {"person": 11, "rider": 12, "car": 13, "truck": 14, "bus": 15, "motorcycle": 17, "bicycle": 18}
 COLORS = (

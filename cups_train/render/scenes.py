@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cups_train.render.actors import Actor, Cast, Track
+from cups_train.render.bodywork import vehicle_textures
 from cups_train.render.materials import street_textures
 from cups_train.render.paths import camera_poses, path
 from cups_train.render.quads import Quads, join
 from cups_train.render.shade import Light
-from cups_train.render.street import KERB, Layout, Street
+from cups_train.render.standing import KERB, Layout
+from cups_train.render.street import build_street
 from cups_train.render.textures import TextureBank, TextureBuilder, plain
-from cups_train.render.vehicles import vehicle_textures
 
 SCENES = ("drive", "junction", "turn", "standstill", "static")
 STEP_S = 0.1
@@ -39,7 +40,7 @@ def make_scene(kind: str, frames: int, seed: int, camera_height: float) -> Scene
     vehicles, cloth = vehicle_textures(builder, rng), builder.add(plain(rng, (150, 150, 150), 64, 14))
     layout = _layout(kind, frames, rng)
     ego, moving = _ego(kind, layout, frames, rng)
-    street = Street(layout, textures, rng).build(0 if kind in ("junction", "standstill") else 2)
+    street = build_street(layout, textures, rng, 0 if kind in ("junction", "standstill") else 2)
     cast = Cast(vehicles, cloth, rng)
     cast.reserve(ego, 4.5, 1.8)
     _Traffic(cast, layout, frames, rng, ego).fill(kind)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cups_train.render.actors import Cast, Track
+from cups_train.render.bodywork import VehicleTextures
 from cups_train.render.people import walking
 from cups_train.render.quads import CUTOUT, TWO_SIDED, Paint, Quads, box, join, pose, quad
 from cups_train.render.raster import Viewpoint, clip_near, rasterise
 from cups_train.render.shade import cast_shadow
 from cups_train.render.textures import TextureBank, TextureBuilder, noise
 from cups_train.render.truth import HAS_FLOW, SEEN_NEXT, SEEN_RIGHT, Seen, frame_truth, segments
-from cups_train.render.vehicles import VehicleTextures
 from cups_train.types import StereoCamera
 
 CAMERA = StereoCamera(64, 48, 40.0, 40.0, 31.5, 23.5, 0.5)  # depth_scale 20 px m
