@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
@@ -30,6 +30,14 @@ class NodeAnswer:
     panoptic: Panoptic
 
 
+class _Recorded(NamedTuple):
+    """One message of a bag."""
+
+    topic: str
+    received_ns: int
+    message: Any
+
+
 def read_answers(bag: Path, definitions: Path) -> Iterator[NodeAnswer]:
     """Every PanopticImage of a bag, in order. `definitions` is the folder with our .msg files. Raises
     RecordingError."""
@@ -46,7 +54,7 @@ def read_label_info(bag: Path, definitions: Path) -> Classes:
     raise RecordingError(f"expected a {LABEL_INFO} message in {bag}, found none; record /cups/label_info too")
 
 
-def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[tuple[str, int, Any]]:
+def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[_Recorded]:
     store = get_typestore(Stores.ROS2_JAZZY)
     for name in (SEGMENT, LABEL_INFO, PANOPTIC):
         store.register(get_types_from_msg((definitions / f"{name.rsplit('/', 1)[1]}.msg").read_text(), name))
@@ -54,7 +62,7 @@ def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[tuple
         with AnyReader([bag], default_typestore=store) as reader:
             connections = [c for c in reader.connections if c.msgtype == message_type]
             for connection, received, raw in reader.messages(connections) if connections else ():
-                yield connection.topic, received, store.deserialize_cdr(raw, message_type)
+                yield _Recorded(connection.topic, received, store.deserialize_cdr(raw, message_type))
     except AnyReaderError as error:
         raise RecordingError(
             f"expected a bag with {message_type} in {bag}, found {error}; record /cups/panoptic with `ros2 bag record`"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -70,13 +70,21 @@ def read_index(path: Path, topics: Iterable[str]) -> dict[str, TopicIndex]:
     return {topic: TopicIndex(array[:, 0].copy(), array[:, 1].copy()) for topic, array in arrays.items()}
 
 
-def stream(path: Path, topics: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:
-    """(topic, log time [ns], CDR bytes) of some topics in the order of reading, through a reader of its own."""
+class Recorded(NamedTuple):
+    """One message of a bag."""
+
+    topic: str
+    log_ns: int
+    data: bytes  # CDR
+
+
+def stream(path: Path, topics: Iterable[str]) -> Iterator[Recorded]:
+    """The messages of some topics in the order of reading, through a reader of its own."""
     with reading(path):
         reader = _open(path)
         try:
             for connection, log_ns, data in reader.messages(_connections(reader, topics)):
-                yield connection.topic, log_ns, data
+                yield Recorded(connection.topic, log_ns, data)
         finally:
             reader.close()
 

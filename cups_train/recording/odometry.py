@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,27 +52,42 @@ class Trajectory:
         return transform(turn, (1 - share) * a[:3, 3] + share * b[:3, 3])
 
 
+class _Posed(NamedTuple):
+    """A frame's pose at one time."""
+
+    stamp_ns: int
+    frame: str
+    pose: np.ndarray  # (4, 4) m, in a fixed frame
+
+
+class _Transform(NamedTuple):
+    """One transform of tf."""
+
+    stamp_ns: int
+    parent: str
+    child: str
+    pose: np.ndarray  # (4, 4) m, of the child in the parent
+
+
 @lru_cache(maxsize=4)
 def read_trajectory(path: Path, camera_frame: str) -> Trajectory | None:
     """The trajectory of `camera_frame`; None where the recording has none that is joined to it by tf_static. Read once
     a process."""
     topics = [topic for topic in list_topics(path) if topic.count]
-    static = {
-        child: (parent, pose)
-        for _, parent, child, pose in _transforms(path, [t.name for t in topics if t.type == TF and _is_static(t.name)])
-    }
+    fixed, moving = (
+        [t.name for t in topics if t.type == TF and _is_static(t.name) == static] for static in (True, False)
+    )
+    static = {t.child: (t.parent, t.pose) for t in _transforms(path, fixed)}
     sources = [(topic.count, topic.name) for topic in topics if topic.type == ODOMETRY]
     for _, name in sorted(sources, reverse=True):
         found = _mounted(_odometry(path, name), static, camera_frame)
         if found is not None:
             return found
-    by_child: dict[str, list[tuple[int, str, np.ndarray]]] = {}
-    for stamp, parent, child, pose in _transforms(
-        path, [t.name for t in topics if t.type == TF and not _is_static(t.name)]
-    ):
-        by_child.setdefault(child, []).append((stamp, parent, pose))
+    by_child: dict[str, list[_Posed]] = {}
+    for t in _transforms(path, moving):
+        by_child.setdefault(t.child, []).append(_Posed(t.stamp_ns, t.child, t.pose))
     for child in sorted(by_child, key=lambda name: (-len(by_child[name]), name)):
-        found = _mounted([(stamp, child, pose) for stamp, _, pose in by_child[child]], static, camera_frame)
+        found = _mounted(by_child[child], static, camera_frame)
         if found is not None:
             return found
     return None
@@ -82,18 +97,16 @@ def _is_static(topic: str) -> bool:
     return topic.rpartition("/")[2] == "tf_static"
 
 
-def _mounted(
-    rows: list[tuple[int, str, np.ndarray]], static: dict[str, tuple[str, np.ndarray]], camera: str
-) -> Trajectory | None:
+def _mounted(rows: list[_Posed], static: dict[str, tuple[str, np.ndarray]], camera: str) -> Trajectory | None:
     """Poses of a frame become poses of the camera that is fixed to it; None where it is not, or with fewer than two
     poses."""
     if len(rows) < 2:
         return None
-    (root, own), (camera_root, mount) = _root(static, rows[0][1]), _root(static, camera)
-    if root != camera_root or any(row[1] != rows[0][1] for row in rows):
+    (root, own), (camera_root, mount) = _root(static, rows[0].frame), _root(static, camera)
+    if root != camera_root or any(row.frame != rows[0].frame for row in rows):
         return None
-    stamps, order = np.unique(np.array([row[0] for row in rows], np.int64), return_index=True)
-    return Trajectory(stamps, np.stack([rows[i][2] for i in order]) @ inverse(own) @ mount)
+    stamps, order = np.unique(np.array([row.stamp_ns for row in rows], np.int64), return_index=True)
+    return Trajectory(stamps, np.stack([rows[i].pose for i in order]) @ inverse(own) @ mount)
 
 
 def _root(static: dict[str, tuple[str, np.ndarray]], frame: str) -> tuple[str, np.ndarray]:
@@ -111,13 +124,13 @@ def _root(static: dict[str, tuple[str, np.ndarray]], frame: str) -> tuple[str, n
     return frame, pose
 
 
-def _odometry(path: Path, topic: str) -> list[tuple[int, str, np.ndarray]]:
-    """(stamp [ns], moving frame, its pose) of every message."""
+def _odometry(path: Path, topic: str) -> list[_Posed]:
+    """The moving frame's pose of every message."""
     rows = []
     for _, _, data in stream(path, [topic]):
         message = _read(data, ODOMETRY, topic)
         rows.append(
-            (
+            _Posed(
                 stamp_ns(message.header),
                 _name(message.child_frame_id),
                 _pose(message.pose.pose.position, message.pose.pose.orientation),
@@ -126,11 +139,11 @@ def _odometry(path: Path, topic: str) -> list[tuple[int, str, np.ndarray]]:
     return rows
 
 
-def _transforms(path: Path, topics: list[str]) -> Iterator[tuple[int, str, str, np.ndarray]]:
-    """(stamp [ns], parent, child, pose of the child in the parent) of every transform."""
+def _transforms(path: Path, topics: list[str]) -> Iterator[_Transform]:
+    """Every transform of some topics."""
     for topic, _, data in stream(path, topics) if topics else ():
         for item in _read(data, TF, topic).transforms:
-            yield (
+            yield _Transform(
                 stamp_ns(item.header),
                 _name(item.header.frame_id),
                 _name(item.child_frame_id),

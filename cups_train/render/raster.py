@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from cups_ros.depth import Pinhole
 from cups_train.render.quads import CUTOUT, TWO_SIDED, Quads
 from cups_train.render.textures import TextureBank
 from cups_train.types import StereoCamera
@@ -26,9 +28,10 @@ class Viewpoint:
         return 2 * self.camera.height, 2 * self.camera.width
 
     @property
-    def intrinsics(self) -> tuple[float, float, float, float]:
+    def intrinsics(self) -> Pinhole:
+        """Of the samples."""
         c = self.camera
-        return 2 * c.fx, 2 * c.fy, 2 * c.cx, 2 * c.cy
+        return Pinhole(2 * c.height, 2 * c.width, 2 * c.fx, 2 * c.fy, 2 * c.cx, 2 * c.cy)
 
     def local(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) in the camera's frame."""
@@ -36,8 +39,8 @@ class Viewpoint:
 
     def project(self, local: np.ndarray) -> np.ndarray:
         """Points in front of the camera (..., 3) to sample coordinates (..., 2) x, y."""
-        fx, fy, cx, cy = self.intrinsics
-        return np.stack([local[..., 0] / local[..., 2] * fx + cx, local[..., 1] / local[..., 2] * fy + cy], -1)
+        c, x, y, z = self.intrinsics, *np.moveaxis(local, -1, 0)
+        return np.stack([x / z * c.fx + c.cx, y / z * c.fy + c.cy], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +55,9 @@ class Buffers:
 def in_sight(view: Viewpoint, corners: np.ndarray) -> np.ndarray:
     """False where all corners (N, k, 3) of a polygon in the camera's frame lie beyond one side of the image; (N,)
     bool."""
-    fx, fy, cx, cy = view.intrinsics
-    height, width = view.shape
-    x, y, z = corners[..., 0] * fx, corners[..., 1] * fy, corners[..., 2]
-    sides = [x < -cx * z, x > (width - 1 - cx) * z, y < -cy * z, y > (height - 1 - cy) * z]
+    c = view.intrinsics
+    x, y, z = corners[..., 0] * c.fx, corners[..., 1] * c.fy, corners[..., 2]
+    sides = [x < -c.cx * z, x > (c.width - 1 - c.cx) * z, y < -c.cy * z, y > (c.height - 1 - c.cy) * z]
     return np.logical_not(np.any([np.all(side, axis=1) for side in sides], axis=0))
 
 
@@ -105,9 +107,9 @@ def _planes(view: Viewpoint, quads: Quads) -> tuple[np.ndarray, np.ndarray]:
     facing = np.where(two_sided, np.abs(volume), volume) > 1e-6 * scale
     rows = np.stack([np.cross(second, origin), np.cross(origin, first), normal], 1)
     rows /= np.where(np.abs(volume) < 1e-12, 1e-12, volume)[:, None, None]
-    fx, fy, cx, cy = view.intrinsics
-    a, b = rows[..., 0] / fx, rows[..., 1] / fy
-    planes = np.stack([a, b, rows[..., 2] - a * cx - b * cy], -1)
+    c = view.intrinsics
+    a, b = rows[..., 0] / c.fx, rows[..., 1] / c.fy
+    planes = np.stack([a, b, rows[..., 2] - a * c.cx - b * c.cy], -1)
     planes[:, :2] *= quads.repeat[..., None]
     return planes, facing
 
@@ -208,8 +210,16 @@ class _Canvas:
         return solid
 
 
-def _spans(polygons: list[np.ndarray], shape: tuple[int, int]) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """First row, and the left and right end of every row, of convex polygons (k, 2)."""
+class _Spans(NamedTuple):
+    """The rows of a convex polygon."""
+
+    first: int
+    left: np.ndarray  # (rows,) its ends
+    right: np.ndarray  # (rows,)
+
+
+def _spans(polygons: list[np.ndarray], shape: tuple[int, int]) -> list[_Spans]:
+    """The rows of convex polygons (k, 2)."""
     if not polygons:
         return []
     size = max(len(p) for p in polygons)
@@ -226,7 +236,7 @@ def _spans(polygons: list[np.ndarray], shape: tuple[int, int]) -> list[tuple[int
     crossing = start[..., 0][which] + (rows - start[..., 1][which]) * slope[which]
     met = (rows >= low) & (rows <= high) & (rise != 0)[which]
     left, right = np.where(met, crossing, np.inf).min(1), np.where(met, crossing, -np.inf).max(1)
-    return [(int(y), left[e - n : e], right[e - n : e]) for y, n, e in zip(y0, count, stop, strict=True)]
+    return [_Spans(int(y), left[e - n : e], right[e - n : e]) for y, n, e in zip(y0, count, stop, strict=True)]
 
 
 def _inside(points: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

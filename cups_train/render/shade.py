@@ -122,12 +122,12 @@ def _surfaces(
 
 def _rays(view: Viewpoint, index: np.ndarray) -> np.ndarray:
     """Viewing directions in the world (n, 3) float32, of depth 1, of samples by flat index."""
-    fx, fy, cx, cy = view.intrinsics
+    c = view.intrinsics
     turn = view.world_T_camera[:3, :3].astype(np.float32)
     row, column = np.divmod(index.astype(np.int32), np.int32(view.shape[1]))
     x, y = (
-        (column.astype(np.float32) - np.float32(cx)) / np.float32(fx),
-        (row.astype(np.float32) - np.float32(cy)) / np.float32(fy),
+        (column.astype(np.float32) - np.float32(c.cx)) / np.float32(c.fx),
+        (row.astype(np.float32) - np.float32(c.cy)) / np.float32(c.fy),
     )
     return np.stack([x * turn[k, 0] + y * turn[k, 1] + turn[k, 2] for k in range(3)], -1)
 

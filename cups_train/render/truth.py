@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -52,7 +52,7 @@ def frame_truth(now: Seen, quads: Quads, right: Buffers, after: Seen | None) -> 
     visible = _seen(right, inverse, x - disparity, y, exact) * SEEN_RIGHT
     flow = valid = disparity_next = None
     if after is not None:
-        flow, following, valid = _follow(now, after, np.where(sky, 0, quads.part[at]), (x, y, exact))
+        flow, following, valid = _follow(now, after, np.where(sky, 0, quads.part[at]), _Pixels(x, y, exact))
         disparity_next = np.where(valid, camera.depth_scale * following, 0)
         visible = (
             visible
@@ -78,11 +78,25 @@ def _exact_inverse(buffers: Buffers, quad: np.ndarray, x: np.ndarray, y: np.ndar
     return np.where(quad < 0, 0.0, plane[..., 0] * 2 * x + plane[..., 1] * 2 * y + plane[..., 2])
 
 
-def _follow(
-    now: Seen, after: Seen, part: np.ndarray, at: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Flow (H, W, 2), 1/Z at t+1 (H, W) and whether the point is then in front of the camera."""
-    camera, (x, y, inverse) = now.view.camera, at
+class _Pixels(NamedTuple):
+    """The pixels of an image and how far away what they show is."""
+
+    x: np.ndarray  # (H, W)
+    y: np.ndarray  # (H, W)
+    inverse_depth: np.ndarray  # (H, W) 1/m
+
+
+class _Followed(NamedTuple):
+    """Where the points of an image are in the next."""
+
+    flow: np.ndarray  # (H, W, 2) px
+    inverse_depth: np.ndarray  # (H, W) 1/m
+    valid: np.ndarray  # (H, W) bool: in front of the camera
+
+
+def _follow(now: Seen, after: Seen, part: np.ndarray, pixels: _Pixels) -> _Followed:
+    """Where the points of an image are in the next; part: (H, W) of what each is one."""
+    camera, (x, y, inverse) = now.view.camera, pixels
     moved = after.poses @ np.linalg.inv(now.poses)
     steps = np.linalg.inv(after.view.world_T_camera) @ moved @ now.view.world_T_camera
     ray = np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x), inverse], -1)
@@ -93,7 +107,7 @@ def _follow(
     scale = np.where(valid, point[..., 2], 1.0)
     u, v = camera.fx * point[..., 0] / scale + camera.cx, camera.fy * point[..., 1] / scale + camera.cy
     flow = np.where(valid[..., None], np.stack([u - x, v - y], -1), 0.0)
-    return flow, inverse / scale, valid
+    return _Followed(flow, inverse / scale, valid)
 
 
 def _seen(other: Buffers, inverse: np.ndarray, x: np.ndarray, y: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,22 @@ VOID_SEGMENT = 0
 _SHIFT = 24  # segment ids have 24 bits
 
 
+class Overlap(NamedTuple):
+    """The pixels that a predicted and a true segment share."""
+
+    predicted: int
+    true: int
+    pixels: int
+
+
+class Pairs(NamedTuple):
+    """The pairs of segments that occur in an image."""
+
+    predicted: np.ndarray  # (R,) int64 segment ids
+    true: np.ndarray  # (R,) int64 segment ids
+    pixels: np.ndarray  # (R,) int64, > 0
+
+
 @dataclass(frozen=True, eq=False)
 class ImageTable:
     """One image. Row r: `pixels[r]` pixels lie in predicted segment `predicted[r]` and true segment `true[r]` (0 =
@@ -31,13 +48,13 @@ class ImageTable:
     predicted_segments: Mapping[int, SegmentEntry]
     true_segments: Mapping[int, SegmentEntry]
 
-    def rows(self) -> Iterator[tuple[int, int, int]]:
-        """(predicted id, true id, pixels) as Python integers."""
-        return zip(self.predicted.tolist(), self.true.tolist(), self.pixels.tolist(), strict=True)
+    def rows(self) -> Iterator[Overlap]:
+        """The same row by row, as Python integers."""
+        return map(Overlap, self.predicted.tolist(), self.true.tolist(), self.pixels.tolist())
 
 
-def count_pairs(predicted: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two (H, W) maps of ids below 2**24 -> the pairs that occur and their pixels, three (R,) int64 arrays.
+def count_pairs(predicted: np.ndarray, true: np.ndarray) -> Pairs:
+    """Two (H, W) maps of ids below 2**24 -> the pairs that occur and their pixels.
 
     Runs of equal pairs are counted instead of pixels: a map of segments has few.
     """
@@ -47,7 +64,7 @@ def count_pairs(predicted: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np
     pairs, where = np.unique(code[starts], return_inverse=True)
     pixels = np.zeros(len(pairs), np.int64)
     np.add.at(pixels, where, lengths)
-    return pairs >> _SHIFT, pairs & ((1 << _SHIFT) - 1), pixels
+    return Pairs(pairs >> _SHIFT, pairs & ((1 << _SHIFT) - 1), pixels)
 
 
 def image_tables(result: ResultIndex, truth: ResultIndex, workers: int = 1) -> Iterator[ImageTable]:

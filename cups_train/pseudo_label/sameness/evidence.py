@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -66,8 +66,16 @@ class Evidence:
         return len(self.pixels)
 
 
-def choose_runs(follows: Sequence[Sequence[bool]], most: int = RUNS) -> list[tuple[int, int, int]]:
-    """(recording, first frame, frames) of at most `most` runs of successive frames, evenly over all recordings.
+class FrameRun(NamedTuple):
+    """Successive frames of a recording."""
+
+    recording: int
+    first: int
+    frames: int
+
+
+def choose_runs(follows: Sequence[Sequence[bool]], most: int = RUNS) -> list[FrameRun]:
+    """At most `most` runs of successive frames, evenly over all recordings.
 
     follows: for every recording, whether the next frame is a frame's successor.
     """
@@ -76,9 +84,9 @@ def choose_runs(follows: Sequence[Sequence[bool]], most: int = RUNS) -> list[tup
         start = 0
         for i, link in enumerate(links):
             if not link or i + 1 - start == RUN or i + 1 == len(links):
-                every.append((number, start, i + 1 - start))
+                every.append(FrameRun(number, start, i + 1 - start))
                 start = i + 1
-    every = [run for run in every if run[2] > 1] or every  # a single frame shows no transition
+    every = [run for run in every if run.frames > 1] or every  # a single frame shows no transition
     return [every[i] for i in evenly_spaced(len(every), most)]
 
 

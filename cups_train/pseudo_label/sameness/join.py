@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -152,7 +152,7 @@ class _Groups:
         usual = float(np.median(nearest.min(axis=1))) if len(used) > 1 and looks is not None else 0.0
         heights = evidence.heights.astype(np.float64)
         heights[heights.sum(axis=1) < LEAST_SHARE * evidence.measured] = 0
-        of_levels = heights * levels(heights, options.level)[1][:, None]
+        of_levels = heights * levels(heights, options.level).even[:, None]
         return cls(transitions, heights, of_levels, means, evidence.pixels.astype(np.float64), usual)
 
     def strengths(self, options: JoinOptions) -> np.ndarray:
@@ -180,14 +180,21 @@ class _Groups:
             sums[gone] = 0
 
 
-def levels(heights: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(K, bins) counts -> three (K,): is the height known, is it about the same everywhere, and the middle height [m]
-    (0 where unknown)."""
+class Levels(NamedTuple):
+    """How high clusters are."""
+
+    known: np.ndarray  # (K,) bool: is the height known
+    even: np.ndarray  # (K,) bool: is it about the same everywhere
+    middle: np.ndarray  # (K,) [m], 0 where unknown
+
+
+def levels(heights: np.ndarray, width: float) -> Levels:
+    """(K, bins) counts -> how high the clusters are."""
     total = heights.sum(axis=1)
     share = np.cumsum(heights, axis=1) / np.maximum(total, 1)[:, None]
     low, middle, high = (MIDDLES[np.minimum((share < q).sum(axis=1), len(MIDDLES) - 1)] for q in (0.15, 0.5, 0.85))
     known = total > LEAST_HEIGHTS
-    return known, known & (high - low < width), np.where(known, middle, 0.0)
+    return Levels(known, known & (high - low < width), np.where(known, middle, 0.0))
 
 
 def seen_along_tracks(looks: np.ndarray, transitions: np.ndarray, isotropic: float) -> np.ndarray:
