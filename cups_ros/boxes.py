@@ -8,7 +8,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-Box = tuple[int, int, int, int]  # x, y, width, height
+from cups_ros.types import Box
+
+Corners = tuple[int, int, int, int]  # x1, y1, x2, y2
 Window = tuple[slice, slice]  # rows, columns
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_ros.types import Classes, Panoptic
+from cups_ros.types import Classes, Color, Panoptic
 
 _OUTLINE_RGB = (255, 255, 255)
 
 
-def palette(count: int) -> list[tuple[int, int, int]]:
-    """`count` well separated (r, g, b) colours, always the same ones: the first n of a longer palette are the palette
+def palette(count: int) -> list[Color]:
+    """`count` well separated colours, always the same ones: the first n of a longer palette are the palette
     of n.
 
     Each colour is the one of a grid that lies farthest in CIELAB from black (void), white (outlines) and all before it.

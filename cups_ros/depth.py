@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.ma
 
-from cups_ros.types import Panoptic, Segment
+from cups_ros.types import Panoptic, Point, Segment
 
 LEAST_PIXELS = 5  # with depth, for a position
 NEAREST_M = 0.1
@@ -37,8 +37,8 @@ class Place:
     """Where a segment is, in the camera's optical frame: x right, y down, z ahead [m]."""
 
     segment: Segment
-    position: tuple[float, float, float]  # middle of its reach
-    extent: tuple[float, float, float]  # its reach along x, y, z
+    position: Point  # middle of its reach
+    extent: Point  # its reach along x, y, z
     pixels: int  # that had a depth
 
 
@@ -75,7 +75,7 @@ def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
         y = (rows + window[0].start - camera.cy) / camera.fy * z
         low, high = np.percentile(np.stack([x, y, z]), REACH, axis=1)
         middle, reach = (low + high) / 2, high - low
-        found.append(Place(segment, _triple(middle), _triple(reach), int(rows.size)))
+        found.append(Place(segment, _point(middle), _point(reach), int(rows.size)))
     return tuple(found)
 
 
@@ -96,5 +96,5 @@ def _window(segment: Segment, full: tuple[int, ...], size: tuple[int, int]) -> t
     )
 
 
-def _triple(values: np.ndarray) -> tuple[float, float, float]:
+def _point(values: np.ndarray) -> Point:
     return float(values[0]), float(values[1]), float(values[2])

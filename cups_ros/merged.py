@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cups_ros.boxes import Box, box_in_resized, enlarged
+from cups_ros.boxes import box_in_resized, enlarged
 from cups_ros.fusion import areas, look_up
-from cups_ros.types import Classes, Panoptic, Segment
+from cups_ros.types import Box, Classes, Panoptic, Segment
 
 BOX = slice(3, 7)  # columns of the table
 

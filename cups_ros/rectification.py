@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from cups_ros.depth import Pinhole
+from cups_ros.types import Box
 
 FISHEYE = ("equidistant", "fisheye")
 PINHOLE = ("", "plumb_bob", "rational_polynomial")
@@ -26,8 +27,8 @@ class CalibrationError(ValueError):
 class Lens:
     """A camera as its camera_info describes it; matrices row by row."""
 
-    width: int  # px
     height: int  # px
+    width: int  # px
     model: str
     d: Numbers
     k: Numbers  # 3x3, px
@@ -58,7 +59,7 @@ class Lens:
         """3x3 intrinsics of the rectified image."""
         return (*self.p[0:3], *self.p[4:7], *self.p[8:11])
 
-    def shown(self, window: tuple[int, int, int, int], binning: tuple[int, int]) -> Lens:
+    def shown(self, window: Box, binning: tuple[int, int]) -> Lens:
         """The lens of images that are cut to `window` (x, y, width, height [px]) and then binned (pixels across and
         down that become one)."""
         (x, y, width, height), (across, down) = window, binning

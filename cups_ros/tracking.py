@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from cups_ros.boxes import iou
+from cups_ros.boxes import Corners, iou
 from cups_ros.types import Panoptic, Segment
 
 LARGEST_ID = 2**32 - 1  # SegmentInfo.track_id is a uint32
@@ -88,7 +88,7 @@ class Tracker:
         return number
 
 
-def corners(segment: Segment) -> tuple[int, int, int, int]:
+def corners(segment: Segment) -> Corners:
     """x1, y1, x2, y2 of a segment [px]."""
     x, y, width, height = segment.bbox
     return x, y, x + width, y + height

@@ -11,6 +11,9 @@ import numpy as np
 VOID = 0
 UNKNOWN_OBJECT = "unknown object"  # its name until a person gives another
 MAX_CLASSES = 254  # that are learned
+Box = tuple[int, int, int, int]  # x, y, width, height
+Color = tuple[int, int, int]  # r, g, b
+Point = tuple[float, float, float]  # x right, y down, z ahead [m]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class PseudoClass:
     id: int
     name: str
     isthing: bool
-    color: tuple[int, int, int]  # r, g, b
+    color: Color
     merge_into: int = 0  # id of the class that stands for this one in every result; 0 = it stands for itself
     unknown: bool = False  # "unknown object": what is some thing, but no instance; no network learns it
 
@@ -106,7 +109,7 @@ class Classes:
         """The same without unknown object: what labels name."""
         return Classes(tuple(c for c in self.items if not c.unknown))
 
-    def with_unknown(self, color: tuple[int, int, int]) -> Classes:
+    def with_unknown(self, color: Color) -> Classes:
         """The same and, after them, unknown object."""
         return Classes((*self.items, PseudoClass(len(self) + 1, UNKNOWN_OBJECT, True, color, unknown=True)))
 
@@ -175,7 +178,7 @@ class Segment:
     is_thing: bool
     score: float  # in [0, 1]
     area: int  # pixels
-    bbox: tuple[int, int, int, int]  # x, y, width, height
+    bbox: Box
     track_id: int = 0  # 0 = unknown
 
     @property

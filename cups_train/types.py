@@ -7,6 +7,8 @@ from enum import Enum
 
 import numpy as np
 
+from cups_ros.types import Point
+
 
 @dataclass(frozen=True)
 class Work:
@@ -21,8 +23,8 @@ class Work:
 class StereoCamera:
     """A rectified pinhole pair. Pixel (0, 0) is the centre of the top left pixel."""
 
-    width: int  # px
     height: int  # px
+    width: int  # px
     fx: float  # px
     fy: float  # px
     cx: float  # px
@@ -91,7 +93,7 @@ class MovingObject:
     score: float  # in [0, 1]
     pixels: int
     transform: np.ndarray  # (4, 4) metres: own motion t -> t+1, in the left camera's frame at t
-    centroid_m: tuple[float, float, float]
+    centroid_m: Point
     source: str  # "residual" | "rigid" | ...
 
 

@@ -203,6 +203,55 @@ def test_no_function_takes_many_arguments():
     ] == []
 
 
+def long_tuples(tree: ast.AST) -> list[str]:
+    """Anonymous tuples of more than two values: in what functions take and give, in fields and in names of types. A
+    type of as many equal numbers may have a name: a colour, a point, a box."""
+    notes: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            notes += [note for note in (node.returns, *(a.annotation for a in arguments(node))) if note is not None]
+        elif isinstance(node, ast.AnnAssign):
+            notes.append(node.annotation)
+        elif isinstance(node, ast.Assign) and not is_named_number(node.value):
+            notes.append(node.value)
+    return [ast.unparse(part) for note in notes for part in ast.walk(note) if len(tuple_of(part)) > 2]
+
+
+def tuple_of(node: ast.AST) -> list[str]:
+    """The types in `tuple[A, B]`; none of anything else, nor of `tuple[A, ...]`."""
+    if not (
+        isinstance(node, ast.Subscript) and ast.unparse(node.value) == "tuple" and isinstance(node.slice, ast.Tuple)
+    ):
+        return []
+    return [] if "..." in (types := [ast.unparse(item) for item in node.slice.elts]) else types
+
+
+def is_named_number(node: ast.AST) -> bool:
+    return len(set(tuple_of(node))) == 1 and tuple_of(node)[0] in ("int", "float")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def f() -> tuple[int, str, bool]: ...", 1),
+        ("def f(rows: Iterator[tuple[int, int, int]]): ...", 1),
+        ("rows: list[tuple[float, float, float]] = []", 1),
+        ("Row = tuple[int, str, bool]", 1),
+        ("Color = tuple[int, int, int]\ndef f() -> Color: ...", 0),
+        ("def f(size: tuple[int, int]) -> tuple[int, ...]: ...", 0),
+    ],
+)
+def test_what_counts_as_a_long_tuple(text, found):
+    assert len(long_tuples(ast.parse(text))) == found
+
+
+def test_no_anonymous_tuple_of_more_than_two():
+    others = [path for folder in ("benchmarks", "launch", "ros_wheels") for path in (ROOT / folder).rglob("*.py")]
+    trees = {module: tree for module, (tree, _) in sources().items()}
+    trees |= {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in others}
+    assert {name: found for name, tree in trees.items() if (found := long_tuples(tree))} == {}
+
+
 def test_public_array_functions_state_shapes():
     """One that takes or gives arrays says at least one of their shapes, such as (H, W), or that any will do."""
     missing, count = [], 0

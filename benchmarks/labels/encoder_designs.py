@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -88,20 +89,28 @@ def prepared(part: Sequence[Scene], folder: Path, args: argparse.Namespace) -> t
     return files, truths
 
 
+class Design(NamedTuple):
+    """A teacher of the encoder."""
+
+    name: str
+    outputs: int
+    loss: Loss
+
+
 def trained(frames: Sequence[Path], args: argparse.Namespace) -> Iterator[tuple[str, Encoder]]:
     """One encoder for each teacher."""
-    designs: list[tuple[str, int, Loss]] = [
-        (
+    designs: list[Design] = [
+        Design(
             "masked prediction of colour and texture",
             IMAGE_CHANNELS,
             partial(predict_hidden, fit_images(frames), args.seed),
         ),
-        ("correspondences (contrast)", SHAPE, only("contrast")),
-        ("geometry", SHAPE, only("shape")),
-        ("geometry and correspondences", SHAPE, only("shape", "contrast")),
+        Design("correspondences (contrast)", SHAPE, only("contrast")),
+        Design("geometry", SHAPE, only("shape")),
+        Design("geometry and correspondences", SHAPE, only("shape", "contrast")),
     ]
     if args.motion is not None:
-        designs.append(("geometry, correspondences and what moves", SHAPE, view_losses))
+        designs.append(Design("geometry, correspondences and what moves", SHAPE, view_losses))
     batches = partial(pair_batch, frames, SemanticsConfig().batch, fit_shape(frames), args.seed)
     for name, outputs, loss in designs:
         with torch.random.fork_rng():

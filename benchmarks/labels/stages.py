@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.2
@@ -90,14 +91,22 @@ def works(root: Path, frames: int, steps: int, overrides: tuple[str, ...]) -> li
     ]
 
 
-def measured(command: list[str]) -> tuple[int, float, int]:
-    """Exit code, seconds and peak bytes of a command with its children."""
+class Measured(NamedTuple):
+    """What a command with its children took."""
+
+    code: int  # that it ended with
+    seconds: float
+    peak: int  # bytes
+
+
+def measured(command: list[str]) -> Measured:
+    """Run a command."""
     start, peak = time.monotonic(), 0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         peak = max(peak, sum(memory(pid) for pid in family(process.pid)))
         time.sleep(LOOK_S)
-    return process.returncode, time.monotonic() - start, peak
+    return Measured(process.returncode, time.monotonic() - start, peak)
 
 
 def family(pid: int) -> list[int]:

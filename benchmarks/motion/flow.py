@@ -173,7 +173,7 @@ def _rgb(path: Path) -> np.ndarray:
 
 
 def _camera(calib: dict[str, Any], shape: tuple[int, ...]) -> StereoCamera:
-    return StereoCamera(shape[1], shape[0], *(float(calib[name]) for name in ("fx", "fy", "cx", "cy", "baseline_m")))
+    return StereoCamera(shape[0], shape[1], *(float(calib[name]) for name in ("fx", "fy", "cx", "cy", "baseline_m")))
 
 
 if __name__ == "__main__":

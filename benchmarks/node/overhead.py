@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -85,9 +85,15 @@ def _overload(args: argparse.Namespace) -> str:
     )
 
 
-def _run(
-    args: argparse.Namespace, rate_hz: float, seconds: float, engine_ms: float, size: str
-) -> tuple[Camera, int, dict[str, Any]]:
+class Ran(NamedTuple):
+    """What the camera saw of the node, how many images it sent, and what the node wrote down."""
+
+    camera: Camera
+    sent: int
+    diary: dict[str, Any]
+
+
+def _run(args: argparse.Namespace, rate_hz: float, seconds: float, engine_ms: float, size: str) -> Ran:
     height, width = (int(side) for side in args.size.split("x"))
     camera = Camera(
         picture(height, width, args.transport), "/image/compressed" if args.transport == "compressed" else "/image"
@@ -99,7 +105,7 @@ def _run(
     camera.close()
     if not child.diary:
         raise SystemExit("the node ended without its diary")
-    return camera, sent, child.diary
+    return Ran(camera, sent, child.diary)
 
 
 def _account(sent: int, diary: dict[str, Any]) -> str:

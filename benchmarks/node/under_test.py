@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rclpy
@@ -111,10 +111,19 @@ class FailingModel:
         return merge
 
 
-class Diary(Health):
-    """Health that also remembers every answer: stamp, arrival, latency, time in the engine."""
+class Answered(NamedTuple):
+    """One answer."""
 
-    rows: list[tuple[int, float, float, float]] = []
+    stamp: int  # of its image
+    arrival: float  # s
+    latency_s: float
+    spent_s: float  # in the engine
+
+
+class Diary(Health):
+    """Health that also remembers every answer."""
+
+    rows: list[Answered] = []
     stamps: dict[int, int] = {}
     arriving = 0  # stamp of the image whose callback runs
     model: Any = None
@@ -131,7 +140,7 @@ class Diary(Health):
         super().answer(now, latency_s)
         arrival = now - latency_s
         spent_s = Diary.model.spent_s if Diary.model is not None else 0.0
-        Diary.rows.append((Diary.stamps.pop(round(arrival * 1e6), 0), arrival, latency_s, spent_s))
+        Diary.rows.append(Answered(Diary.stamps.pop(round(arrival * 1e6), 0), arrival, latency_s, spent_s))
 
 
 class TimedNode(PanopticNode):

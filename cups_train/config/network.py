@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cups_train.config.section import Section
+from cups_train.config.section import Levels, Section
 
 
 class NetworkConfig(Section):
@@ -33,10 +33,10 @@ class NetworkConfig(Section):
         ge=0,
         description="channels of the feature pyramid and the mask head; 0: 256, those of the encoder with `own`",
     )
-    widths: tuple[int, int, int, int] | None = Field(
+    widths: Levels | None = Field(
         None, description="`own`: channels at strides 4, 8, 16, 32; null: those of the encoder"
     )
-    blocks: tuple[int, int, int, int] | None = Field(
+    blocks: Levels | None = Field(
         None, description="`own`: residual blocks at these strides; null: those of the encoder"
     )
     hidden: int = Field(1024, ge=16, description="units of the box heads")

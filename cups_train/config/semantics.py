@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cups_train.config.section import Section
+from cups_train.config.section import Levels, Section, Terms
 
 
 class SemanticsConfig(Section):
@@ -48,13 +48,13 @@ class SemanticsConfig(Section):
         description="centres of a head's cluster probe beyond `clusters`, joined into them at the "
         "end; null: as many as it takes to join 40 classes and fewer from 120, else none (published: 0)",
     )
-    shifts: tuple[float, float, float, float] | None = Field(
+    shifts: Terms | None = Field(
         None,
         description="likeness from which own, neighbour and random pairs of features and "
         "pairs in the depth term attract; null: from the recordings (published: 0.39, "
         "0.25, 0.26, 0.03)",
     )
-    term_weights: tuple[float, float, float, float] | None = Field(
+    term_weights: Terms | None = Field(
         None,
         description="weights of own, neighbour and random pairs and of the depth "
         "term; null: the published 0.95, 1.02, 0.57, 0.09, or 0.95, 0, 0.57, 0.4 "
@@ -74,14 +74,12 @@ class SemanticsConfig(Section):
         None, gt=0, description="factor of a head's cosines; null: as sharp as mirrored pictures agree (published: 2)"
     )
     channels: int = Field(64, ge=8, description="channels of the dense features")
-    widths: tuple[int, int, int, int] = Field(
+    widths: Levels = Field(
         (48, 80, 128, 160),
         description="channels of the encoder at strides 4, 8, 16, 32; stage 2 starts from "
         "it: (64, 128, 256, 512) with the blocks (3, 4, 6, 3) is as large as a ResNet-50",
     )
-    blocks: tuple[int, int, int, int] = Field(
-        (2, 2, 2, 1), description="residual blocks of the encoder at these strides"
-    )
+    blocks: Levels = Field((2, 2, 2, 1), description="residual blocks of the encoder at these strides")
     steps: int = Field(600, ge=0, description="training steps of the encoder")
     cluster_steps: int = Field(300, ge=0, description="training steps of the class head on the clusters")
     batch: int = Field(4, ge=1, description="images a step")

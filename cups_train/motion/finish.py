@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import cv2
 import numpy as np
 
+from cups_ros.types import Color
 from cups_train.errors import ResultError
 from cups_train.files import write_atomically, write_image
 from cups_train.folders.layout import MOTION, overlay_path
@@ -103,6 +104,6 @@ def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
     return out
 
 
-def _color(number: int) -> tuple[int, int, int]:
+def _color(number: int) -> Color:
     hue = np.array([[[number * 47 % 180, 220, 255]]], np.uint8)
     return tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])  # type: ignore[return-value]

@@ -10,6 +10,7 @@ from torch import Tensor
 RATIOS = (0.5, 1.0, 2.0)  # height / width
 STRIDES = (4, 8, 16, 32, 64)  # of P2..P6
 MAX_LOG_SIZE = math.log(1000 / 16)
+Weights = tuple[float, float, float, float]  # of the deltas: x, y, width, height
 
 
 def level_anchors(size: tuple[int, int], stride: int, side: float, device: torch.device | str = "cpu") -> Tensor:
@@ -33,14 +34,14 @@ def pyramid_anchors(
     )
 
 
-def encode(boxes: Tensor, targets: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+def encode(boxes: Tensor, targets: Tensor, weights: Weights) -> Tensor:
     """Deltas (..., 4) that move `boxes` onto `targets`, times `weights`."""
     size, goal = (boxes[..., 2:] - boxes[..., :2]), (targets[..., 2:] - targets[..., :2])
     shift = (targets[..., :2] + goal / 2 - boxes[..., :2] - size / 2) / size
     return torch.cat([shift, (goal / size).log()], dim=-1) * torch.tensor(weights, device=boxes.device)
 
 
-def decode(boxes: Tensor, deltas: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+def decode(boxes: Tensor, deltas: Tensor, weights: Weights) -> Tensor:
     """The inverse of `encode`: boxes (..., 4) and deltas (..., 4) -> boxes (..., 4); growth is limited to 1000/16."""
     deltas = deltas.float() / torch.tensor(weights, device=boxes.device)
     size = boxes[..., 2:] - boxes[..., :2]

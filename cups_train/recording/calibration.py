@@ -106,4 +106,4 @@ def stereo_camera(left: Calibration, right: Calibration) -> StereoCamera:
             f"{right.width}x{right.height} on {right.topic}; `--left` and `--right` name a pair of one size"
         )
     p = left.p
-    return StereoCamera(left.width, left.height, p[0], p[5], p[2], p[6], metres)
+    return StereoCamera(left.height, left.width, p[0], p[5], p[2], p[6], metres)

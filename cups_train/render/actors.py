@@ -10,7 +10,7 @@ import numpy as np
 
 from cups_train.render.bodywork import VehicleTextures
 from cups_train.render.people import PARTS, person, random_clothes, riding, walking
-from cups_train.render.quads import Quads, join, pose
+from cups_train.render.quads import Quads, Vector, join, pose
 from cups_train.render.vehicles import bicycle, bus, car, motorcycle, truck
 
 TRAIN_ID = {"person": 11, "rider": 12, "car": 13, "truck": 14, "bus": 15, "motorcycle": 17, "bicycle": 18}
@@ -36,7 +36,7 @@ class Actor:
 
     true_id: int
     name: str
-    size: tuple[float, float, float]  # length, width, height, m
+    size: Vector  # length, width, height, m
     base: np.ndarray  # (F, 4, 4) world_T_object; F = frames + 1
     parts: np.ndarray  # (F, P, 4, 4) world_T_part
     quads: Quads  # part counts from 0 within the actor
@@ -86,7 +86,7 @@ class Cast:
         self._add(name, size, track, build(rng))
         return True
 
-    def _vehicle(self, kind: str) -> tuple[tuple[float, float, float], Callable[[np.random.Generator], Quads]]:
+    def _vehicle(self, kind: str) -> tuple[Vector, Callable[[np.random.Generator], Quads]]:
         rng, t = self.rng, self.textures
         tint = COLORS[int(rng.integers(len(COLORS)))]
         if kind == "bus":
@@ -130,9 +130,7 @@ class Cast:
         self._add(name, size, track, machine)
         return True
 
-    def _add(
-        self, name: str, size: tuple[float, float, float], track: Track, quads: Quads, local: np.ndarray | None = None
-    ) -> None:
+    def _add(self, name: str, size: Vector, track: Track, quads: Quads, local: np.ndarray | None = None) -> None:
         base = np.stack(
             [pose(float(p[0]), float(p[1]), track.z, float(a)) for p, a in zip(track.xy, track.yaw, strict=True)]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cups_ros.types import Box
 from cups_train.render.textures import bricks, letter, noise, rgb
 
 SIZE = 512  # px, side of a front
@@ -82,9 +83,7 @@ def _band(image: np.ndarray, y: int, thick: int) -> None:
     image[y + thick : y + thick + 2] *= 0.62
 
 
-def _window(
-    image: np.ndarray, rng: np.random.Generator, at: tuple[int, int, int, int], frame: tuple[float, ...], bars: int
-) -> None:
+def _window(image: np.ndarray, rng: np.random.Generator, at: Box, frame: tuple[float, ...], bars: int) -> None:
     x, y, w, h = at
     image[y - 5 : y, x - 4 : x + w + 4] = image[y - 5 : y, x - 4 : x + w + 4] * 0.4 + 110
     image[y : y + h, x : x + w] = frame
@@ -107,7 +106,7 @@ def _window(
     image[y + h + 5 : y + h + 9, x - 2 : x + w + 2] *= 0.62
 
 
-def _shutters(image: np.ndarray, at: tuple[int, int, int, int], frame: tuple[float, ...]) -> None:
+def _shutters(image: np.ndarray, at: Box, frame: tuple[float, ...]) -> None:
     x, y, w, h = at
     wide = max(5, w // 3)
     for left in (x - wide - 1, x + w + 1):
@@ -152,7 +151,7 @@ def _door(image: np.ndarray, rng: np.random.Generator, left: int, top: int, wide
     image[-7:, middle - half - 8 : middle + half + 8] = 150
 
 
-def _display(image: np.ndarray, rng: np.random.Generator, at: tuple[int, int, int, int]) -> None:
+def _display(image: np.ndarray, rng: np.random.Generator, at: Box) -> None:
     x, y, w, h = at
     image[y - 3 : y + h + 3, x - 3 : x + w + 3] = (58, 54, 50)
     image[y : y + h, x : x + w] = np.linspace(100, 62, h, dtype=np.float32)[:, None, None] * rgb([0.95, 1.0, 1.03])

@@ -41,7 +41,7 @@ class StreetTextures:
     railing: int
     metal: int
     signs: tuple[int, ...]
-    lights: tuple[int, int, int]
+    lights: tuple[int, ...]  # red, amber, green
     clouds: int
 
 
@@ -66,6 +66,6 @@ def street_textures(bank: TextureBuilder, rng: np.random.Generator) -> StreetTex
         railing=bank.add(railing(rng)),
         metal=bank.add(plain(rng, (104, 108, 110), 64, 6)),
         signs=tuple(bank.add(s) for s in facades.signs()),
-        lights=(lights[0], lights[1], lights[2]),
+        lights=tuple(lights),
         clouds=bank.add(clouds(rng)),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cups_train.render.quads import Paint, Quads, box, circle, hinge, join, prism, ring
+from cups_train.render.textures import Rgb
 
 PARTS = 7  # body, two thighs, two shanks, two arms
 
@@ -32,10 +33,10 @@ class Clothes:
 
     cloth: int
     skin_texture: int
-    coat: tuple[float, float, float]
-    trousers: tuple[float, float, float]
-    skin: tuple[float, float, float]
-    hair: tuple[float, float, float]
+    coat: Rgb
+    trousers: Rgb
+    skin: Rgb
+    hair: Rgb
 
 
 def random_clothes(rng: np.random.Generator, cloth: int, skin_texture: int) -> Clothes:

@@ -9,6 +9,7 @@ import numpy as np
 
 # bits of `Quads.flags`: seen from behind; holes by alpha; takes shadows; reflects the sky
 TWO_SIDED, CUTOUT, GROUND, SHINY = 1, 2, 4, 8
+Vector = tuple[float, float, float]  # x, y, z [m]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +147,8 @@ def circle(radius: float, height: float, n: int = 6, center: tuple[float, float]
 
 
 def box(
-    size: tuple[float, float, float],
-    base: tuple[float, float, float],
+    size: Vector,
+    base: Vector,
     paint: Paint | list[Paint],
     cap: Paint | None = None,
 ) -> Quads:
@@ -162,7 +163,7 @@ def pose(x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> np.ndarray:
     return np.array([[c, -s, 0, x], [s, c, 0, y], [0, 0, 1, z], [0, 0, 0, 1.0]])
 
 
-def hinge(point: tuple[float, float, float], angle: float) -> np.ndarray:
+def hinge(point: Vector, angle: float) -> np.ndarray:
     """Pose (4, 4) of a limb that hangs from `point` and swings about the y axis by angle rad, forward positive."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0, -s, point[0]], [0, 1, 0, point[1]], [s, 0, c, point[2]], [0, 0, 0, 1.0]])

@@ -117,7 +117,7 @@ def _camera(config: RenderConfig, rng: np.random.Generator) -> tuple[StereoCamer
     focal, height_m = rng.uniform(0.95, 1.15), rng.uniform(1.25, 1.6)
     fx = round((config.focal or focal) * config.width, 3)
     camera = StereoCamera(
-        config.width, config.height, fx, fx, (config.width - 1) / 2, round(0.46 * config.height, 1), config.baseline
+        config.height, config.width, fx, fx, (config.width - 1) / 2, round(0.46 * config.height, 1), config.baseline
     )
     return camera, config.camera_height or float(height_m)
 

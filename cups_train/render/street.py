@@ -17,6 +17,8 @@ from cups_train.render.standing import (
     Standing,
 )
 
+Rectangle = tuple[float, float, float, float]  # x0, x1, y0, y1 [m]
+
 
 def build_street(layout: Layout, textures: StreetTextures, rng: np.random.Generator, red_at: int) -> Standing:
     """The whole standing world; `red_at`: lamp shown to the main street (0 red, 2 green)."""
@@ -52,7 +54,7 @@ def _ground(street: Standing) -> None:
 def _markings(street: Standing) -> None:
     """Lines of the main street, parking bays, zebras, stop lines and the lines of the cross streets."""
     p, white = street.layout, Paint(street.t.paint, metres=2.0, flags=GROUND)
-    lines: list[tuple[float, float, float, float]] = []  # x0, x1, y0, y1
+    lines: list[Rectangle] = []
     for low, high in p.blocks:
         lines += [(-0.07, 0.07, y, y + 3.0) for y in np.arange(low + 7, high - 7, 6.0)]
         for x0, x1 in ((-p.kerb, -p.lane), (p.lane, p.kerb)):

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 LEVELS = 11
+Rgb = tuple[float, float, float]  # 0 to 255, or a factor on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ def noise(rng: np.random.Generator, size: tuple[int, int], coarsest: int = 4, ro
 
 def plain(
     rng: np.random.Generator,
-    color: tuple[float, float, float],
+    color: Rgb,
     size: int = 64,
     spread: float = 8.0,
     roughness: float = 0.75,
@@ -159,7 +160,7 @@ def asphalt(rng: np.random.Generator) -> np.ndarray:
     return value[..., None] * rgb([1.0, 1.0, 1.03])
 
 
-def bricks(rng: np.random.Generator, color: tuple[float, float, float], rows: int = 16, size: int = 256) -> np.ndarray:
+def bricks(rng: np.random.Generator, color: Rgb, rows: int = 16, size: int = 256) -> np.ndarray:
     """A bond of `rows` courses (S, S, 3) with S = `size`, tileable; rows is a power of two."""
     image = np.full((size, size, 3), 0.0, np.float32) + rgb([150, 145, 138]) * 0.8
     height, width = size // rows, 2 * size // rows
@@ -171,7 +172,7 @@ def bricks(rng: np.random.Generator, color: tuple[float, float, float], rows: in
     return image + 6 * noise(rng, (size, size), 8, 0.8)[..., None]
 
 
-def slabs(rng: np.random.Generator, color: tuple[float, float, float], count: int = 8, size: int = 512) -> np.ndarray:
+def slabs(rng: np.random.Generator, color: Rgb, count: int = 8, size: int = 512) -> np.ndarray:
     """Square paving (S, S, 3) with S = `size`, tileable."""
     image = np.empty((size, size, 3), np.float32)
     step = size // count
@@ -188,7 +189,7 @@ def slabs(rng: np.random.Generator, color: tuple[float, float, float], count: in
 
 def leaves(
     rng: np.random.Generator,
-    hue: tuple[float, float, float],
+    hue: Rgb,
     size: int = 128,
     count: int = 700,
     round_alpha: bool = True,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cups_train.render.bodywork import VehicleTextures
-from cups_train.render.quads import CUTOUT, SHINY, TWO_SIDED, Paint, Quads, box, join, prism, quad, ring
+from cups_train.render.quads import CUTOUT, SHINY, TWO_SIDED, Paint, Quads, Vector, box, join, prism, quad, ring
 
 
-def car(
-    t: VehicleTextures, rng: np.random.Generator, size: tuple[float, float, float], tint: tuple[float, ...]
-) -> Quads:
+def car(t: VehicleTextures, rng: np.random.Generator, size: Vector, tint: tuple[float, ...]) -> Quads:
     """A hatchback, estate or van of size length, width, height."""
     length, width, height = size
     van = height > 1.75
@@ -62,7 +60,7 @@ def _wheels(t: VehicleTextures, reach: float, width: float, radius: float) -> Qu
     return join(made)
 
 
-def bus(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, float]) -> Quads:
+def bus(t: VehicleTextures, tint: tuple[float, ...], size: Vector) -> Quads:
     length, width, height = size
     side, lid = Paint(t.bus_side, tint, flags=SHINY), Paint(t.body, tint)
     faces = [side, Paint(t.bus_front, tint, flags=SHINY), side, Paint(t.bus_rear, tint)]
@@ -70,7 +68,7 @@ def bus(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, f
     return join([shell, _wheels(t, length * 0.28, width, 0.48)])
 
 
-def truck(t: VehicleTextures, tint: tuple[float, ...], size: tuple[float, float, float]) -> Quads:
+def truck(t: VehicleTextures, tint: tuple[float, ...], size: Vector) -> Quads:
     length, width, height = size
     cab = length * 0.26
     front, side = Paint(t.truck_front, tint, flags=SHINY), Paint(t.side, tint, flags=SHINY)

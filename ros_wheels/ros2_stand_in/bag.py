@@ -72,7 +72,15 @@ def _play(node: Any, reader: Reader, playback: Playback) -> None:
     print(f"published {sent} messages")
 
 
-def _read_ahead(reader: Reader, connections: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
+class _Recorded(NamedTuple):
+    """One message of a bag."""
+
+    connection: Any
+    stamp: int  # ns, when it was recorded
+    data: bytes
+
+
+def _read_ahead(reader: Reader, connections: list[Any]) -> Iterator[_Recorded]:
     """The messages of a recording, read in another thread so that a slow disk does not delay them."""
     queue: Queue[Any] = Queue(READ_AHEAD)
     ended = threading.Event()
@@ -89,7 +97,7 @@ def _read_ahead(reader: Reader, connections: list[Any]) -> Iterator[tuple[Any, i
     def read() -> None:
         try:
             for message in reader.messages(connections):
-                if not put(message):
+                if not put(_Recorded(*message)):
                     return
             put(None)
         except Exception as error:  # passed to the thread that plays

@@ -11,7 +11,7 @@ from cups_ros.rectification import CalibrationError, Lens, rectify
 K = (100.0, 0.0, 48.0, 0.0, 100.0, 32.0, 0.0, 0.0, 1.0)
 P = (90.0, 0.0, 47.0, 0.0, 0.0, 90.0, 31.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 TURN = tuple(cv2.Rodrigues(np.array([0.01, 0.02, -0.01]))[0].ravel().tolist())
-LENS = Lens(96, 64, "plumb_bob", (-0.2, 0.05, 0.001, 0.0, 0.0), K, TURN, P)
+LENS = Lens(64, 96, "plumb_bob", (-0.2, 0.05, 0.001, 0.0, 0.0), K, TURN, P)
 
 
 def picture() -> np.ndarray:

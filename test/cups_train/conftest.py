@@ -15,7 +15,7 @@ import torch
 from cups_train.folders.semantics import EncoderFile, write_encoder
 from cups_train.types import StereoCamera, StereoFrame
 
-CAMERA = StereoCamera(width=128, height=64, fx=100.0, fy=100.0, cx=63.5, cy=31.5, baseline=0.5)
+CAMERA = StereoCamera(height=64, width=128, fx=100.0, fy=100.0, cx=63.5, cy=31.5, baseline=0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ class FakeRecording:
 
     name: str
     stamps: tuple[FakeStamp, ...]
-    camera: StereoCamera = StereoCamera(WIDTH, HEIGHT, 100.0, 100.0, WIDTH / 2, HEIGHT / 2, 0.5)
+    camera: StereoCamera = StereoCamera(HEIGHT, WIDTH, 100.0, 100.0, WIDTH / 2, HEIGHT / 2, 0.5)
     step_ns: int = 100_000_000
 
     def left(self, key: str) -> np.ndarray:

@@ -66,7 +66,7 @@ class ToyRecording:
         object.__setattr__(
             self,
             "camera",
-            StereoCamera(self.size[1], self.size[0], 100.0, 100.0, self.size[1] / 2, self.size[0] / 2, 0.5),
+            StereoCamera(self.size[0], self.size[1], 100.0, 100.0, self.size[1] / 2, self.size[0] / 2, 0.5),
         )
 
     def draw(self, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

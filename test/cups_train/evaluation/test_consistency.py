@@ -44,7 +44,7 @@ class Shifting:
     """A wall that moves by SHIFT pixels a frame, and by SHIFT between left and right."""
 
     name = "shifting"
-    camera = StereoCamera(WIDTH, HEIGHT, 100.0, 100.0, WIDTH / 2, HEIGHT / 2, 0.5)
+    camera = StereoCamera(HEIGHT, WIDTH, 100.0, 100.0, WIDTH / 2, HEIGHT / 2, 0.5)
 
     class Stamp:
         def __init__(self, key: str, follows: bool) -> None:

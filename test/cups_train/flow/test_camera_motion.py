@@ -7,7 +7,7 @@ from cups_train.flow.camera_motion import camera_motion, rigid_flow
 from cups_train.geometry import se3
 from cups_train.types import StereoCamera
 
-CAMERA = StereoCamera(160, 96, 150, 150, 79.5, 47.5, 0.2)
+CAMERA = StereoCamera(96, 160, 150, 150, 79.5, 47.5, 0.2)
 
 
 def test_camera_motion_is_found_among_outliers_and_predicts_the_flow():

@@ -5,7 +5,7 @@ import numpy as np
 from cups_train.flow.fields import Memory
 from cups_train.types import StereoCamera, StereoFrame
 
-CAMERA = StereoCamera(160, 96, 150, 150, 79.5, 47.5, 0.2)
+CAMERA = StereoCamera(96, 160, 150, 150, 79.5, 47.5, 0.2)
 
 
 def test_memory_keeps_three_frames_by_identity():

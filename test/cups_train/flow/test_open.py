@@ -16,7 +16,7 @@ def test_scene_flow_of_two_shifted_frames():
     rng = np.random.default_rng(2)
     texture = cv2.GaussianBlur(rng.integers(0, 256, (128, 300, 3), np.uint8).astype(np.float32), (0, 0), 1.5)
     texture = np.clip(4 * (texture - 128) + 128, 0, 255).astype(np.uint8)
-    camera = StereoCamera(256, 128, 200, 200, 128, 64, 0.2)
+    camera = StereoCamera(128, 256, 200, 200, 128, 64, 0.2)
     now = StereoFrame("000000", 0, texture[:, 20:276], texture[:, 26:282], camera)
     after = StereoFrame("000001", 1, texture[:, 17:273], texture[:, 23:279], camera)  # everything 3 px to the right
     flow = scene_flow(now, after, MotionConfig())

@@ -6,7 +6,7 @@ import pytest
 from cups_train.geometry.camera import back_project, project
 from cups_train.types import StereoCamera
 
-CAMERA = StereoCamera(width=64, height=48, fx=50.0, fy=40.0, cx=31.5, cy=20.0, baseline=0.2)
+CAMERA = StereoCamera(height=48, width=64, fx=50.0, fy=40.0, cx=31.5, cy=20.0, baseline=0.2)
 
 
 def test_back_projection_of_one_pixel_by_hand():

@@ -14,7 +14,7 @@ def _street(camera: StereoCamera, normal: np.ndarray, height: float) -> np.ndarr
 
 
 def test_ground_behind_half_a_picture_of_obstacles():
-    camera = StereoCamera(320, 160, 350, 350, 159.5, 70, 0.22)
+    camera = StereoCamera(160, 320, 350, 350, 159.5, 70, 0.22)
     normal = np.array([0.03, 0.998, 0.05]) / np.linalg.norm([0.03, 0.998, 0.05])
     disp = _street(camera, normal, 1.4)
     rng = np.random.default_rng(0)
@@ -27,7 +27,7 @@ def test_ground_behind_half_a_picture_of_obstacles():
 
 
 def test_no_ground_in_front_of_a_wall():
-    camera = StereoCamera(320, 160, 350, 350, 159.5, 70, 0.22)
+    camera = StereoCamera(160, 320, 350, 350, 159.5, 70, 0.22)
     assert (
         find_ground(camera, np.full((160, 320), 8, np.float32), np.ones((160, 320), bool), np.random.default_rng(0))
         is None

@@ -9,7 +9,7 @@ from cups_train.geometry import se3
 from cups_train.geometry.camera import points_of, project
 from cups_train.types import SceneFlow, StereoCamera
 
-CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
+CAMERA = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
 BOXES = ((slice(60, 100), slice(40, 100), 12.0), (slice(60, 95), slice(200, 250), 14.0))  # rows, columns, depth [m]
 
 

@@ -9,7 +9,7 @@ from cups_train.motion.ego import Ego
 from cups_train.motion.evidence import Evidence, gather, scales_of
 from cups_train.types import SceneFlow, StereoCamera
 
-CAMERA = StereoCamera(320, 160, 704.0, 704.0, 159.5, 70.0, 0.22)
+CAMERA = StereoCamera(160, 320, 704.0, 704.0, 159.5, 70.0, 0.22)
 
 
 def evidence_of(depth: np.ndarray, sigma: float = 0.2) -> Evidence:

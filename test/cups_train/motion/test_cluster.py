@@ -15,7 +15,7 @@ from cups_train.types import SceneFlow, StereoCamera
 
 def _evidence(noise: float) -> tuple[Evidence, np.ndarray]:
     """A wall at 15 m and a box at 10 m that moves 0.5 m to the right."""
-    camera = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
+    camera = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
     rng = np.random.default_rng(3)
     v, u = np.mgrid[:160, :320].astype(np.float32)
     box = np.zeros((160, 320), bool)

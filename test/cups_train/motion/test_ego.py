@@ -10,7 +10,7 @@ from cups_train.geometry.camera import points_of, project
 from cups_train.motion.ego import estimate_ego
 from cups_train.types import StereoCamera
 
-CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
+CAMERA = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
 # static points, t to t+1
 FORWARD = se3.inverse(se3.transform(se3.rotation(np.array([0.0, 0.01, 0.0])), np.array([0.0, 0.0, 0.6])))
 STILL = np.eye(4)

@@ -12,7 +12,7 @@ from cups_train.motion.find import find_moving_objects
 from cups_train.motion.time_step import Before, TimeStep
 from cups_train.types import Absence, MotionResult, Reason, SceneFlow, StereoCamera, StereoFrame
 
-CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
+CAMERA = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
 # static points, t to t+1
 FORWARD = se3.inverse(se3.transform(se3.rotation(np.array([0.0, 0.01, 0.0])), np.array([0.0, 0.0, 0.6])))
 STILL = np.eye(4)

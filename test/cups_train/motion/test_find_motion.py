@@ -18,7 +18,7 @@ from cups_train.motion import find_motion
 from cups_train.types import StereoCamera, StereoFrame, Work
 
 stage = importlib.import_module("cups_train.motion.find_motion")  # the package's name `find_motion` is the function
-CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
+CAMERA = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from cups_train.geometry import se3
 from cups_train.motion.rigid_fit import FitOptions, chi_square, fit, samples_at
 from cups_train.types import StereoCamera
 
-CAMERA = StereoCamera(320, 160, 352.0, 352.0, 159.5, 70.0, 0.22)
+CAMERA = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
 STILL = np.eye(4)
 
 

@@ -9,7 +9,7 @@ from cups_train.pseudo_label.places import find_places
 from cups_train.types import StereoCamera, StereoFrame
 
 HEIGHT, WIDTH = 192, 320
-CAMERA = StereoCamera(WIDTH, HEIGHT, 200.0, 200.0, 159.5, 80.0, 0.5)
+CAMERA = StereoCamera(HEIGHT, WIDTH, 200.0, 200.0, 159.5, 80.0, 0.5)
 OVER_GROUND, WALL = 1.5, 12.0  # m
 
 

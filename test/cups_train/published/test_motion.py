@@ -12,7 +12,7 @@ from cups_train.motion.time_step import TimeStep
 from cups_train.published.motion import depth_edges, filled, noise, untruncated
 from cups_train.types import Absence, MotionResult, Reason, SceneFlow, StereoCamera, StereoFrame
 
-CAMERA = StereoCamera(640, 320, 707.0, 707.0, 319.5, 147.5, 0.2093)
+CAMERA = StereoCamera(320, 640, 707.0, 707.0, 319.5, 147.5, 0.2093)
 EGO = se3.inverse(se3.transform(np.eye(3), np.array([0.0, 0.0, 0.6])))
 BOXES = ((slice(105, 215), slice(90, 201), 14.0), (slice(110, 204), slice(420, 507), 18.0))  # 12210 and 8178 px
 STILL = np.eye(4)

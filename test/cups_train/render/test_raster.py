@@ -15,7 +15,7 @@ from cups_train.render.textures import TextureBank, TextureBuilder, noise
 from cups_train.render.truth import HAS_FLOW, SEEN_NEXT, SEEN_RIGHT, Seen, frame_truth, segments
 from cups_train.types import StereoCamera
 
-CAMERA = StereoCamera(64, 48, 40.0, 40.0, 31.5, 23.5, 0.5)  # depth_scale 20 px m
+CAMERA = StereoCamera(48, 64, 40.0, 40.0, 31.5, 23.5, 0.5)  # depth_scale 20 px m
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ class ToyRecording:
     def stereo(self, key: str) -> StereoFrame:
         left = ToyRecording.left(self, key)
         return StereoFrame(
-            key, int(key), left, np.roll(left, -2, axis=1), StereoCamera(180, 100, 90.0, 90.0, 90.0, 50.0, 0.5)
+            key, int(key), left, np.roll(left, -2, axis=1), StereoCamera(100, 180, 90.0, 90.0, 90.0, 50.0, 0.5)
         )
 
     def left(self, key: str) -> np.ndarray:

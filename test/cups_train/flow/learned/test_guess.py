@@ -8,7 +8,7 @@ from cups_train.flow.classical import ClassicalMatcher
 from cups_train.flow.learned.guess import guess
 from cups_train.types import StereoCamera, StereoFrame
 
-CAMERA = StereoCamera(192, 128, 200, 200, 95.5, 63.5, 0.2)
+CAMERA = StereoCamera(128, 192, 200, 200, 95.5, 63.5, 0.2)
 
 
 def texture(seed: int = 0) -> np.ndarray:

@@ -18,7 +18,7 @@ from cups_train.types import StereoCamera, StereoFrame, Work
 
 torch.set_num_threads(1)
 training = importlib.import_module("cups_train.flow.learned.training")
-CAMERA = StereoCamera(192, 128, 200, 200, 95.5, 63.5, 0.2)
+CAMERA = StereoCamera(128, 192, 200, 200, 95.5, 63.5, 0.2)
 
 
 def texture(seed: int = 0) -> np.ndarray:

@@ -9,7 +9,7 @@ HEIGHT, WIDTH, ABOVE = 96, 192, 1.5  # px, px, m of the camera over the ground
 def plain(shape: tuple[int, int] = (HEIGHT, WIDTH)) -> StereoFrame:
     """A textured ground, 1.5 m below a level camera."""
     height, width = shape
-    camera = StereoCamera(width, height, 0.8 * width, 0.8 * width, (width - 1) / 2, 0.3 * height, 0.4)
+    camera = StereoCamera(height, width, 0.8 * width, 0.8 * width, (width - 1) / 2, 0.3 * height, 0.4)
     texture = np.random.default_rng(0).integers(0, 255, (height, 3 * width, 1), np.uint8).repeat(3, axis=2)
     v = np.arange(height)
     shift = np.clip(camera.baseline * (v - camera.cy) / ABOVE, 0, None)  # px of disparity on the ground in row v

@@ -56,7 +56,7 @@ def test_places_read_columns_first():
 
 
 def test_scene_points_are_back_projected():
-    camera = StereoCamera(width=8, height=4, fx=10.0, fy=20.0, cx=3.5, cy=1.5, baseline=0.2)
+    camera = StereoCamera(height=4, width=8, fx=10.0, fy=20.0, cx=3.5, cy=1.5, baseline=0.2)
     points = scene_points(np.array([[0.5, 0.0]], np.float32), camera, 1, 6)
     np.testing.assert_allclose(points[:, 0, 0], [(6 - 3.5) / 10 * 2, (1 - 1.5) / 20 * 2, 2], rtol=1e-6)
     np.testing.assert_allclose(points[2, 0, 1], 80)  # the sky
