@@ -46,16 +46,7 @@ Classify = Callable[[np.ndarray], np.ndarray]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", nargs="+", type=Path)
-    parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument(
-        "--motion", type=Path, help="moving objects of the recordings, as written by `cups-train pseudo-label`"
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/camvid"))
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
-    args = parser.parse_args()
+    args = arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(args.config, args.override)
     recordings = open_recordings(args.recordings, config.recording)
@@ -89,6 +80,19 @@ def main() -> None:
     }
     write_json(args.out / "camvid.json", rows)
     print_rows(rows)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings", nargs="+", type=Path)
+    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument(
+        "--motion", type=Path, help="moving objects of the recordings, as written by `cups-train pseudo-label`"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/camvid"))
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
+    return parser.parse_args()
 
 
 def score(classify: Classify, photographs: list[tuple[np.ndarray, np.ndarray]], pictures: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from semantics import Scene, figures, scenes
+from semantics import scenes
+from tables import Scene, figures
 from torch import Tensor
 
 from cups_train.config import Config, SemanticsConfig

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 
 from cups_ros.fusion import Letterbox, fuse, letterbox
 from cups_ros.merged import unpack
-from cups_ros.model import load_model
+from cups_ros.model import Model, load_model
 from cups_ros.types import Panoptic, RawOutput
 from cups_train.config import RecordingConfig
 from cups_train.evaluation.score import EvaluationOptions, evaluate
@@ -33,39 +33,56 @@ def difference(first: Panoptic, second: Panoptic) -> float:
     return float(((first.class_id != second.class_id) | (first.instance_id != second.instance_id)).mean())
 
 
+@dataclass(frozen=True, eq=False)
+class BothWays:
+    """One image merged on the host and in the graph."""
+
+    difference: float  # share of pixels that differ at the size of the network
+    instances: int
+    host: Panoptic  # at the size of the image
+    graph: Panoptic
+
+
+def both_ways(model: Model, image: np.ndarray) -> BothWays:
+    """image: (H, W, 3) uint8 RGB."""
+    canvas, box = letterbox(image, model.input_size)
+    raw = model.raw(canvas)
+    whole = box.content_size == tuple(model.input_size)  # else the node merges on the host
+    small = fuse(raw, model.classes, model.thresholds, Letterbox(model.input_size, model.input_size))
+    host = fuse(raw, model.classes, model.thresholds, box)
+    return BothWays(
+        difference(small, in_graph(model, raw, model.input_size)),
+        int(small.instance_id.max()),
+        host,
+        in_graph(model, raw, image.shape[:2]) if whole else host,
+    )
+
+
+def in_graph(model: Model, raw: RawOutput, size: tuple[int, int]) -> Panoptic:
+    """What the merge inside of the graph makes of the network's output, at `size`."""
+    merge = Merge(model.classes, model.thresholds)
+    parts = (
+        torch.from_numpy(np.asarray(part)) for part in (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
+    )
+    merged = merge(*parts)
+    return unpack(merged.panoptic.numpy(), merged.segments.numpy(), model.classes, size)
+
+
 def main() -> int:
     args = _arguments()
     model = load_model(args.model, engines=("onnxruntime-cpu",))
     if args.score is not None:
         model.thresholds = replace(model.thresholds, score=args.score)
-    merge, view = Merge(model.classes, model.thresholds), Letterbox(model.input_size, model.input_size)
-
-    def in_graph(raw: RawOutput, size: tuple[int, int]) -> Panoptic:
-        parts = (
-            torch.from_numpy(np.asarray(part))
-            for part in (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
-        )
-        merged = merge(*parts)
-        return unpack(merged.panoptic.numpy(), merged.segments.numpy(), model.classes, size)
-
     differences, instances, folders = [], 0, {"host": [], "graph": []}
     with tempfile.TemporaryDirectory() as place:
         for recording in open_recordings(args.recording, RecordingConfig()):
             writers = {way: ResultWriter(Path(place) / way / recording.name, model.classes) for way in folders}
             for stamp in recording.stamps:
-                image = recording.left(stamp.key)
-                canvas, box = letterbox(image, model.input_size)
-                raw = model.raw(canvas)
-                host = fuse(raw, model.classes, model.thresholds, view)
-                differences.append(difference(host, in_graph(raw, model.input_size)))
-                instances += int(host.instance_id.max())
-                writers["host"].write(stamp.key, stamp.stamp_ns, fuse(raw, model.classes, model.thresholds, box))
-                whole = box.content_size == tuple(model.input_size)  # else the node merges on the host
-                writers["graph"].write(
-                    stamp.key,
-                    stamp.stamp_ns,
-                    in_graph(raw, image.shape[:2]) if whole else fuse(raw, model.classes, model.thresholds, box),
-                )
+                answer = both_ways(model, recording.left(stamp.key))
+                differences.append(answer.difference)
+                instances += answer.instances
+                for way, panoptic in (("host", answer.host), ("graph", answer.graph)):
+                    writers[way].write(stamp.key, stamp.stamp_ns, panoptic)
             for way, writer in writers.items():
                 writer.close()
                 folders[way].append(writer.folder)

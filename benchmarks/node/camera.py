@@ -28,6 +28,7 @@ START_S = 120.0
 LAST_S = 2.5  # for the last answers
 DOMAINS = range(83, 100)  # tests take 30 to 64, the demo 65 to 82
 _TAKEN: list[Any] = []  # locks, held until the process ends
+IMAGES = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")  # what becomes of them
 
 
 def own_graph(profile: bool = True) -> None:

@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.node.camera import Camera, node, own_graph, percentiles, picture
+from benchmarks.node.camera import IMAGES, Camera, node, own_graph, percentiles, picture
 
 OVERLOAD_S, OVERLOAD_HZ, OVERLOAD_MS = 20.0, 60.0, 50.0
 RESIZED, RESIZED_S = "512x1024", 15.0
-IMAGES = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
 
 
 def main() -> int:

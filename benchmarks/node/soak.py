@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.node.camera import Camera, node, own_graph, picture
+from benchmarks.node.camera import IMAGES, Camera, node, own_graph, picture
 
 RATE_HZ = 5.0  # the tiny network takes twice that on two free cores
 PART_S = 300.0
@@ -58,10 +58,9 @@ def main() -> int:
         return _judge(args, sent, child.diary, np.loadtxt(watch, ndmin=2))
 
 
-def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np.ndarray) -> int:
-    rows, counts = np.array(diary["rows"]), diary["counts"]
+def _print_minutes(minutes: int, rows: np.ndarray, watch: np.ndarray) -> None:
     begun = rows[0, 1]
-    for minute in range(int(np.ceil(args.minutes))):
+    for minute in range(minutes):
         part = rows[(rows[:, 1] >= begun + 60 * minute) & (rows[:, 1] < begun + 60 * (minute + 1)), 2]
         seen = watch[(watch[:, 0] >= 60 * minute) & (watch[:, 0] < 60 * (minute + 1))]
         if len(part) and len(seen):
@@ -70,6 +69,13 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
                 f"{1e3 * np.percentile(part, 99):.0f} ms; "
                 f"{seen[-1, 1]:.0f} MB, {seen[-1, 2]:.0f} threads, {seen[-1, 3]:.0f} file descriptors"
             )
+
+
+def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np.ndarray) -> int:
+    """Print the minutes and what became of memory, threads, descriptors and latency; the exit code."""
+    rows, counts = np.array(diary["rows"]), diary["counts"]
+    begun = rows[0, 1]
+    _print_minutes(int(np.ceil(args.minutes)), rows, watch)
     length_s = min(PART_S, 20 * args.minutes)
     first, last = (
         1e3 * np.percentile(rows[mask, 2], 99)
@@ -83,8 +89,7 @@ def _judge(args: argparse.Namespace, sent: int, diary: dict[str, Any], watch: np
         end[:, 0].mean() - settled[:, 0].mean(),
         *(np.median(end[:, 1:], axis=0) - np.median(settled[:, 1:], axis=0)),
     ]
-    images = ("answered", "dropped", "skipped", "malformed", "failed", "unasked")
-    exact = counts["received"] == sum(counts[name] for name in images)
+    exact = counts["received"] == sum(counts[name] for name in IMAGES)
     print(f"sent {sent}, " + ", ".join(f"{name} {number}" for name, number in counts.items() if number))
     good = (
         growth[0] < max(20.0, 0.03 * settled[0, 0])

@@ -5,10 +5,11 @@ import pytest
 pytest.importorskip("onnx")
 
 from benchmarks.models import fuzz
+from benchmarks.models.damages import DAMAGES, make_model
 
 
 def test_damaged_model_folders_are_refused_with_one_sentence():
-    ends, faults = fuzz.fuzz(count=10 * len(fuzz.DAMAGES), seed=1)
+    ends, faults = fuzz.fuzz(count=10 * len(DAMAGES), seed=1)
     assert faults == []
     for kind in (
         "cut_card",
@@ -24,5 +25,5 @@ def test_damaged_model_folders_are_refused_with_one_sentence():
 
 
 def test_the_sound_folder_answers(tmp_path):
-    fuzz.make_model(tmp_path / "sound")
+    make_model(tmp_path / "sound")
     assert fuzz.attempt(tmp_path / "sound") == "answers"
