@@ -26,6 +26,7 @@ from cups_ros.types import Classes, Panoptic
 from cups_train import motion, pseudo_label, semantics
 from cups_train.config import Config, load_config
 from cups_train.files import read_json, write_json
+from cups_train.flow.learned.weights import with_weights
 from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import ResultWriter, begin_results
 from cups_train.progress import progress
@@ -56,6 +57,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(args.config, args.override)
+    config = config.model_copy(update={"motion": with_weights(config.motion, args.run / "motion")})
     train, val = parts(args.data, config)
     here = Place(train, args.run / "motion", args.run / "semantics")
     there = Place(val, args.out / "val" / "motion", args.out / "val" / "semantics")
