@@ -1,5 +1,5 @@
-"""Lifecycle node: images in, panoptic maps out. Parameters and transitions; what becomes of an image is in
-`answering`."""
+"""Lifecycle node: images in, panoptic maps out. Parameters and transitions; what hears messages is in `listening`, what
+becomes of an image in `answering`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,18 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
-from cups_ros.answering import Answering, Frame, Parts
 from cups_ros.declaring import RosLog, check_parameters, descriptor
 from cups_ros.diagnostics import diagnostics_message
 from cups_ros.engines import ENGINES
 from cups_ros.guarding import Spinning, refuse_wrong_transitions
 from cups_ros.health import Health, Snapshot
-from cups_ros.inputs import Inputs, Receivers, lens_from
+from cups_ros.inputs import Receivers
+from cups_ros.listening import Listening
 from cups_ros.model import load_model
 from cups_ros.outputs import Outputs
-from cups_ros.pacing import spare_collector
-from cups_ros.placing import Placing
 from cups_ros.recovery import Infers, LastingModel
-from cups_ros.rectification import CalibrationError, Lens
 from cups_ros.settings import PARAMETERS, Live, Value
-from cups_ros.tracking import Tracker
 from cups_ros.watchdog import Watchdog
-from cups_ros.worker import NewestWorker, RateLimit
-
-STOP_TIMEOUT_S = 10.0
 
 
 class PanopticNode(LifecycleNodeMixin, Node):
@@ -66,12 +60,8 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self._state, self._since = "unconfigured", time.monotonic()
         self._model: LastingModel | None = None
         self._outputs: Outputs | None = None
-        self._inputs: Inputs | None = None
-        self._answering: Answering | None = None
-        self._worker: NewestWorker[Frame] | None = None
-        self._placing: Placing | None = None
-        self._lens: Lens | None = None
-        self._rate, self._told, self._watchdog = RateLimit(), "", Watchdog(self.get_logger())
+        self._listening: Listening | None = None
+        self._watchdog = Watchdog(self.get_logger())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._every_second, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady)
@@ -140,47 +130,28 @@ class PanopticNode(LifecycleNodeMixin, Node):
     # Messages
 
     def on_image(self, message: Image | CompressedImage) -> None:
-        """An image came: it is offered to the worker."""
-        now = time.monotonic()
-        self._health.image(now)
-        worker = self._worker
-        if not self._rate.lets_through(now, float(self._value("max_rate_hz"))):
-            self._health.count("skipped")
-        elif worker is None or worker.offer(Frame(message, now)):
-            self._health.count("dropped")
+        """An image came."""
+        if (listening := self._listening) is not None:
+            listening.image(message)
 
     def on_camera_info(self, message: CameraInfo) -> None:
-        """A camera_info came: it is kept, and told where images are not rectified though they should be."""
-        try:
-            lens = lens_from(message)
-        except CalibrationError as error:
-            self._tell(f"{error} in camera_info; calibrate the camera")
-            return
-        if lens == self._lens:
-            return
-        self._lens = lens
-        topic = self._inputs.image_topic if self._inputs is not None else ""
-        if not self._value("rectify") and not lens.is_rectified(topic):
-            self._tell(
-                f"images on {topic} are not rectified by their camera_info, and the model was "
-                "trained on rectified ones: "
-                "set rectify to true, or subscribe to a rectified topic"
-            )
+        """A camera_info came."""
+        if (listening := self._listening) is not None:
+            listening.camera_info(message)
 
     def on_depth(self, message: Image | DisparityImage) -> None:
-        """A depth or disparity image came: it is paired with the answer of its time."""
-        if self._placing is not None and self._outputs is not None and self._outputs.wants("markers"):
-            self._placing.depth(message)
+        """A depth or disparity image came."""
+        if (listening := self._listening) is not None:
+            listening.depth(message)
 
     def _on_trouble(self, text: str) -> None:
         self._health.error(text)
         self.get_logger().warning(text)
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
-        if self._answering is not None and (
-            jump.delta.nanoseconds < 0 or jump.clock_change != ClockChange.ROS_TIME_NO_CHANGE
-        ):
-            self._answering.clock_jumped()
+        listening, back = self._listening, jump.delta.nanoseconds < 0
+        if listening is not None and (back or jump.clock_change != ClockChange.ROS_TIME_NO_CHANGE):
+            listening.clock_jumped()
 
     # Once a second
 
@@ -188,8 +159,9 @@ class PanopticNode(LifecycleNodeMixin, Node):
         now = time.monotonic()
         self._health.stale_after_s = float(self._value("stale_after_s"))
         silent = self._state == "active" and self._health.silent_s(now, self._since) > self._health.stale_after_s
-        self._watchdog.inputs(self._health, silent, self._inputs)
-        self._watchdog.engine(float(self._value("engine_timeout_s")), self._worker, self._model)
+        inputs, worker = (listening.inputs, listening.worker) if (listening := self._listening) else (None, None)
+        self._watchdog.inputs(self._health, silent, inputs)
+        self._watchdog.engine(float(self._value("engine_timeout_s")), worker, self._model)
         if self._outputs is not None:
             self._outputs.announce_threshold(self._score_threshold(), self._now())
         model = self._model.model if self._model is not None else None
@@ -202,59 +174,24 @@ class PanopticNode(LifecycleNodeMixin, Node):
     # Pieces
 
     def _listen(self, model: LastingModel, outputs: Outputs) -> None:
-        """Begin the worker, then the subscriptions that feed it."""
-        if self._value("depth_source") != "none":
-            self._placing = Placing(
-                outputs.places,
-                lambda: self._lens.pinhole() if self._lens else None,
-                self._health,
-                self.get_logger(),
-                lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))),
-            )
-        tracker = Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed")))
-        rectify = (lambda: self._lens) if self._value("rectify") else None
-        self._answering = Answering(
-            Parts(
-                model,
-                outputs,
-                self._health,
-                lambda: Live.read(self._value),
-                self.get_logger(),
-                self.context.ok,
-                tracker,
-                self._placing,
-                rectify,
-                self.resolve_topic_name("image"),
-            )
+        self._listening = Listening(self, self._value, model, outputs, self._health)
+        receivers = Receivers(
+            self.on_image, self.on_camera_info, self.on_depth, partial(self._health.count, "lost"), self._on_trouble
         )
-        self._worker = NewestWorker(self._answering, threads=2)
-        self._lens, self._told = None, ""
-        spare_collector()
-        self._inputs = Inputs(
-            self,
-            self._value,
-            Receivers(
-                self.on_image,
-                self.on_camera_info,
-                self.on_depth,
-                lambda number: self._health.count("lost", number),
-                self._on_trouble,
-            ),
-            self.inputs_group,
-        )
+        topic = self._listening.subscribe(receivers, self.inputs_group)
         self._enter("active")
-        self.get_logger().info(f"listening to {self._inputs.image_topic}")
+        self.get_logger().info(f"listening to {topic}")
 
     def snapshot(self) -> Snapshot:
         """What the node is doing now; from any thread."""
-        health, outputs, worker = self._health, self._outputs, self._worker
+        health, outputs, listening = self._health, self._outputs, self._listening
         return Snapshot(
             self._state,
             health.counts,
             health.last_error,
             outputs.wanted() if outputs is not None else (),
-            worker is None or worker.idle(),
-            self._lens,
+            listening is None or listening.worker.idle(),
+            listening.lens if listening is not None else None,
         )
 
     def close(self) -> None:
@@ -298,21 +235,10 @@ class PanopticNode(LifecycleNodeMixin, Node):
         self.get_logger().error(text)
         return TransitionCallbackReturn.FAILURE
 
-    def _tell(self, text: str) -> None:
-        """Warn of something about the input, once until the node is activated again."""
-        if text != self._told:
-            self._told = text
-            self._health.error(text)
-            self.get_logger().warning(text)
-
     def _stop(self) -> None:
-        if self._inputs is not None:
-            self._inputs.close()
-        if self._worker is not None:
-            self._health.count("dropped", self._worker.stop(STOP_TIMEOUT_S))
-        if self._placing is not None:
-            self._placing.close()
-        self._inputs = self._worker = self._placing = self._answering = None
+        if self._listening is not None:
+            self._listening.close()
+        self._listening = None
 
     def _release(self) -> None:
         self._stop()

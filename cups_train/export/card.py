@@ -20,30 +20,6 @@ def thresholds(config: ExportConfig) -> Thresholds:
 
 def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Everything but the graph's sha256, which is known once it is written."""
-    number = spec.detections
-    outputs = [
-        ("boxes", [number, 4], "float32", "x1, y1, x2, y2 in pixels of the input"),
-        ("scores", [number], "float32", "0 to 1; 0 on rows without an instance"),
-        ("class_id", [number], "int32", "class of the instance"),
-        ("masks", [number, MASK_SIDE, MASK_SIDE], "float32", "probabilities inside the box"),
-        (
-            "semantic",
-            [spec.height, spec.width],
-            "int32",
-            "class of stuff; 0 = some thing, unknown object where no instance is",
-        ),
-    ]
-    if config.merge:
-        rows = number + max(1, len(spec.classes.regions))
-        outputs += [
-            (MERGED[0], [spec.height, spec.width], "int32", "0 = void, else 1 + row of segments"),
-            (
-                MERGED[1],
-                [rows, SEGMENT_COLUMNS],
-                "float32",
-                "class, score, area, x, y, width, height in pixels of the input; area 0: none",
-            ),
-        ]
     return {
         "format": FORMAT,
         "name": run_name,
@@ -61,7 +37,7 @@ def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dic
             "range": [0, 255],
             "fit": "scaled by one factor to the top left, padded with (124, 116, 104)",
         },
-        "outputs": [dict(zip(("name", "shape", "dtype", "meaning"), row, strict=True)) for row in outputs],
+        "outputs": _outputs(spec, config.merge),
         "classes": spec.classes.to_json(),
         "thresholds": asdict(thresholds(config)),
         "weights": [{"source": source, "licence": licence} for source, licence in spec.weights],
@@ -73,3 +49,32 @@ def make_card(spec: NetworkSpec, config: ExportConfig, run_name: str, facts: dic
         },
         "training": facts,
     }
+
+
+def _outputs(spec: NetworkSpec, merged: bool) -> list[dict[str, Any]]:
+    """What the graph gives; `merged`: with the maps that it has fused."""
+    number = spec.detections
+    outputs = [
+        ("boxes", [number, 4], "float32", "x1, y1, x2, y2 in pixels of the input"),
+        ("scores", [number], "float32", "0 to 1; 0 on rows without an instance"),
+        ("class_id", [number], "int32", "class of the instance"),
+        ("masks", [number, MASK_SIDE, MASK_SIDE], "float32", "probabilities inside the box"),
+        (
+            "semantic",
+            [spec.height, spec.width],
+            "int32",
+            "class of stuff; 0 = some thing, unknown object where no instance is",
+        ),
+    ]
+    if merged:
+        rows = number + max(1, len(spec.classes.regions))
+        outputs += [
+            (MERGED[0], [spec.height, spec.width], "int32", "0 = void, else 1 + row of segments"),
+            (
+                MERGED[1],
+                [rows, SEGMENT_COLUMNS],
+                "float32",
+                "class, score, area, x, y, width, height in pixels of the input; area 0: none",
+            ),
+        ]
+    return [dict(zip(("name", "shape", "dtype", "meaning"), row, strict=True)) for row in outputs]

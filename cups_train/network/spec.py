@@ -122,10 +122,6 @@ def make_spec(
     norm = "batch" if own or (config.norm == "auto" and weights) else config.norm.replace("auto", "group")
     channels = config.channels or ((known.channels if known else OWN_CHANNELS) if own else 256)
     head = config.semantic_head if config.semantic_head != "auto" else ("direct" if own else "fpn")
-    widths, blocks = (
-        config.widths or (known.widths if known else encoder.WIDTHS),
-        config.blocks or (known.blocks if known else encoder.BLOCKS),
-    )
     return NetworkSpec(
         classes,
         height,
@@ -142,8 +138,8 @@ def make_spec(
         head,
         clusters if own and head == "direct" else (),
         config.mask_classes,
-        widths=widths,
-        blocks=blocks,
+        widths=config.widths or (known.widths if known else encoder.WIDTHS),
+        blocks=config.blocks or (known.blocks if known else encoder.BLOCKS),
     )
 
 

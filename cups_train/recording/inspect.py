@@ -155,16 +155,25 @@ def look_at_samples(recording: Recording) -> Sampled:
 def _judge(
     recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], seen: Sampled, following: int
 ) -> tuple[tuple[str, ...], str | None]:
-    scale = recording.camera.width / 1280
-    warnings = []
-    problem = None
+    """Warnings, and what makes the recording useless."""
+    lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
     pairs = int(recording.index.number[-1]) + 1
-    if pairs < PAIRED_WARN * min(images):
+    warnings, problem = _judge_rows(seen, recording.camera.width / 1280)
+    if not following:
+        problem = (
+            "expected pairs that follow each other, found none: record at a steady rate, or raise `-o "
+            "recording.max_gap`"
+        )
+    return (*_judge_stamps(pairs, min(images), lefts), *warnings), problem
+
+
+def _judge_stamps(pairs: int, images: int, lefts: TopicReport) -> list[str]:
+    warnings = []
+    if pairs < PAIRED_WARN * images:
         warnings.append(
-            f"only {pairs} of {min(images)} images have a partner: synchronise the cameras, or raise `-o "
+            f"only {pairs} of {images} images have a partner: synchronise the cameras, or raise `-o "
             "recording.pair_slop_ms`"
         )
-    lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
     if lefts.gaps:
         warnings.append(
             f"{lefts.gaps} gap(s) in {lefts.name}, the longest {lefts.longest_gap_s:.2f} s: "
@@ -175,30 +184,30 @@ def _judge(
             f"{lefts.duplicates} equal and {lefts.backwards} backward stamps in {lefts.name}: of equal ones the "
             "first counts"
         )
+    return warnings
+
+
+def _judge_rows(seen: Sampled, scale: float) -> tuple[list[str], str | None]:
+    """scale: pixels that are one in an image of 1280 columns."""
     if seen.off_px is None or seen.disparity_px is None:
-        warnings.append("too little structure to compare left with right")
-    elif seen.disparity_px < -1.0:
-        problem = (
+        return ["too little structure to compare left with right"], None
+    if seen.disparity_px < -1.0:
+        return [], (
             "expected objects further left in the right image, found a median disparity of "
             f"{seen.disparity_px:.1f} px: "
             "swap `--left` and `--right`"
         )
-    elif seen.off_px > ROWS_STOP_PX * scale:
-        problem = (
+    if seen.off_px > ROWS_STOP_PX * scale:
+        return [], (
             f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: "
             "calibrate the pair anew, "
             "or record with the camera_info of these lenses"
         )
-    elif seen.off_px > ROWS_WARN_PX * scale:
-        warnings.append(
+    if seen.off_px > ROWS_WARN_PX * scale:
+        return [
             f"left and right are {seen.off_px:.1f} px off each other's rows: calibrate the pair anew for better depth"
-        )
-    if not following:
-        problem = (
-            "expected pairs that follow each other, found none: record at a steady rate, or raise `-o "
-            "recording.max_gap`"
-        )
-    return tuple(warnings), problem
+        ], None
+    return [], None
 
 
 def _camera(path: Path, camera: CameraTopics) -> CameraReport:
@@ -237,64 +246,4 @@ def _report(topic: Topic, index: TopicIndex | None, duration: float, max_gap: fl
         float(steps.max()) if long.any() else 0.0,
         duplicates,
         int((order < 0).sum()),
-    )
-
-
-def render_text(inspection: Inspection) -> str:
-    """The inspection as plain text; the last line is the verdict."""
-    i = inspection
-    lines = [f"{i.name}  {i.path}", f"duration  {i.duration_s:.1f} s", "", "topics"]
-    width = max(len(topic.name) for topic in i.topics)
-    lines += [
-        f"  {topic.name:{width}}  {topic.type.rsplit('/', 1)[-1]:<16} {topic.count:>6}  {_times(topic)}".rstrip()
-        for topic in i.topics
-    ]
-    for side, report in zip(("left", "right"), i.cameras, strict=False):
-        c = report.calibration
-        lines += [
-            "",
-            f"{side}  {report.topic}",
-            f"  image  {c.width}x{c.height}, {report.encoding}, "
-            f"{'rectified' if report.rectified else 'not rectified'} as recorded",
-            f"  lens   fx {c.k[0]:.2f} fy {c.k[4]:.2f} cx {c.k[2]:.2f} cy {c.k[5]:.2f} px, "
-            f"{c.model or 'no'} distortion "
-            f"{' '.join(f'{value:.4g}' for value in c.d) or '-'}  ({c.topic})",
-        ]
-    if i.camera is not None:
-        lines += [
-            "",
-            f"pair   fx {i.camera.fx:.2f} px, baseline {i.camera.baseline:.4f} m, depth = "
-            f"{i.camera.depth_scale:.1f} / disparity",
-            f"  pairs          {i.pairs} of {i.images[0]} left and {i.images[1]} right images",
-            f"  time           step {i.step_ms:.1f} ms, {i.following} pairs with a t+1",
-            f"  rows           {_measured(i.row_offset_px, 'px median vertical disagreement')}",
-            f"  motion         {_motion(i)}",
-        ]
-    lines += ["", *(f"note: {warning}" for warning in i.warnings)]
-    lines.append("verdict: can be trained on" if i.problem is None else f"verdict: cannot be trained on: {i.problem}")
-    return "\n".join(lines)
-
-
-def _times(topic: TopicReport) -> str:
-    if topic.rate_hz is None:
-        return ""
-    text = f"{topic.rate_hz:6.2f} Hz"
-    if topic.jitter_ms is not None:
-        text += f"  jitter {topic.jitter_ms:.2f} ms"
-    gaps = f"gaps (longest {topic.longest_gap_s or 0:.2f} s)"
-    for count, what in ((topic.gaps, gaps), (topic.duplicates, "equal stamps"), (topic.backwards, "backward stamps")):
-        text += f"  {count} {what}" if count else ""
-    return text
-
-
-def _measured(value: float | None, unit: str) -> str:
-    return "not measurable" if value is None else f"{value:.2f} {unit}"
-
-
-def _motion(i: Inspection) -> str:
-    if i.standing is None:
-        return "not measurable"
-    return (
-        f"standing {i.standing:.0%}, driving {1 - i.standing:.0%} of the sampled steps; corners move "
-        f"{i.motion_px:.2f} px from t to t+1"
     )

@@ -84,19 +84,7 @@ def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | No
             truth.write_ids(key, stamp, *segments(moment.truth, moving))
             _write_geometry(beside, key, moment.truth)
             rows.append(_frame_row(scene, moment.number, stamp, moving))
-        geometry = {
-            "scene": config.scene,
-            "baseline": camera.baseline,
-            "dt": STEP_S,
-            "W": camera.width,
-            "H": camera.height,
-            "fx": camera.fx,
-            "fy": camera.fy,
-            "cx": camera.cx,
-            "cy": camera.cy,
-            "frames": rows,
-        }
-        (beside / TRUTH).write_text(json.dumps(geometry) + "\n")
+        (beside / TRUTH).write_text(json.dumps({**_camera_row(config, camera), "frames": rows}) + "\n")
         truth.close()
         shutil.rmtree(out / "truth", ignore_errors=True)
         beside.rename(out / "truth")
@@ -110,6 +98,20 @@ class _Moment:
     left: np.ndarray  # (H, W, 3) float32 RGB, before the sensor
     right: np.ndarray  # (H, W, 3) float32 RGB, before the sensor
     truth: FrameTruth
+
+
+def _camera_row(config: RenderConfig, camera: StereoCamera) -> dict[str, Any]:
+    return {
+        "scene": config.scene,
+        "baseline": camera.baseline,
+        "dt": STEP_S,
+        "W": camera.width,
+        "H": camera.height,
+        "fx": camera.fx,
+        "fy": camera.fy,
+        "cx": camera.cx,
+        "cy": camera.cy,
+    }
 
 
 def _camera(config: RenderConfig, rng: np.random.Generator) -> tuple[StereoCamera, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -94,21 +95,8 @@ class SemanticModel:
             (y, x) for y in starts(height, size[0], size[0] // 2) for x in starts(width, size[1], size[1] * 3 // 4)
         ]
         corners = [(y // CELL * CELL, x // CELL * CELL) for y, x in corners]
-        rows = np.linspace(-1, 1, height, dtype=np.float32)
-        windows = np.stack([large[y : y + size[0], x : x + size[1]] for y, x in corners])
         cells = height // CELL, width // CELL
-        large_shape = None if shape is None else np.stack([cv2.resize(plane, cells[::-1]) for plane in shape])
-        shapes = (
-            None
-            if large_shape is None
-            else np.stack(
-                [
-                    large_shape[:, y // CELL : (y + size[0]) // CELL, x // CELL : (x + size[1]) // CELL]
-                    for y, x in corners
-                ]
-            )
-        )
-        parts = self._log_probabilities(windows, np.stack([rows[y : y + size[0]] for y, _ in corners]), shapes)
+        parts = self._log_probabilities(*_cut(large, shape, corners, size))
         fine = blend(parts, [(y // CELL, x // CELL) for y, x in corners], *cells)
         coarse = np.stack([cv2.resize(plane, cells[::-1]) for plane in whole])
         weight = (
@@ -125,6 +113,26 @@ class SemanticModel:
             logits = encode(self.encoder, images[part], rows[part], *seen).logits
             parts.append(torch.log_softmax(logits, 1).cpu().numpy())
         return np.concatenate(parts)
+
+
+class Windows(NamedTuple):
+    """Parts of a picture for the network."""
+
+    images: np.ndarray  # (N, h, w, 3) uint8
+    rows: np.ndarray  # (N, h) float32, -1 to 1
+    shapes: np.ndarray | None  # (N, SHAPE, h/4, w/4)
+
+
+def _cut(image: np.ndarray, shape: np.ndarray | None, corners: list[tuple[int, int]], size: tuple[int, int]) -> Windows:
+    """Windows of `size` at `corners` (y, x) of an image (H, W, 3); shape: (SHAPE, h, w) of it, of any size."""
+    (height, width), (h, w) = image.shape[:2], size
+    rows = np.linspace(-1, 1, height, dtype=np.float32)
+    images = np.stack([image[y : y + h, x : x + w] for y, x in corners])
+    shapes = None
+    if shape is not None:
+        large = np.stack([cv2.resize(plane, (width // CELL, height // CELL)) for plane in shape])
+        shapes = np.stack([large[:, y // CELL : (y + h) // CELL, x // CELL : (x + w) // CELL] for y, x in corners])
+    return Windows(images, np.stack([rows[y : y + h] for y, _ in corners]), shapes)
 
 
 def _as_batch(planes: np.ndarray | None) -> tuple[torch.Tensor, ...]:

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from ros2_stand_in import launch_api
-from ros2_stand_in.launch_api import DeclareLaunchArgument, LaunchContext, LaunchError
+from ros2_stand_in.launch_api import DeclareLaunchArgument
+from ros2_stand_in.launch_context import STOP_SIGNALS, LaunchContext, LaunchError, text
 from ros2_stand_in.packages import package_prefix
 
 __all__ = ["LaunchError", "launch"]
@@ -47,7 +48,7 @@ def _show(actions: list, context: LaunchContext) -> int:
     print("Arguments (pass as name:=value):")
     for action in actions:
         if isinstance(action, DeclareLaunchArgument):
-            default = "required" if action.default is None else f"default: {launch_api.text(action.default, context)!r}"
+            default = "required" if action.default is None else f"default: {text(action.default, context)!r}"
             print(f"\n    {action.name}:\n        {action.description}\n        ({default})")
     return 0
 
@@ -67,7 +68,7 @@ def _run(actions: list, context: LaunchContext) -> int:
 
 
 def _stop(context: LaunchContext) -> None:
-    for number, seconds in launch_api.STOP_SIGNALS:
+    for number, seconds in STOP_SIGNALS:
         alive = [process.popen for process in context.processes if process.popen.poll() is None]
         for process in alive:
             os.killpg(process.pid, number)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 import types
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -16,74 +12,8 @@ from typing import Any
 
 import yaml
 
+from ros2_stand_in.launch_context import LaunchContext, LaunchError, Process, text
 from ros2_stand_in.packages import package_prefix
-
-
-class LaunchError(Exception):
-    """The launch file or its arguments are wrong: one sentence."""
-
-
-class LaunchContext:
-    """Arguments, environment and processes of one launch."""
-
-    def __init__(self, arguments: dict[str, str]) -> None:
-        self.launch_configurations = arguments
-        own = str(Path(sys.executable).parent)  # `ros2` itself lies there, whether or not the environment is activated
-        self.environment = {**os.environ, "PATH": os.pathsep.join([own, os.environ.get("PATH", os.defpath)])}
-        self.processes: list[Process] = []
-
-    def perform_substitution(self, value: Any) -> str:
-        return text(value, self)
-
-
-class Process:
-    """One process, started anew when it ends if that is wished."""
-
-    def __init__(
-        self, label: str, command: list[str], environment: dict[str, str], respawn_delay_s: float | None
-    ) -> None:
-        self.label, self._command, self._environment, self._delay_s = label, command, environment, respawn_delay_s
-        self._ended: float | None = None
-        self.popen = self._start()
-
-    def lives_on(self) -> bool:
-        """Looks after the process: False once it has ended for good."""
-        if self.popen.poll() is None or self._delay_s is None:
-            return self.popen.poll() is None
-        now = time.monotonic()
-        if self._ended is None:
-            self._ended = now
-            print(
-                f"[ERROR] [{self.label}]: process has died, exit code {self.popen.returncode}; it is started anew",
-                flush=True,
-            )
-        if now - self._ended >= self._delay_s:
-            self._ended, self.popen = None, self._start()
-        return True
-
-    def _start(self) -> subprocess.Popen:
-        # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.
-        try:
-            process = subprocess.Popen(
-                self._command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=self._environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LaunchError(f"cannot start {self._command[0]}: {error.strerror}") from error
-        print(f"[INFO] [{self.label}]: process started with pid [{process.pid}]", flush=True)
-        threading.Thread(target=_pass_on, args=(self.label, process), daemon=True).start()
-        return process
-
-
-def text(value: Any, context: LaunchContext) -> str:
-    """A string, a substitution or a list of both -> its text."""
-    if isinstance(value, (list, tuple)):
-        return "".join(text(item, context) for item in value)
-    return value.perform(context) if hasattr(value, "perform") else str(value)
 
 
 class LaunchConfiguration:
@@ -241,11 +171,6 @@ class IncludeLaunchDescription(Action):
             action.visit(context)
 
 
-def _pass_on(label: str, process: subprocess.Popen) -> None:
-    for line in process.stdout:
-        print(f"[{label}] {line}", end="", flush=True)
-
-
 class ParameterValue:
     def __init__(self, value: Any, *, value_type: type | None = None) -> None:
         self.value, self.value_type = value, value_type
@@ -261,14 +186,13 @@ class Node(ExecuteProcess):
         *,
         package: Any,
         executable: Any,
-        name: Any = None,
         namespace: Any = "",
         parameters: Any = (),
         remappings: Any = (),
         arguments: Any = (),
         **rest: Any,
     ) -> None:
-        super().__init__(name=name, **rest)
+        super().__init__(**rest)
         self.package, self.executable, self.namespace = package, executable, namespace
         self.parameters, self.remappings, self.arguments = parameters, remappings, arguments
 
@@ -339,6 +263,3 @@ def install() -> None:
         module.__path__ = []
         module.__dict__.update({member.__name__: member for member in members})
         sys.modules[name] = module
-
-
-STOP_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))

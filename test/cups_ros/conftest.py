@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import hashlib
 import json
 import os
@@ -32,10 +33,19 @@ ROS_TESTS = (
     "test_vision_msgs.py",
     "test_inputs.py",
     "test_lifecycle.py",
+    "test_listening.py",
+    "test_watchdog.py",
     "test_parameters.py",
 )
 ONE_CAR = ((24, 16, 72, 48), (0, 0, 0, 0))  # boxes: x1, y1, x2, y2
 Boxes = tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
+OUTPUTS = {
+    "boxes": ([2, 4], "float32"),
+    "scores": ([2], "float32"),
+    "class_id": ([2], "int32"),
+    "masks": ([2, 28, 28], "float32"),
+    "semantic": ([HEIGHT, WIDTH], "int32"),
+}
 collect_ignore = []
 
 if not os.environ.get("CUPS_REQUIRE_ROS"):  # `make test` sets it: there, missing messages are an error
@@ -77,13 +87,6 @@ def write_model(
     folder.mkdir()
     graph = tiny_graph(boxes, scores, elsewhere)
     (folder / "model.onnx").write_bytes(graph)
-    outputs = {
-        "boxes": ([2, 4], "float32"),
-        "scores": ([2], "float32"),
-        "class_id": ([2], "int32"),
-        "masks": ([2, 28, 28], "float32"),
-        "semantic": ([HEIGHT, WIDTH], "int32"),
-    }
     card = {
         "format": 1,
         "name": "tiny",
@@ -97,7 +100,7 @@ def write_model(
             "range": [0, 255],
         },
         "outputs": [
-            {"name": name, "shape": shape, "dtype": dtype, "meaning": name} for name, (shape, dtype) in outputs.items()
+            {"name": name, "shape": shape, "dtype": dtype, "meaning": name} for name, (shape, dtype) in OUTPUTS.items()
         ],
         "classes": CLASSES,
         "thresholds": {"score": 0.5, "overlap": 0.5, "mask": 0.5, "stuff_area": 0.001},
@@ -112,25 +115,21 @@ def write_model(
 
 
 def tiny_graph(boxes: Boxes, scores: tuple[float, float], elsewhere: int) -> bytes:
-    """The ONNX graph of `model_folder`, with the scores that cars have where a pixel is fully red, and what is seen
-    where no road is."""
+    """The graph of `model_folder`: scores of cars where a pixel is fully red, and what is seen where no road is."""
     from onnx import TensorProto, helper, numpy_helper
 
-    def constant(name: str, value: np.ndarray) -> object:
-        return numpy_helper.from_array(value, name)
-
-    constants = [
-        constant("boxes_", np.array(boxes, np.float32)),
-        constant("class_", np.array([2, 2], np.int32)),
-        constant("masks_", np.ones((2, 28, 28), np.float32)),
-        constant("weight", np.array(scores, np.float32) / np.float32(255)),
-        constant("zero", np.array(0, np.int64)),
-        constant("one", np.array(1, np.int64)),
-        constant("half", np.array(127.5, np.float32)),
-        constant("road", np.array(1, np.int32)),
-        constant("elsewhere", np.array(elsewhere, np.int32)),
-        constant("first", np.array([0], np.int64)),
-    ]
+    constants = {
+        "boxes_": np.array(boxes, np.float32),
+        "class_": np.array([2, 2], np.int32),
+        "masks_": np.ones((2, 28, 28), np.float32),
+        "weight": np.array(scores, np.float32) / np.float32(255),
+        "zero": np.int64(0),
+        "one": np.int64(1),
+        "half": np.array(127.5, np.float32),
+        "road": np.array(1, np.int32),
+        "elsewhere": np.array(elsewhere, np.int32),
+        "first": np.array([0], np.int64),
+    }
     node = helper.make_node
     nodes = [
         node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -145,19 +144,13 @@ def tiny_graph(boxes: Boxes, scores: tuple[float, float], elsewhere: int) -> byt
         node("Identity", ["class_"], ["class_id"]),
         node("Identity", ["masks_"], ["masks"]),
     ]
-    value = helper.make_tensor_value_info
+    types = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [value("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
-        [
-            value("boxes", TensorProto.FLOAT, [2, 4]),
-            value("scores", TensorProto.FLOAT, [2]),
-            value("class_id", TensorProto.INT32, [2]),
-            value("masks", TensorProto.FLOAT, [2, 28, 28]),
-            value("semantic", TensorProto.INT32, [HEIGHT, WIDTH]),
-        ],
-        constants,
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
+        [helper.make_tensor_value_info(name, types[kind], shape) for name, (shape, kind) in OUTPUTS.items()],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return model.SerializeToString()
@@ -183,6 +176,24 @@ class Graph:
         self.images = self.peer.create_publisher(Image, "/image", 1)
         self.infos = self.peer.create_publisher(CameraInfo, "/camera_info", 1)
         self.answers: list[Any] = []
+
+    @staticmethod
+    def picture(red: int = 255) -> np.ndarray:
+        """Green left half: road; else sky. One pixel with `red` gives the car the score 0.8 * red / 255."""
+        rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        rgb[:, : WIDTH // 2, 1] = 255
+        rgb[0, 0, 0] = red
+        return rgb
+
+    def image(self, stamp_ns: int = 0) -> Any:
+        """The picture as a message."""
+        from sensor_msgs.msg import Image
+
+        data = array.array("B", self.picture().tobytes())
+        message = Image(encoding="rgb8", height=HEIGHT, width=WIDTH, step=3 * WIDTH, data=data)
+        message.header.frame_id = "left_optical"
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+        return message
 
     def until(self, condition: Callable[[], Any], doing: Callable[[], None] | None = None) -> None:
         """Spin, and repeat `doing` every 0.1 s, until the condition holds."""

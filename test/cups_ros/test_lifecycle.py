@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import gc
 import threading
 import time
@@ -13,10 +12,9 @@ from typing import Any
 
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
-from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from cups_ros import panoptic_node
+from cups_ros import listening
 from cups_ros.answering import Answering
 from cups_ros.guarding import THREADS
 from cups_ros.inputs import Inputs
@@ -28,10 +26,6 @@ from cups_ros.worker import NewestWorker
 Running = Callable[..., AbstractContextManager[Any]]
 CYCLES, FIRST = 50, 10  # the first ones fill caches
 SUCCESS = TransitionCallbackReturn.SUCCESS
-
-
-def image() -> Image:
-    return Image(encoding="rgb8", height=64, width=96, step=288, data=array.array("B", bytes(64 * 288)))
 
 
 def resident_kb() -> int:
@@ -81,7 +75,7 @@ def test_what_keeps_the_node_from_listening_is_told_and_can_be_mended(
             raise RuntimeError("the middleware has no such events")
 
         with monkeypatch.context() as patch:
-            patch.setattr(panoptic_node, "Inputs", refuse)
+            patch.setattr(listening, "Inputs", refuse)
             assert graph.node.trigger_activate() == TransitionCallbackReturn.FAILURE
         assert graph.node.snapshot().state == "inactive" and "newest-worker" not in {
             thread.name for thread in threading.enumerate()
@@ -94,10 +88,10 @@ def test_markers_ask_for_an_engine_only_where_segments_are_measured(running: Run
     with running(model_folder) as graph:
         graph.listen(MarkerArray, "/cups/markers")
         graph.until(lambda: graph.node.snapshot().wanted == ("markers",))
-        graph.until(lambda: graph.node.snapshot().counts.unasked > 0, lambda: graph.images.publish(image()))
+        graph.until(lambda: graph.node.snapshot().counts.unasked > 0, lambda: graph.images.publish(graph.image()))
         assert graph.node.snapshot().counts.answered == 0
         begun = time.monotonic()
         assert graph.values()["state"] == "active" and time.monotonic() - begun < 60
     with running(model_folder, depth_source="depth") as graph:
         graph.listen(MarkerArray, "/cups/markers")
-        graph.until(lambda: graph.node.snapshot().counts.answered > 0, lambda: graph.images.publish(image()))
+        graph.until(lambda: graph.node.snapshot().counts.answered > 0, lambda: graph.images.publish(graph.image()))

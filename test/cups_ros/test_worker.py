@@ -8,59 +8,53 @@ import pytest
 from cups_ros.worker import NewestWorker, RateLimit
 
 
-def test_newest_wins_and_every_drop_is_told() -> None:
-    started, go = threading.Event(), threading.Event()
-    seen: list[int] = []
+class Slow:
+    """A worker whose items wait in it until `go`."""
 
-    def slow(item: int) -> None:
-        started.set()
-        go.wait(5)
-        seen.append(item)
+    def __init__(self) -> None:
+        self.started, self.go = threading.Event(), threading.Event()
+        self.seen: list[int] = []
+        self.worker: NewestWorker[int] = NewestWorker(self._work)
 
-    worker = NewestWorker(slow)
-    assert worker.offer(0) is False
-    assert started.wait(5)  # 0 is in work, the slot is free
-    drops = [worker.offer(item) for item in range(1, 6)]
+    def _work(self, item: int) -> None:
+        self.started.set()
+        self.go.wait(5)
+        self.seen.append(item)
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+def test_newest_wins_and_every_drop_is_told(slow: Slow) -> None:
+    assert slow.worker.offer(0) is False
+    assert slow.started.wait(5)  # 0 is in work, the slot is free
+    drops = [slow.worker.offer(item) for item in range(1, 6)]
     assert drops == [False, True, True, True, True]
-    go.set()
-    while len(seen) < 2:
+    slow.go.set()
+    while len(slow.seen) < 2:
         threading.Event().wait(0.001)
-    assert seen == [0, 5] and worker.stop(5) == 0
+    assert slow.seen == [0, 5] and slow.worker.stop(5) == 0
 
 
-def test_stop_ends_after_the_item_in_work_and_tells_the_one_that_waited() -> None:
-    started, go = threading.Event(), threading.Event()
-    seen: list[int] = []
-
-    def slow(item: int) -> None:
-        started.set()
-        go.wait(5)
-        seen.append(item)
-
-    worker = NewestWorker(slow)
-    worker.offer(1)
-    assert started.wait(5)
-    worker.offer(2)
-    threading.Timer(0.05, go.set).start()
-    assert worker.stop(5) == 1 and seen == [1]
+def test_stop_ends_after_the_item_in_work_and_tells_the_one_that_waited(slow: Slow) -> None:
+    slow.worker.offer(1)
+    assert slow.started.wait(5)
+    slow.worker.offer(2)
+    threading.Timer(0.05, slow.go.set).start()
+    assert slow.worker.stop(5) == 1 and slow.seen == [1]
 
 
-def test_time_in_work_is_told() -> None:
-    started, go = threading.Event(), threading.Event()
-
-    def slow(_: int) -> None:
-        started.set()
-        go.wait(5)
-
-    worker = NewestWorker(slow)
-    assert worker.busy_s() == 0 and worker.idle()
-    worker.offer(1)
-    assert started.wait(5)
+def test_time_in_work_is_told(slow: Slow) -> None:
+    assert slow.worker.busy_s() == 0 and slow.worker.idle()
+    slow.worker.offer(1)
+    assert slow.started.wait(5)
     threading.Event().wait(0.05)
-    assert 0.05 <= worker.busy_s() < 5 and not worker.idle()
-    go.set()
-    worker.stop(5)
-    assert worker.busy_s() == 0 and worker.idle()
+    assert 0.05 <= slow.worker.busy_s() < 5 and not slow.worker.idle()
+    slow.go.set()
+    slow.worker.stop(5)
+    assert slow.worker.busy_s() == 0 and slow.worker.idle()
 
 
 def test_the_next_item_begins_while_the_rest_of_the_last_one_is_done_in_order() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -155,3 +156,14 @@ def street_maps(n: int, moving: bool) -> tuple[np.ndarray, np.ndarray]:
     if moving:
         instances[27:41, left - 1 : left + 21] = 300
     return class_map, instances
+
+
+@pytest.fixture
+def figures() -> Callable[..., dict[str, Any]]:
+    """PQ -> one row of metrics.json."""
+
+    def row(pq: float, ap50: float | None = 0.5) -> dict[str, Any]:
+        parts = {"things": {"pq": 0.125}, "stuff": {"pq": 0.25}}
+        return {"pq": pq, "sq": 0.7, "rq": 0.6, **parts, "acc": 0.8, "miou": 0.4, "ap50": ap50}
+
+    return row

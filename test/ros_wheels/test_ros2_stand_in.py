@@ -21,18 +21,19 @@ from ros2_stand_in import launch_api as api  # noqa: E402
 from ros2_stand_in import record  # noqa: E402
 from ros2_stand_in.__main__ import main  # noqa: E402
 from ros2_stand_in.launch import launch  # noqa: E402
+from ros2_stand_in.launch_context import LaunchContext, LaunchError, text  # noqa: E402
 
 
 def test_arguments_defaults_choices_and_conditions() -> None:
-    context = api.LaunchContext({"given": "b"})
+    context = LaunchContext({"given": "b"})
     api.DeclareLaunchArgument("given", default_value="a", choices=["a", "b"]).visit(context)
     api.DeclareLaunchArgument("other", default_value=[api.LaunchConfiguration("given"), "/x"]).visit(context)
-    assert api.text(api.LaunchConfiguration("other"), context) == "b/x"
+    assert text(api.LaunchConfiguration("other"), context) == "b/x"
     api.SetEnvironmentVariable("NAME", "1", condition=api.UnlessCondition("true")).visit(context)
     assert "NAME" not in context.environment
-    with pytest.raises(api.LaunchError, match="needed:= is required"):
+    with pytest.raises(LaunchError, match="needed:= is required"):
         api.DeclareLaunchArgument("needed").visit(context)
-    with pytest.raises(api.LaunchError, match="expected one of"):
+    with pytest.raises(LaunchError, match="expected one of"):
         api.DeclareLaunchArgument("given", choices=["a"]).visit(context)
 
 
@@ -51,7 +52,7 @@ def test_node_command_keeps_strings_and_the_order_of_parameters(
         remappings=[("image", "/camera")],
         parameters=["first.yaml", {"model": api.ParameterValue("123", value_type=str), "depth": 2}],
     )
-    command = node.command(api.LaunchContext({}))
+    command = node.command(LaunchContext({}))
     assert command[:6] == [
         f"{tmp_path}/lib/cups_ros/panoptic_node",
         "--ros-args",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +13,7 @@ from cups_train.evaluation.score import EvaluationOptions, evaluate, evaluate_by
 from cups_train.evaluation.table import render_matchings, render_stages, score_tables
 
 
-def figures(pq: float, ap50: float | None = 0.5) -> dict:
-    return {
-        "pq": pq,
-        "sq": 0.7,
-        "rq": 0.6,
-        "things": {"pq": 0.125},
-        "stuff": {"pq": 0.25},
-        "acc": 0.8,
-        "miou": 0.4,
-        "ap50": ap50,
-    }
-
-
-def test_strict_comes_first_then_the_published_protocol_then_majority() -> None:
+def test_strict_comes_first_then_the_published_protocol_then_majority(figures: Callable[..., dict[str, Any]]) -> None:
     row = {"majority": figures(0.3), "official": figures(0.2, None), "published": figures(0.25), "strict": figures(0.1)}
     tables = score_tables({"labels": row})
     assert [table.title for table in tables] == ["strict", "published protocol", "majority"]
@@ -36,7 +24,7 @@ def test_strict_comes_first_then_the_published_protocol_then_majority() -> None:
     assert lines[2].split()[:2] == ["labels", "10.0"]
 
 
-def test_protocols_that_a_run_lacks_are_left_out() -> None:
+def test_protocols_that_a_run_lacks_are_left_out(figures: Callable[..., dict[str, Any]]) -> None:
     assert [
         table.title for table in score_tables({"labels": {"official": figures(0.2), "published": figures(0.2)}})
     ] == ["published protocol"]

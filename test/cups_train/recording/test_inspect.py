@@ -6,7 +6,8 @@ import pytest
 
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
-from cups_train.recording.inspect import inspect, render_text
+from cups_train.recording.inspect import inspect
+from cups_train.recording.inspection_text import render_text
 from cups_train.recording.tracking import corner_motion, row_offset
 
 HEIGHT, WIDTH = 120, 200

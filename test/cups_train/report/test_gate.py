@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +10,6 @@ import pytest
 
 from cups_train.files import write_json
 from cups_train.report.gate import HEIGHT, Bar, bars, instances_of_frames, split_line
-
-TABLE = [
-    {
-        "class_id": 2,
-        "n_in": 50,
-        "n_all": 100,
-        "n_mask": 9,
-        "n_found": 9,
-        "ratio": 0.5,
-        "lift": 5.0,
-        "supported": True,
-        "isthing": True,
-    },
-    {
-        "class_id": 1,
-        "n_in": 10,
-        "n_all": 100,
-        "n_mask": 9,
-        "n_found": 9,
-        "ratio": 0.1,
-        "lift": 1.0,
-        "supported": True,
-        "isthing": False,
-    },
-]
-
-
-def _split(rule: str) -> dict[str, Any]:
-    return {"rule": rule, "things": [2], "mean_ratio": 0.1, "note": None, "table": TABLE}
 
 
 def test_bars_and_their_line() -> None:
@@ -50,10 +22,12 @@ def test_bars_and_their_line() -> None:
     assert bars([], None)["bars"] == []
 
 
-def test_the_line_lies_where_the_rule_split() -> None:
-    assert split_line(_split("lift"), 2.16) == pytest.approx(0.216)
-    assert split_line(_split("gap"), 2.16) == pytest.approx(0.3)  # half way between 0.5 and 0.1
-    mixed = {**_split("given"), "table": [{**TABLE[0], "isthing": False}, {**TABLE[1], "isthing": True}]}
+def test_the_line_lies_where_the_rule_split(split: Callable[[str], dict[str, Any]]) -> None:
+    assert split_line(split("lift"), 2.16) == pytest.approx(0.216)
+    assert split_line(split("gap"), 2.16) == pytest.approx(0.3)  # half way between 0.5 and 0.1
+    given = split("given")
+    first, second = given["table"]
+    mixed = {**given, "table": [{**first, "isthing": False}, {**second, "isthing": True}]}
     assert split_line(mixed, 2.16) is None
 
 
