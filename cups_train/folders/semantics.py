@@ -146,9 +146,9 @@ def state_key_path(state: Path) -> Path:
     return state / "key.json"
 
 
-def training_path(state: Path, name: str) -> Path:
-    """Where the training NAME stands: views, classes or head."""
-    return state / f"{name}.pt"
+def training_folder(state: Path, name: str) -> Path:
+    """Of the training NAME: views, classes or head."""
+    return state / name
 
 
 def class_counts_path(state: Path) -> Path:

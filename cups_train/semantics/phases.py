@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cups_train.folders.semantics import training_path
+from cups_train.folders.semantics import training_folder
 from cups_train.network.encoder import Encoder, EncoderOutput
-from cups_train.progress import progress
 from cups_train.semantics.batches import Batch, ahead
 from cups_train.semantics.losses import at_points, contrast, moving_loss, shape_loss
 from cups_train.semantics.views import UNKNOWN
-from cups_train.training.small import cosine, keep, note, resume
+from cups_train.training.loop import train
+from cups_train.training.optimise import Optimisation, cosine
+from cups_train.training.single import SingleTraining
 
-logger = logging.getLogger(__name__)
-STATE_EVERY = 100  # steps
 CLIP = 5.0  # gradient norm
+ADVICE = "lower the learning rate (-o semantics.lr=...)"
 
 Loss = Callable[[Encoder, Batch], dict[str, Tensor]]
 
@@ -75,27 +75,35 @@ def _read_off(out: EncoderOutput, batch: Batch) -> dict[str, Tensor]:
     return {"shape": shape, "moving": moving_loss(out.moving, torch.from_numpy(batch.moving).to(device))}
 
 
+@dataclass(eq=False)
+class EncoderTraining(SingleTraining[Batch]):
+    """One phase, on the batches that `make` gives for each step."""
+
+    phase: Phase
+    make: Callable[[int], Batch]
+
+    def batches(self, start: int) -> Iterable[tuple[int, Batch]]:
+        return ahead(self.make, range(start, self.steps))
+
+    def losses(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        return self.phase.loss(self.encoder, batch)
+
+    def rate(self, step: int) -> float:
+        return cosine(step, self.steps, self.phase.lr)
+
+    @property
+    def encoder(self) -> Encoder:
+        return cast(Encoder, self.network)
+
+
 def go_through(phase: Phase, encoder: Encoder, make: Callable[[int], Batch], state: Path) -> None:
-    """Train in place on the batches that `make` gives for each step. STATE/NAME.pt is written every 100 steps; a
-    finished or stopped phase goes on from there.
+    """Train in place on the batches that `make` gives for each step. A finished or stopped phase goes on from
+    STATE/NAME.
     """
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=phase.lr, weight_decay=0.01)
-    path = training_path(state, phase.name)
-    start = resume(path, encoder, optimizer)
-    device = next(encoder.parameters()).device
+    optimiser = torch.optim.AdamW(encoder.parameters(), lr=phase.lr, weight_decay=0.01)
     encoder.train().to(memory_format=torch.channels_last)
-    for step, batch in progress(ahead(make, range(start, phase.steps)), f"encoder: {phase.name}", phase.steps, start):
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, phase.steps, phase.lr)
-        losses = phase.loss(encoder, batch)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), CLIP)
-        optimizer.step()
-        if (step + 1) % STATE_EVERY == 0 or step + 1 == phase.steps:
-            keep(path, encoder, optimizer, step + 1)
-            values = {name: value.item() for name, value in losses.items()}
-            row = {"phase": phase.name, "step": step + 1, "lr": cosine(step, phase.steps, phase.lr), **values}
-            note(state, row)
-            logger.info("%s", row)
-    encoder.eval().to(device)
+    training = EncoderTraining(
+        encoder, Optimisation(optimiser, CLIP, ADVICE), training_folder(state, phase.name), phase.steps, phase, make
+    )
+    train(training, training.plan(f"encoder: {phase.name}"))
+    encoder.eval()

@@ -32,7 +32,7 @@ from cups_train.progress import progress
 from cups_train.recording.recording import Recording
 from cups_train.report.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.batches import class_batch, pair_batch
-from cups_train.semantics.cells import fit_cells
+from cups_train.semantics.cells import CellClasses, fit_cells
 from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
 from cups_train.semantics.descriptors import Projection, encode_frames, fit_scaler, read_descriptors, sample_descriptors
 from cups_train.semantics.features.given import GivenFeatures, open_features
@@ -76,35 +76,30 @@ def learn_classes(
         )
     frames = prepare_frames(chosen, config.height, work)
     network = learn_network(given, frames, state, config, work)
-    cells = None
-    if isinstance(network, Encoder):
-        cells = fit_cells(
-            network,
-            frames.paths,
-            map(read_nearest, frames.paths),
-            read_array(classes_of_centres_path(state)),
-            np.random.default_rng([work.seed, 9]),
-        )
+    cells = cells_of(network, frames.paths, state, work.seed) if isinstance(network, Encoder) else None
     model = SemanticModel(network, config.height, config.windows, config.refine, cells)
-    names = [recording.name for recording in recordings]
-    save(
-        model,
-        out,
-        {
-            "seed": work.seed,
-            "recordings": names,
-            "frames": len(chosen),
-            "image": "RGB / 255",
-            "motion": motion is not None,
-            **({} if given is None else given.origin),
-        },
-    )
-    images = (load(path).images[0] for path in frames.paths[:: max(1, len(chosen) // SHEET_FRAMES)])
-    write_image(
-        sheet_path(out),
-        contact_sheet(find_examples(((image, model.classify(image)) for image in images), config.clusters)),
-    )
+    facts = {
+        "seed": work.seed,
+        "recordings": [recording.name for recording in recordings],
+        "frames": len(chosen),
+        "image": "RGB / 255",
+        "motion": motion is not None,
+    }
+    save(model, out, facts if given is None else facts | given.origin)
+    write_image(sheet_path(out), draw_sheet(model, frames.paths, config.clusters))
     shutil.rmtree(state)
+
+
+def cells_of(encoder: Encoder, paths: Sequence[Path], state: Path, seed: int) -> CellClasses:
+    """What geometry says of the classes that the encoder has learned."""
+    centres = read_array(classes_of_centres_path(state))
+    return fit_cells(encoder, paths, map(read_nearest, paths), centres, np.random.default_rng([seed, 9]))
+
+
+def draw_sheet(model: SemanticModel, paths: Sequence[Path], classes: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: examples of every class from about SHEET_FRAMES frames."""
+    images = (load(path).images[0] for path in paths[:: max(1, len(paths) // SHEET_FRAMES)])
+    return contact_sheet(find_examples(((image, model.classify(image)) for image in images), classes))
 
 
 def prepare_frames(chosen: Sequence[ChosenFrame], height: int, work: Work) -> PreparedFrames:

@@ -13,6 +13,8 @@ from cups_train.errors import CupsError
 
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.modules.batchnorm._BatchNorm)
 MOST_BAD_STEPS = 10
+WARM_UP = 30  # steps, a quarter of a short training
+LEAST = 0.02  # of the learning rate, at the end
 
 
 def make_optimiser(network: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
@@ -40,12 +42,19 @@ def learning_rate(
     return lr * min(1.0, (step + 1) / max(1, warmup)) * (0.5 - 0.5 * math.cos(math.pi * left) if cosine else left)
 
 
+def cosine(step: int, steps: int, lr: float) -> float:
+    """Linear warm-up, then half a cosine down to 2 % of `lr`. `step` counts from 0."""
+    warm = min(1.0, (step + 1) / min(WARM_UP, max(steps // 4, 1)))
+    return lr * warm * (LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
+
+
 @dataclass
 class Optimisation:
     """Takes steps; refuses those whose gradient is not finite and gives up where that does not end."""
 
     optimiser: torch.optim.Optimizer
-    clip: float
+    clip: float  # largest norm of the gradient
+    advice: str  # to who sees that it does not end
     bad_steps: int = 0  # in a row
 
     def step(self, compute: Callable[[], dict[str, Tensor]], lr: float) -> dict[str, float]:
@@ -71,10 +80,7 @@ class Optimisation:
             return
         self.bad_steps += 1
         if self.bad_steps >= MOST_BAD_STEPS:
-            raise CupsError(
-                f"expected finite gradients, found {self.bad_steps} steps in a row without; lower the learning rate "
-                "(-o bootstrap.lr=... or -o self_train.lr=...)"
-            )
+            raise CupsError(f"expected finite gradients, found {self.bad_steps} steps in a row without; {self.advice}")
 
 
 def parameters(optimiser: torch.optim.Optimizer) -> Iterable[nn.Parameter]:

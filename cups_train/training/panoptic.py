@@ -145,7 +145,7 @@ class PanopticTraining(ABC, Generic[Item]):
         if found:
             optimiser.load_state_dict(found.optimiser)
         self.module: nn.Module = losses_module(self.network.train(), process, self.in_bfloat16)
-        self.optimisation = Optimisation(optimiser, config.clip)
+        self.optimisation = Optimisation(optimiser, config.clip, f"lower the learning rate (-o {self.stage}.lr=...)")
         start = found.step if found else 0
         self.journal.start(start)
         self.journal.text(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 
 import torch
 
-from cups_train.errors import ModelError
 from cups_train.files import beside, read_json, write_bytes, write_json
 from cups_train.folders.layout import CHECKPOINT
 from cups_train.network import PanopticNetwork, load_checkpoint, save_checkpoint
+from cups_train.training.tensors import load_tensors
 
 STATE = "state"
 OPTIMISER, FACTS = "optimiser.pt", "state.json"
@@ -68,13 +67,7 @@ def load_state(out: Path, identity: dict[str, Any], result: str | None, device: 
         facts = read_json(folder / FACTS)
         if facts["identity"] != json.loads(json.dumps(identity)):
             return None
-        try:
-            optimiser = torch.load(folder / OPTIMISER, map_location=device, weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise ModelError(
-                f"expected the optimiser's state in {folder / OPTIMISER}, found a damaged file; "
-                f"delete {out / STATE} to start again"
-            ) from error
+        optimiser = load_tensors(folder / OPTIMISER, device, out / STATE)
         if result is not None:
             publish(out, folder, result)
         networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}

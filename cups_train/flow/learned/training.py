@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,12 +22,13 @@ from cups_train.flow.learned.weights import FILE
 from cups_train.flow.learned.windows import Batch, Window, choose, load, make_batch, prepare
 from cups_train.progress import progress
 from cups_train.recording import Recording
+from cups_train.training.loop import train
+from cups_train.training.optimise import Optimisation, cosine
 from cups_train.training.randomness import generator, torch_generator
-from cups_train.training.small import cosine, keep, note, resume
+from cups_train.training.single import SingleTraining
 from cups_train.types import Work
 
-logger = logging.getLogger(__name__)
-STATE_EVERY = 100  # steps
+ADVICE = "take -o motion.flow=classical"
 LR, CLIP = 1e-3, 1.0
 PAIRS, CROP = 1, (160, 256)  # pairs a step, and their size in px
 SMOOTH, IMITATE = 0.5, 0.2  # weights beside the census loss
@@ -74,25 +76,31 @@ def new_refiner(seed: int) -> Refiner:
 
 
 def learn(network: Refiner, files: Sequence[Path], steps: int, seed: int, state: Path) -> None:
-    """Train in place; STATE/state.pt holds where it stands, STATE/metrics.jsonl the losses."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=LR)
-    start = resume(state / "state.pt", network, optimizer)
+    """Train in place; STATE holds where it stands and the journal."""
+    optimiser = torch.optim.Adam(network.parameters(), lr=LR)
     network.train()
-    device = next(network.parameters()).device
-    for step in progress(range(start, steps), "flow network", steps, start):
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, steps, LR)
-        losses = step_losses(network, draw(files, seed, step).to(device), torch_generator(device, seed, "spoil", step))
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        optimizer.step()
-        if (step + 1) % STATE_EVERY == 0:
-            keep(state / "state.pt", network, optimizer, step + 1)
-            row = {"step": step + 1, **{name: value.item() for name, value in losses.items()}}
-            note(state, row)
-            logger.info("flow network: %s", row)
+    training = FlowTraining(network, Optimisation(optimiser, CLIP, ADVICE), state, steps, files, seed)
+    train(training, training.plan("flow network"))
     network.eval()
+
+
+@dataclass(eq=False)
+class FlowTraining(SingleTraining[Batch]):
+    """Trains a refiner on prepared windows."""
+
+    files: Sequence[Path]
+    seed: int
+
+    def batches(self, start: int) -> Iterator[tuple[int, Batch]]:
+        yield from ((step, draw(self.files, self.seed, step)) for step in range(start, self.steps))
+
+    def losses(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        refiner = cast(Refiner, self.network)
+        device = next(refiner.parameters()).device
+        return step_losses(refiner, batch.to(device), torch_generator(device, self.seed, "spoil", step))
+
+    def rate(self, step: int) -> float:
+        return cosine(step, self.steps, LR)
 
 
 def draw(files: Sequence[Path], seed: int, step: int) -> Batch:

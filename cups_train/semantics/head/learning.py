@@ -30,7 +30,7 @@ SAMPLES = 60_000  # cells that descriptors are standardised on
 def learn_head(
     features: FeatureNetwork, frames: PreparedFrames, state: Path, config: SemanticsConfig, seed: int
 ) -> HeadNetwork:
-    """A head on `features`, which stay as they are. A stopped training goes on from STATE/head.pt.
+    """A head on `features`, which stay as they are. A stopped training goes on from STATE/head.
 
     STEGO and DepthG on an encoder of the recordings' own see the whole descriptors.
     """

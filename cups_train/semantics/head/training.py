@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +13,97 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cups_train.files import write_atomically
-from cups_train.folders.semantics import training_path
-from cups_train.progress import progress
+from cups_train.folders.semantics import training_folder
 from cups_train.semantics.head.agreement import Variants, agreement
 from cups_train.semantics.head.classes import HeadSettings, fit_centres, nearest_centre, set_classes
 from cups_train.semantics.head.correspondence import Shifts
 from cups_train.semantics.head.crops import DenseFrame, five_crops, neighbours
-from cups_train.semantics.head.distillation import CropPool, Distillation, compare, find_shifts, losses
+from cups_train.semantics.head.distillation import CropBatch, CropPool, Distillation, compare, find_shifts, losses
 from cups_train.semantics.head.network import HeadNetwork
-from cups_train.training.small import note
+from cups_train.training.loop import train
+from cups_train.training.optimise import Optimisation
+from cups_train.training.single import SingleTraining
 
 logger = logging.getLogger(__name__)
-STATE_EVERY = 100  # steps
+ADVICE = "lower the learning rate (-o semantics.head_lr=...)"
 CHECKPOINTS = 5  # that are compared
 
 
 def train_head(
     network: HeadNetwork, dense: Sequence[DenseFrame], state: Path, how: Distillation, settings: HeadSettings, seed: int
 ) -> HeadNetwork:
-    """Train in place. STATE/head.pt is written every 100 steps; a finished or stopped training goes on from there."""
-    pool = crop_pool(dense)
-    optimizer = torch.optim.Adam(network.head.parameters(), lr=settings.lr)
-    path = training_path(state, "head")
-    kept = _resume(path, network, optimizer)
-    shifts = Shifts(**kept["shifts"]) if "shifts" in kept else find_shifts(network, pool, how, seed)
-    variants = Variants.of(network.features, dense)
-    best: dict[str, Any] = kept.get("best", {"score": -np.inf})
-    start, every = int(kept.get("step", 0)), max(1, settings.steps // CHECKPOINTS)
-    for step in progress(range(start, settings.steps), "head", settings.steps, start):
-        terms = losses(network, compare(network, pool.batch(how.batch, seed, step), how, seed, step), how, shifts, step)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        optimizer.step()
-        last = step + 1 == settings.steps
-        if (step + 1) % every == 0 or last:
-            best = _better(network, dense, variants, best, seed, step + 1)
-            note(
-                state,
-                {"phase": "head", "step": step + 1, "best": best["score"], **{n: t.item() for n, t in terms.items()}},
-            )
-        if (step + 1) % STATE_EVERY == 0 or last:
-            kept = {
-                "head": network.head.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step + 1,
-                "best": best,
-                "shifts": asdict(shifts),
-            }
-            write_atomically(path, partial(torch.save, kept))
-    network.head.load_state_dict(best["head"])
-    network.centres.copy_(best["centres"])
-    set_classes(network, dense, settings, seed, variants)
+    """Train in place. A finished or stopped training goes on from STATE/head."""
+    optimiser = torch.optim.Adam(network.head.parameters(), lr=settings.lr)
+    training = HeadTraining(
+        network.head,
+        Optimisation(optimiser, math.inf, ADVICE),
+        training_folder(state, "head"),
+        settings.steps,
+        network,
+        Material(dense, crop_pool(dense), Variants.of(network.features, dense), how, settings.lr, seed),
+    )
+    train(training, training.plan("head"))
+    network.head.load_state_dict(training.best["head"])
+    network.centres.copy_(training.best["centres"])
+    set_classes(network, dense, settings, seed, training.material.variants)
     return network
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a head learns from, and how."""
+
+    dense: Sequence[DenseFrame]
+    pool: CropPool
+    variants: Variants
+    how: Distillation
+    lr: float
+    seed: int
+
+
+@dataclass(eq=False)
+class HeadTraining(SingleTraining[CropBatch]):
+    """Trains network.head; remembers the best of its checkpoints."""
+
+    whole: HeadNetwork
+    material: Material
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.best: dict[str, Any] = {"score": -np.inf}
+        self.shifts: Shifts | None = None
+
+    def resume(self) -> int:
+        start = super().resume()
+        if self.shifts is None:
+            self.shifts = find_shifts(self.whole, self.material.pool, self.material.how, self.material.seed)
+        return start
+
+    def batches(self, start: int) -> Iterator[tuple[int, CropBatch]]:
+        pool, how, seed = self.material.pool, self.material.how, self.material.seed
+        yield from ((step, pool.batch(how.batch, seed, step)) for step in range(start, self.steps))
+
+    def losses(self, step: int, batch: CropBatch) -> dict[str, Tensor]:
+        how, seed = self.material.how, self.material.seed
+        assert self.shifts is not None  # found in `resume`
+        return losses(self.whole, compare(self.whole, batch, how, seed, step), how, self.shifts, step)
+
+    def rate(self, step: int) -> float:
+        return self.material.lr
+
+    def learned(self, step: int) -> dict[str, float]:
+        """Now and then the checkpoint is compared with the best so far."""
+        if (step + 1) % max(1, self.steps // CHECKPOINTS) and step + 1 != self.steps:
+            return {}
+        self.best = _better(self.whole, self.material, self.best, step + 1)
+        return {"best": self.best["score"]}
+
+    def memory(self) -> dict[str, Any]:
+        assert self.shifts is not None  # found in `resume`
+        return {"best": self.best, "shifts": asdict(self.shifts)}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        self.best, self.shifts = memory["best"], Shifts(**memory["shifts"])
 
 
 def crop_pool(dense: Sequence[DenseFrame]) -> CropPool:
@@ -79,23 +117,12 @@ def crop_pool(dense: Sequence[DenseFrame]) -> CropPool:
     return CropPool(dense, crops, neighbours(centred - centred.mean(0), np.array([crop.frame for crop in crops])))
 
 
-def _better(
-    network: HeadNetwork, dense: Sequence[DenseFrame], variants: Variants, best: dict[str, Any], seed: int, step: int
-) -> dict[str, Any]:
+def _better(network: HeadNetwork, material: Material, best: dict[str, Any], step: int) -> dict[str, Any]:
     """The better of the best checkpoint so far and the network as it is, with a probe fitted anew."""
-    centres = fit_centres(network, dense, seed)
-    found = agreement(variants, lambda maps: nearest_centre(network, maps, centres), len(centres)).information
+    centres = fit_centres(network, material.dense, material.seed)
+    found = agreement(material.variants, lambda maps: nearest_centre(network, maps, centres), len(centres)).information
     logger.info("head, step %d: score without labels %.4f", step, found)
     if found < best["score"]:
         return best
     head: dict[str, Tensor] = {name: value.detach().cpu().clone() for name, value in network.head.state_dict().items()}
     return {"score": found, "step": step, "head": head, "centres": torch.from_numpy(centres)}
-
-
-def _resume(path: Path, network: HeadNetwork, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    state: dict[str, Any] = torch.load(path, map_location=network.centres.device, weights_only=True)
-    network.head.load_state_dict(state["head"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state

@@ -3,7 +3,6 @@ import math
 import torch
 
 from cups_train.semantics.losses import at_points, class_weights, contrast, moving_loss, shape_loss
-from cups_train.training.small import cosine
 
 
 def test_contrast_of_orthogonal_pairs():
@@ -42,8 +41,3 @@ def test_class_weights_are_the_inverse_root_of_the_frequency():
     weights = class_weights(torch.tensor([900.0, 100.0, 0.0]))
     assert math.isclose(weights[1] / weights[0], 3, rel_tol=1e-6) and weights[2] == weights[1]
     assert math.isclose(0.9 * weights[0] + 0.1 * weights[1], 1, rel_tol=1e-6)
-
-
-def test_learning_rate_warms_up_and_falls():
-    rates = [cosine(step, 200, 1.0) for step in range(200)]
-    assert rates[0] < 0.05 and max(rates) > 0.9 and rates[-1] < 0.03 and rates.index(max(rates)) < 40

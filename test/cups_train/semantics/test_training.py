@@ -4,6 +4,7 @@ from safetensors.torch import load_file
 
 from cups_train.files import read_image
 from cups_train.semantics import learn_classes, phases, training
+from cups_train.training import single
 from cups_train.types import Work
 
 WORK = Work(3, 1, "cpu")
@@ -18,7 +19,7 @@ def test_training_leaves_the_model_and_a_contact_sheet(trained, street, small_cl
 
 
 def test_a_stopped_training_ends_with_the_same_weights(trained, tmp_path, street, monkeypatch, small_classes):
-    monkeypatch.setattr(phases, "STATE_EVERY", 1)
+    monkeypatch.setattr(single, "SAVE_EVERY", 1)
     good = phases.class_losses
 
     def stopping(weights):
@@ -43,9 +44,9 @@ def test_a_stopped_training_ends_with_the_same_weights(trained, tmp_path, street
 
 
 def test_other_settings_do_not_go_on_from_a_stopped_training(tmp_path, street, small_classes):
-    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "views").mkdir(parents=True)
     (tmp_path / "state" / "key.json").write_text('{"seed": 4}')
-    (tmp_path / "state" / "views.pt").write_text("of another training")
+    (tmp_path / "state" / "views" / "state.pt").write_text("of another training")
     learn_classes([street], tmp_path, small_classes.model_copy(update={"steps": 1, "cluster_steps": 1}), WORK)
     assert (tmp_path / "encoder.safetensors").is_file()
 

@@ -1,9 +1,7 @@
 """The refinement learns without labels what a spoiled guess hides, and resumes to the same bytes."""
 
 import importlib
-from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,50 +12,17 @@ from cups_train.flow.learned.checkpoint import save
 from cups_train.flow.learned.weights import FILE, with_weights
 from cups_train.flow.learned.windows import choose, load, make_batch, prepare
 from cups_train.flow.open import matcher_facts, scene_flow
-from cups_train.types import StereoCamera, StereoFrame, Work
+from cups_train.training import single
+from cups_train.types import Work
 
 torch.set_num_threads(1)
 training = importlib.import_module("cups_train.flow.learned.training")
-CAMERA = StereoCamera(128, 192, 200, 200, 95.5, 63.5, 0.2)
 
 
-def texture(seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(128, 300, (160, 320, 3))
-    return np.clip(cv2.GaussianBlur(noise, (0, 0), 2), 0, 255).astype(np.uint8)
-
-
-def frames(count: int) -> list[StereoFrame]:
-    """A flat scene: disparity 6 px, everything moves 3 px to the right and 1 px down a frame."""
-    ground = texture()
-    return [
-        StereoFrame(
-            f"{i:06d}",
-            i,
-            ground[20 - i : 148 - i, 40 - 3 * i : 232 - 3 * i],
-            ground[20 - i : 148 - i, 46 - 3 * i : 238 - 3 * i],
-            CAMERA,
-        )
-        for i in range(count)
-    ]
-
-
-class Recorded:
-    """As much of a recording as training reads."""
-
-    name, fingerprint = "flat", "of these frames"
-
-    def __init__(self, count: int):
-        self.all = frames(count)
-        self.stamps = [SimpleNamespace(key=f.key, follows=i + 1 < count) for i, f in enumerate(self.all)]
-
-    def stereo(self, key: str) -> StereoFrame:
-        return self.all[int(key)]
-
-
-def test_training_without_labels_mends_spoiled_guesses(tmp_path):
+def test_training_without_labels_mends_spoiled_guesses(tmp_path, recorded):
     """Thirty steps on right guesses: what is spoiled in the next thirty, and never shown, comes out better than it went
     in."""
-    files = list(prepare(choose([Recorded(4)], tmp_path), 0.15, Work(0, 1, "cpu")))
+    files = list(prepare(choose([recorded(4)], tmp_path), 0.15, Work(0, 1, "cpu")))
     network = training.new_refiner(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     before, after = [], []
@@ -76,12 +41,12 @@ def test_training_without_labels_mends_spoiled_guesses(tmp_path):
     assert np.mean(after) < 0.9 * np.mean(before)
 
 
-def test_a_stopped_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "STATE_EVERY", 2)
+def test_a_stopped_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, recorded):
+    monkeypatch.setattr(single, "SAVE_EVERY", 2)
     monkeypatch.setattr(training, "CROP", (64, 96))
     work = Work(1, 1, "cpu")
     config = MotionConfig(flow="self", flow_steps=5)
-    whole = training.train_flow([Recorded(3)], tmp_path / "whole", config, work)
+    whole = training.train_flow([recorded(3)], tmp_path / "whole", config, work)
     draw = training.draw
 
     def interrupted(files, seed, step):
@@ -91,17 +56,17 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "draw", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        training.train_flow([Recorded(3)], tmp_path / "parts", config, work)
+        training.train_flow([recorded(3)], tmp_path / "parts", config, work)
     assert not (tmp_path / "parts" / FILE).exists()
     monkeypatch.setattr(training, "draw", draw)
-    training.train_flow([Recorded(3)], tmp_path / "parts", config, work)
+    training.train_flow([recorded(3)], tmp_path / "parts", config, work)
     parts = with_weights(config, tmp_path / "parts").flow_weights
     assert parts.read_bytes() == whole.read_bytes() and not (tmp_path / "parts" / "flow").exists()
     before = parts.stat().st_mtime_ns
-    assert training.train_flow([Recorded(3)], tmp_path / "parts", config, work).stat().st_mtime_ns == before
+    assert training.train_flow([recorded(3)], tmp_path / "parts", config, work).stat().st_mtime_ns == before
 
 
-def test_scene_flow_by_the_network(tmp_path):
+def test_scene_flow_by_the_network(tmp_path, frames):
     path = tmp_path / FILE
     save(training.new_refiner(0), path, {"seed": 0}, ["flat"])
     now, after = frames(2)
@@ -116,7 +81,7 @@ def test_scene_flow_by_the_network(tmp_path):
     assert matcher_facts(config)["licence"] == "trained on these recordings"
 
 
-def test_guesses_are_made_by_as_many_workers_as_are_told(tmp_path, monkeypatch):
+def test_guesses_are_made_by_as_many_workers_as_are_told(tmp_path, monkeypatch, recorded):
     asked = []
 
     def stop(pairs, max_disparity, work):
@@ -125,12 +90,12 @@ def test_guesses_are_made_by_as_many_workers_as_are_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "prepare", stop)
     with pytest.raises(KeyboardInterrupt):
-        training.train_flow([Recorded(3)], tmp_path, MotionConfig(flow="self"), Work(1, 3, "cpu"))
+        training.train_flow([recorded(3)], tmp_path, MotionConfig(flow="self"), Work(1, 3, "cpu"))
     assert asked == [3]
 
 
-def test_one_frame_teaches_nothing(tmp_path):
+def test_one_frame_teaches_nothing(tmp_path, recorded):
     with pytest.raises(CupsError, match="two frames in a row"):
-        training.train_flow([Recorded(1)], tmp_path, MotionConfig(flow="self"), Work(0, 1, "cpu"))
+        training.train_flow([recorded(1)], tmp_path, MotionConfig(flow="self"), Work(0, 1, "cpu"))
     with pytest.raises(ModelError, match="flow.safetensors"):  # looked up, not trained
         with_weights(MotionConfig(flow="self"), tmp_path)

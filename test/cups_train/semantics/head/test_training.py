@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from cups_train.semantics import learn_classes
 from cups_train.semantics.head import distillation, training
 from cups_train.semantics.head.untrained import new_head
+from cups_train.training import single
 from cups_train.types import Work
 
 WORK = Work(3, 1, "cpu")
@@ -42,7 +43,7 @@ def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path,
 
 
 def test_a_stopped_training_ends_with_the_same_weights(learned_head, tmp_path, street, monkeypatch, small_head):
-    monkeypatch.setattr(training, "STATE_EVERY", 1)
+    monkeypatch.setattr(single, "SAVE_EVERY", 1)
     good, calls = training.losses, []
 
     def stop(*arguments):
@@ -54,7 +55,7 @@ def test_a_stopped_training_ends_with_the_same_weights(learned_head, tmp_path, s
     monkeypatch.setattr(training, "losses", stop)
     with pytest.raises(KeyboardInterrupt):
         learn_classes([street], tmp_path, small_head, WORK)
-    assert (tmp_path / "state" / "head.pt").exists()
+    assert (tmp_path / "state" / "head" / "state.pt").exists()
     monkeypatch.setattr(training, "losses", good)
     learn_classes([street], tmp_path, small_head, WORK)
     whole, resumed = load_file(learned_head / "encoder.safetensors"), load_file(tmp_path / "encoder.safetensors")
