@@ -42,9 +42,9 @@ def overlay(image: np.ndarray, panoptic: Panoptic, classes: Classes, alpha: floa
 
 
 def tint(image: np.ndarray, class_id: np.ndarray, table: np.ndarray, alpha: float = 0.5) -> np.ndarray:
-    """The image under the colours of its (H, W) uint8 class map; void, 0, stays as it is. table: (K + 1, 3) uint8 RGB
-    by class id."""
-    whole = np.zeros((256, 3), np.uint8)
+    """The image under the colours of its (H, W) map of ids; void, 0, stays as it is. table: (K + 1, 3) uint8 RGB by
+    id."""
+    whole = np.zeros((max(256, len(table)), 3), np.uint8)
     whole[: len(table)] = table
     picture = cv2.addWeighted(image, 1 - alpha, whole[class_id], alpha, 0)
     void = class_id == 0

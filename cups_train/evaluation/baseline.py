@@ -22,7 +22,7 @@ from cups_train.files import read_json, write_image, write_json
 from cups_train.folders.layout import overlay_path
 from cups_train.folders.motion import read_instances
 from cups_train.folders.results import ResultWriter
-from cups_train.picks import evenly_spaced
+from cups_train.picks import evenly_spaced, shown
 from cups_train.progress import progress
 from cups_train.pseudo_label.border import clear_border
 from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
@@ -36,7 +36,6 @@ GROUPS = (ChannelGroup("colour", 3, 1.0), ChannelGroup("position", 2, 1.0))
 FRAMES = 600
 SAMPLES = 60_000
 SMALLEST = 0.0005  # instance, share of the image
-OVERLAYS = 4  # pictures of a recording
 
 
 @dataclass(frozen=True)
@@ -129,10 +128,11 @@ def apply(model: Clusters, classes: Classes, recording: Recording, out: Path) ->
     """Write a result folder: one segment a stuff cluster, one a connected component of a thing cluster; and
     OUT/overlays of a few frames."""
     writer = ResultWriter(out, classes, {"kind": "baseline", "method": "k-means on colour and position"})
+    pictures = shown(len(recording.stamps))
     for number, frame in enumerate(progress(recording.frames(), f"k-means {recording.name}", len(recording.stamps))):
         answer = panoptic(classify(model, frame.left), classes)
         writer.write(frame.key, frame.stamp_ns, answer)
-        if number % max(1, len(recording.stamps) // OVERLAYS) == 0:
+        if number in pictures:
             write_image(overlay_path(out, frame.key), overlay(frame.left, answer, classes))
     writer.close()
     return out

@@ -16,13 +16,13 @@ from cups_train.config import RecordingConfig
 from cups_train.files import write_image
 from cups_train.folders.layout import overlay_path
 from cups_train.folders.results import ResultWriter, begin_results
+from cups_train.picks import shown
 from cups_train.progress import progress
 from cups_train.recording.images import ImageSource, is_image_folder, open_images
 from cups_train.recording.naming import recording_names
 from cups_train.recording.recording import Recording, open_recordings
 from cups_train.types import ImageFrame, StereoFrame
 
-OVERLAYS = 4  # pictures of one source
 Source = Recording | ImageSource
 
 
@@ -72,9 +72,10 @@ def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path
             folder, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name}
         )
         length = len(source.stamps) if isinstance(source, Recording) else len(source.keys)
+        pictures = shown(length)
         for number, found in enumerate(progress(predictor.predictions(source, work), f"predict {source.name}", length)):
             writer.write(found.key, found.stamp_ns, found.panoptic)
-            if number % max(1, length // OVERLAYS) == 0:
+            if number in pictures:
                 write_image(overlay_path(folder, found.key), overlay(found.image, found.panoptic, predictor.classes))
         writer.close()
         shutil.rmtree(work, ignore_errors=True)

@@ -12,17 +12,18 @@ from typing import Any, TextIO
 import cv2
 import numpy as np
 
+from cups_ros.colors import tint
 from cups_ros.types import Color
 from cups_train.errors import ResultError
 from cups_train.files import write_atomically, write_image
 from cups_train.folders.layout import MOTION, overlay_path
 from cups_train.folders.motion import frame_json, has_frame, read_frame
 from cups_train.motion.tracks import keep_supported, track
-from cups_train.picks import evenly_spaced
+from cups_train.picks import shown
 from cups_train.recording import Recording
 from cups_train.types import MotionResult
 
-OVERLAYS = 12
+PICTURES = 12  # of a recording
 
 
 def finish(recording: Recording, out: Path, settings: dict[str, Any], supported: bool) -> None:
@@ -43,11 +44,11 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     results = track(_finished(out, keys), follows)
     if supported:
         results = keep_supported(results, follows, recording.camera.fx)
-    shown = {keys[i] for i in evenly_spaced(len(keys), OVERLAYS)}
+    pictures = {keys[i] for i in shown(len(keys), PICTURES)}
 
     def write(beside: Path) -> None:
         with beside.open("w") as file:
-            _write_json(file, _kept(recording, out, results, shown), settings)
+            _write_json(file, _kept(recording, out, results, pictures), settings)
 
     write_atomically(out / MOTION, write)
     shutil.rmtree(out / "frames", ignore_errors=True)
@@ -64,12 +65,12 @@ def _finished(out: Path, keys: list[str]) -> Iterator[MotionResult]:
 
 
 def _kept(
-    recording: Recording, out: Path, results: Iterator[MotionResult], shown: set[str]
+    recording: Recording, out: Path, results: Iterator[MotionResult], pictures: set[str]
 ) -> Iterator[dict[str, Any]]:
     """Write the map and perhaps the overlay of every frame; its entry of motion.json."""
     for result in results:
         write_image(out / "instances" / f"{result.key}.png", result.instances)
-        if result.key in shown:
+        if result.key in pictures:
             write_image(overlay_path(out, result.key), overlay(recording.left(result.key), result))
         yield frame_json(result)
 
@@ -84,11 +85,13 @@ def _write_json(file: TextIO, rows: Iterator[dict[str, Any]], settings: dict[str
 
 def overlay(image: np.ndarray, result: MotionResult) -> np.ndarray:
     """(H, W, 3) uint8 RGB with the objects in colour, outlined, with their track ids."""
-    out = image.copy()
+    colors = {item.id: _color(item.track_id or item.id) for item in result.objects}
+    table = np.zeros((int(result.instances.max()) + 1, 3), np.uint8)
+    for number, color in colors.items():
+        table[number] = color
+    out = tint(image, np.where(np.isin(result.instances, list(colors)), result.instances, 0), table)
     for item in result.objects:
-        mask = result.instances == item.id
-        color = _color(item.track_id or item.id)
-        out[mask] = (0.5 * out[mask] + 0.5 * np.array(color)).astype(np.uint8)
+        mask, color = result.instances == item.id, colors[item.id]
         outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(out, outline, -1, color, 1)
         v, u = np.nonzero(mask)

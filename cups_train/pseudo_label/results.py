@@ -11,16 +11,15 @@ from cups_train.files import write_image
 from cups_train.folders.labels import LabelledFrame, read_labels
 from cups_train.folders.layout import overlay_path
 from cups_train.folders.results import ResultWriter, begin_results
+from cups_train.picks import shown
 from cups_train.progress import progress
 from cups_train.pseudo_label.label import panoptic_of
 from cups_train.recording import Recording
 
-OVERLAYS = 4  # pictures of a recording
-
 
 def write_pictures(recording: Recording, folder: Path, frames: list[LabelledFrame], classes: Classes) -> None:
     """folder/overlays/KEY.jpg of a few frames."""
-    for frame in frames[:: max(1, -(-len(frames) // OVERLAYS))]:
+    for frame in (frames[i] for i in sorted(shown(len(frames)))):
         picture = overlay_path(folder, frame.key)
         if not picture.is_file():
             write_image(

@@ -19,7 +19,7 @@ from cups_train.folders.layout import overlay_path
 from cups_train.folders.semantics import class_map_path
 from cups_train.geometry.resize import resize
 from cups_train.parallel import map_frames
-from cups_train.picks import evenly_spaced
+from cups_train.picks import shown
 from cups_train.progress import progress
 from cups_train.recording.recording import Recording
 from cups_train.semantics.channels import working_size
@@ -27,18 +27,16 @@ from cups_train.semantics.model import SemanticModel, load
 from cups_train.semantics.refine import Method
 from cups_train.types import StereoFrame, Work
 
-OVERLAYS = 4  # pictures of a recording
-
 
 def classify(recording: Recording, semantics: Path, out: Path, config: SemanticsConfig, work: Work) -> None:
     """Write OUT/KEY.png, (H, W) uint8 class ids, of every frame that has none yet, and OUT/overlays/KEY.jpg of a
     few."""
     keys = [stamp.key for stamp in recording.stamps if not class_map_path(out, stamp.key).exists()]
-    shown = {recording.stamps[i].key for i in evenly_spaced(len(recording.stamps), OVERLAYS)}
+    pictures = {recording.stamps[i].key for i in shown(len(recording.stamps))}
     device = torch_device(work.device)  # found here once: every worker, wherever it is, computes on the same kind
     workers = 1 if device.type == "cuda" else min(work.workers, len(keys))
     load_here = partial(_model, semantics, str(device), config.windows, config.refine, workers > 1)
-    write = partial(_write_frame, load_here, recording, out, shown)
+    write = partial(_write_frame, load_here, recording, out, pictures)
     done = len(recording.stamps) - len(keys)
     for _ in progress(map_frames(write, keys, workers), f"classes {recording.name}", len(recording.stamps), done):
         pass
@@ -52,11 +50,11 @@ def classify_frame(model: SemanticModel, frame: StereoFrame) -> np.ndarray:
 
 
 def _write_frame(
-    load_here: Callable[[], SemanticModel], recording: Recording, out: Path, shown: set[str], key: str
+    load_here: Callable[[], SemanticModel], recording: Recording, out: Path, pictures: set[str], key: str
 ) -> None:
     frame, model = recording.stereo(key), load_here()
     ids = classify_frame(model, frame)
-    if key in shown:
+    if key in pictures:
         write_image(
             overlay_path(out, key), tint(frame.left, ids, np.array([(0, 0, 0), *palette(model.classes)], np.uint8))
         )
