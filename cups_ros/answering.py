@@ -15,8 +15,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from cups_ros.decoding import MessageError
 from cups_ros.health import Health
 from cups_ros.images import rgb_from
+from cups_ros.locating import Locating
 from cups_ros.outputs import Outputs
-from cups_ros.placing import Placing
 from cups_ros.recovery import EngineFailure, LastingModel
 from cups_ros.rectification import CalibrationError, Lens, rectify
 from cups_ros.settings import Live
@@ -45,7 +45,7 @@ class Parts:
     logger: Any
     alive: Callable[[], bool]  # False once ROS is shut down
     tracker: Tracker
-    placing: Placing | None
+    locating: Locating | None
     lens: Callable[[], Lens | None] | None  # None: images are taken as they are
     image_topic: str
 
@@ -62,7 +62,7 @@ class Answering:
     def __call__(self, frame: Frame) -> Callable[[], None] | None:
         """Run the engine on an image; what is returned makes and publishes the answer. Whatever happens is counted."""
         parts = self._parts
-        if not parts.outputs.asked(measured=parts.placing is not None):
+        if not parts.outputs.asked(measured=parts.locating is not None):
             parts.health.count("unasked")
             return None
         live = parts.live()
@@ -111,8 +111,8 @@ class Answering:
     def _pass_on(self, frame: Frame, live: Live, image: np.ndarray, panoptic: Panoptic) -> None:
         parts, header = self._parts, frame.message.header
         parts.outputs.others(panoptic, image, header, live.overlay_alpha)
-        if parts.placing is not None and parts.outputs.wants("markers"):
-            parts.placing.answer(panoptic, header)
+        if parts.locating is not None and parts.outputs.wants("markers"):
+            parts.locating.answer(panoptic, header)
 
     def _rectified(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> the same size."""
@@ -134,8 +134,8 @@ class Answering:
         self._clock_jumped.clear()
         self._parts.health.count("clock_jumps")
         self._parts.tracker.reset()
-        if self._parts.placing is not None:
-            self._parts.placing.forget()
+        if self._parts.locating is not None:
+            self._parts.locating.forget()
 
     def _report(self, count: str, text: str) -> None:
         if not self._parts.alive():  # ROS is shut down: nothing can be published any more

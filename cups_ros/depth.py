@@ -33,7 +33,7 @@ class Pinhole:
 
 
 @dataclass(frozen=True)
-class Place:
+class Located:
     """Where a segment is, in the camera's optical frame: x right, y down, z ahead [m]."""
 
     segment: Segment
@@ -52,8 +52,8 @@ def depth_from_disparity(
     return depth
 
 
-def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: float) -> tuple[Place, ...]:
-    """Places of the segments that have depth; unknown objects are no one place.
+def locate(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: float) -> tuple[Located, ...]:
+    """Where the segments are, those that have depth; unknown objects are no one place.
 
     depth: (H, W) float [m] of the same view, of any size; 0, negative or not finite = unknown. camera: of any size too.
     """
@@ -75,7 +75,7 @@ def places(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
         y = (rows + window[0].start - camera.cy) / camera.fy * z
         low, high = np.percentile(np.stack([x, y, z]), REACH, axis=1)
         middle, reach = (low + high) / 2, high - low
-        found.append(Place(segment, _point(middle), _point(reach), int(rows.size)))
+        found.append(Located(segment, _point(middle), _point(reach), int(rows.size)))
     return tuple(found)
 
 

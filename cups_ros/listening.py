@@ -13,9 +13,9 @@ from stereo_msgs.msg import DisparityImage
 from cups_ros.answering import Answering, Frame, Parts
 from cups_ros.health import Health
 from cups_ros.inputs import Inputs, Receivers, lens_from
+from cups_ros.locating import Locating
 from cups_ros.outputs import Outputs
 from cups_ros.pacing import spare_collector
-from cups_ros.placing import Placing
 from cups_ros.recovery import LastingModel
 from cups_ros.rectification import CalibrationError, Lens
 from cups_ros.settings import Live, Value
@@ -36,7 +36,7 @@ class Listening:
         self.lens: Lens | None = None  # of the newest camera_info
         self.inputs: Inputs | None = None
         self._rate, self._told = RateLimit(), ""
-        self._placing = self._new_placing() if value("depth_source") != "none" else None
+        self._locating = self._new_locating() if value("depth_source") != "none" else None
         self._answering = Answering(self._parts(model))
         self.worker: NewestWorker[Frame] = NewestWorker(self._answering, threads=2)
         spare_collector()
@@ -75,8 +75,8 @@ class Listening:
 
     def depth(self, message: Image | DisparityImage) -> None:
         """A depth or disparity image came: it is paired with the answer of its time."""
-        if self._placing is not None and self._outputs.wants("markers"):
-            self._placing.depth(message)
+        if self._locating is not None and self._outputs.wants("markers"):
+            self._locating.depth(message)
 
     def clock_jumped(self) -> None:
         """The ROS clock went backwards or was changed."""
@@ -87,12 +87,12 @@ class Listening:
         if self.inputs is not None:
             self.inputs.close()
         self._health.count("dropped", self.worker.stop(STOP_TIMEOUT_S))
-        if self._placing is not None:
-            self._placing.close()
+        if self._locating is not None:
+            self._locating.close()
 
-    def _new_placing(self) -> Placing:
-        return Placing(
-            self._outputs.places,
+    def _new_locating(self) -> Locating:
+        return Locating(
+            self._outputs.located,
             lambda: self.lens.pinhole() if self.lens else None,
             self._health,
             self._node.get_logger(),
@@ -108,7 +108,7 @@ class Listening:
             logger=self._node.get_logger(),
             alive=self._node.context.ok,
             tracker=Tracker(float(self._value("track_min_iou")), int(self._value("track_max_missed"))),
-            placing=self._placing,
+            locating=self._locating,
             lens=(lambda: self.lens) if self._value("rectify") else None,
             image_topic=self._node.resolve_topic_name("image"),
         )

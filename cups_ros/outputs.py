@@ -15,7 +15,7 @@ from visualization_msgs.msg import MarkerArray
 
 from cups_ros import detections, messages
 from cups_ros.colors import overlay
-from cups_ros.depth import Place
+from cups_ros.depth import Located
 from cups_ros.markers import markers_message
 from cups_ros.msg import LabelInfo, PanopticImage
 from cups_ros.settings import OUTPUTS, Topic, Value
@@ -121,9 +121,9 @@ class Outputs:
                 messages.image_message(overlay(image, panoptic, self._classes, alpha), "rgb8", header)
             )
 
-    def places(self, places: tuple[Place, ...], header: Header) -> None:
+    def located(self, found: tuple[Located, ...], header: Header) -> None:
         """Publish where the segments are."""
-        self._publishers["markers"].publish(markers_message(places, self._classes, header))
+        self._publishers["markers"].publish(markers_message(found, self._classes, header))
 
     def close(self) -> None:
         """Destroy the publishers."""

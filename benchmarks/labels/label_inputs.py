@@ -39,7 +39,7 @@ Label = Callable[[FrameInput, np.ndarray, np.ndarray], Panoptic]
 
 
 @dataclass(frozen=True)
-class Place:
+class Material:
     """A part of the data and where its motion and class maps are."""
 
     part: Part
@@ -59,8 +59,8 @@ def main() -> None:
     config = load_config(args.config, args.override)
     config = config.model_copy(update={"motion": with_weights(config.motion, args.run / "motion")})
     train, val = parts(args.data, config)
-    here = Place(train, args.run / "motion", args.run / "semantics")
-    there = Place(val, args.out / "val" / "motion", args.out / "val" / "semantics")
+    here = Material(train, args.run / "motion", args.run / "semantics")
+    there = Material(val, args.out / "val" / "motion", args.out / "val" / "semantics")
     prepare(there, here.semantics, config)
     basis = pseudo_label.Basis(train.recordings, here.motion, here.semantics)
     classes = pseudo_label.make_labels(basis, args.out / "store", config.labels, Work(config.seed, 1, config.device))
@@ -71,35 +71,41 @@ def main() -> None:
     rows = {}
     for name, (named, label) in swaps(rules, table, truth).items():
         folders = tuple(
-            answers(place, truth, named, label, args.out / name / where)
-            for place, where in ((here, "train"), (there, "val"))
+            answers(material, truth, named, label, args.out / name / where)
+            for material, where in ((here, "train"), (there, "val"))
         )
         rows[name] = study(args.out, name, folders, train, val)  # type: ignore[arg-type]
     write_json(args.out / "label_inputs.json", rows)
     print_rows(rows)
 
 
-def prepare(place: Place, encoder: Path, config: Config) -> None:
+def prepare(material: Material, encoder: Path, config: Config) -> None:
     """Motion and class maps of recordings that the run has not seen."""
-    for recording in place.part.recordings:
-        motion.find_motion(recording, place.motion / recording.name, config.motion, Work(config.seed, 1, config.device))
+    for recording in material.part.recordings:
+        motion.find_motion(
+            recording, material.motion / recording.name, config.motion, Work(config.seed, 1, config.device)
+        )
         semantics.classify(
-            recording, encoder, place.semantics / recording.name, config.semantics, Work(config.seed, 1, config.device)
+            recording,
+            encoder,
+            material.semantics / recording.name,
+            config.semantics,
+            Work(config.seed, 1, config.device),
         )
 
 
-def inputs(place: Place) -> list[tuple[list[FrameInput], Path]]:
+def inputs(material: Material) -> list[tuple[list[FrameInput], Path]]:
     return [
-        (list(frame_inputs(r, place.motion / r.name, place.semantics / r.name)), truth)
-        for r, truth in zip(place.part.recordings, place.part.truths, strict=True)
+        (list(frame_inputs(r, material.motion / r.name, material.semantics / r.name)), truth)
+        for r, truth in zip(material.part.recordings, material.part.truths, strict=True)
     ]
 
 
-def shares(place: Place, rules: Rules, truth: Classes) -> np.ndarray:
+def shares(material: Material, rules: Rules, truth: Classes) -> np.ndarray:
     """(classes + 1, true classes + 1) pixels of every class by what they are."""
     size = len(rules.classes) + 1, len(truth) + 1
     table = np.zeros(size, np.int64)
-    for items, folder in progress(inputs(place), "classes against truth"):
+    for items, folder in progress(inputs(material), "classes against truth"):
         for item, (kinds, _) in zip(items, truth_maps(folder, truth), strict=True):
             class_map, _ = item.read(rules.clusters)
             table += np.bincount(
@@ -137,15 +143,15 @@ def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Cl
 
     def labelled(by: Rules, item: FrameInput, _kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
         class_map, instances = item.read(rules.clusters)
-        return label_frame(class_map, instances, item.frame.objects, by, item.lens)
+        return label_frame(class_map, instances, item.frame.objects, by, item.scale)
 
     def true_masks(item: FrameInput, _kinds: np.ndarray, things: np.ndarray) -> Panoptic:
         class_map, _ = item.read(rules.clusters)
-        return label_frame(class_map, things, (), without_kinds, item.lens)
+        return label_frame(class_map, things, (), without_kinds, item.scale)
 
     def true_classes(item: FrameInput, kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
         _, instances = item.read(rules.clusters)
-        return label_frame(kinds, instances, item.frame.objects, Rules(truth, rules.config), item.lens)
+        return label_frame(kinds, instances, item.frame.objects, Rules(truth, rules.config), item.scale)
 
     return {
         "labels": (rules.classes, partial(labelled, rules)),
@@ -155,10 +161,10 @@ def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Cl
     }
 
 
-def answers(place: Place, truth: Classes, classes: Classes, label: Label, out: Path) -> list[Path]:
+def answers(material: Material, truth: Classes, classes: Classes, label: Label, out: Path) -> list[Path]:
     """Result folders, one a recording."""
     folders = []
-    for items, folder in progress(inputs(place), str(out)):
+    for items, folder in progress(inputs(material), str(out)):
         folders.append(out / items[0].motion.name)
         begin_results(folders[-1])
         writer = ResultWriter(folders[-1], classes, {"kind": "labels"})

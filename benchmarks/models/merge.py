@@ -23,7 +23,7 @@ from cups_ros.model import Model, load_model
 from cups_ros.types import Panoptic, RawOutput
 from cups_train.config import RecordingConfig
 from cups_train.evaluation.score import EvaluationOptions, evaluate
-from cups_train.export.merge import Merge
+from cups_train.export.graph_fusion import GraphFusion
 from cups_train.folders.results import ResultWriter
 from cups_train.recording.recording import open_recordings
 
@@ -60,7 +60,7 @@ def both_ways(model: Model, image: np.ndarray) -> BothWays:
 
 def in_graph(model: Model, raw: RawOutput, size: tuple[int, int]) -> Panoptic:
     """What the merge inside of the graph makes of the network's output, at `size`."""
-    merge = Merge(model.classes, model.thresholds)
+    merge = GraphFusion(model.classes, model.thresholds)
     parts = (
         torch.from_numpy(np.asarray(part)) for part in (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
     )

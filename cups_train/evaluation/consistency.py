@@ -32,7 +32,7 @@ from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
 from cups_train.pseudo_label.sameness import steadiness
-from cups_train.pseudo_label.sameness.views import Source, evidence_of
+from cups_train.pseudo_label.sameness.frames import RecordingMaps, evidence_of
 from cups_train.recording import Recording
 from cups_train.types import StereoCamera, StereoFrame
 
@@ -145,7 +145,7 @@ def _kept(recordings: Sequence[Recording], run: Path, workers: int) -> list[dict
     joining = read_joining(run / stages.LABELS)
     if "kept" in joining or not joining["class_of"]:
         return list(joining.get("kept", []))
-    sources = [Source(r, run / stages.MOTION / r.name, run / stages.SEMANTICS / r.name) for r in recordings]
+    sources = [RecordingMaps(r, run / stages.MOTION / r.name, run / stages.SEMANTICS / r.name) for r in recordings]
     return steadiness(evidence_of(sources, len(joining["class_of"]), workers), np.array(joining["class_of"]))
 
 

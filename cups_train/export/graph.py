@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from cups_ros.model import MERGED, OUTPUTS
 from cups_ros.types import Thresholds
 from cups_train.errors import ModelError
+from cups_train.export.graph_fusion import GraphFusion
 from cups_train.export.layout import put_channels_last
-from cups_train.export.merge import Merge
 from cups_train.network.boxes import STRIDES, pyramid_anchors
 from cups_train.network.model import PanopticNetwork
 
@@ -34,7 +34,7 @@ class ExportGraph(nn.Module):
         super().__init__()
         self.network = network.eval()
         spec = network.spec
-        self.merge = Merge(spec.classes, merge) if merge is not None else None
+        self.merge = GraphFusion(spec.classes, merge) if merge is not None else None
         sizes = [(-(-spec.height // stride), -(-spec.width // stride)) for stride in STRIDES]
         for number, anchors in enumerate(pyramid_anchors(sizes, spec.anchor_size)):
             self.register_buffer(f"anchors_{number}", anchors, persistent=False)

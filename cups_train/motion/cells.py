@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cups_train.motion.evidence import Evidence
-from cups_train.motion.rigid_fit import Samples
+from cups_train.motion.rigid_fit import Correspondences
 
 CELLS = 2900
 REACH = 0.055  # standard deviation of the spatial term, share of the width (70.7 px at 1280)
@@ -22,7 +22,7 @@ class Cells:
     rows: np.ndarray  # (h,) image rows of the cells
     columns: np.ndarray  # (w,) image columns
     where: np.ndarray  # (N,) flat index in the grid
-    samples: Samples  # (N, ...)
+    samples: Correspondences  # (N, ...)
     points: np.ndarray  # (N, 3) m at t
     ends: np.ndarray  # (N, 3) m at t+1, the camera's motion taken out
     depth_sigma: np.ndarray  # (N,) m, noise of the change of a distance

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cups_train.motion.rigid_fit import FitOptions, Samples, chi_square, fit, predict, samples_at
+from cups_train.motion.rigid_fit import Correspondences, FitOptions, chi_square, correspondences_at, fit, predict
 from cups_train.types import SceneFlow, StereoCamera
 
 TRIES = 120
@@ -46,7 +46,7 @@ def estimate_ego(
     where = grid & flow.flow_ok & flow.disparity_ok
     if where.sum() < MIN_SAMPLES:
         return None
-    samples = samples_at(flow, camera, where)
+    samples = correspondences_at(flow, camera, where)
     motion = _search(camera, samples.with_floor(np.array([LOOSE_PX, LOOSE_PX / 2])), _block_weights(where), rng, prior)
     noise = np.array([0.3, 0.3])
     for _ in range(2):
@@ -61,7 +61,11 @@ def estimate_ego(
 
 
 def _search(
-    camera: StereoCamera, samples: Samples, weight: np.ndarray, rng: np.random.Generator, prior: np.ndarray | None
+    camera: StereoCamera,
+    samples: Correspondences,
+    weight: np.ndarray,
+    rng: np.random.Generator,
+    prior: np.ndarray | None,
 ) -> np.ndarray:
     """Random sets of a few samples, a motion from each, and the one with the best robust fit to all, or the prior.
 
@@ -90,7 +94,7 @@ def _search(
     )
 
 
-def _cost(camera: StereoCamera, motions: np.ndarray, samples: Samples, weight: np.ndarray) -> np.ndarray:
+def _cost(camera: StereoCamera, motions: np.ndarray, samples: Correspondences, weight: np.ndarray) -> np.ndarray:
     """(K,) truncated chi-square of all samples under motions (K, 4, 4)."""
     chi = chi_square(camera, motions, samples.pick(np.arange(len(weight))[None]))
     return np.asarray(np.minimum(chi, 16) @ weight)
@@ -105,11 +109,11 @@ def _block_weights(where: np.ndarray) -> np.ndarray:
     return 1 / np.sqrt(count[block])
 
 
-def _batch(samples: Samples) -> Samples:
+def _batch(samples: Correspondences) -> Correspondences:
     return samples.pick(np.arange(len(samples.rays))[None])
 
 
-def _noise(camera: StereoCamera, motion: np.ndarray, samples: Samples, inlier: np.ndarray) -> np.ndarray:
+def _noise(camera: StereoCamera, motion: np.ndarray, samples: Correspondences, inlier: np.ndarray) -> np.ndarray:
     """Robust spread of the inliers' residuals beyond what their sigmas claim. motion: (4, 4); inlier: (N,) bool -> (2,)
     px."""
     predicted, slope = predict(camera, motion, samples.rays, samples.inverse_depth)

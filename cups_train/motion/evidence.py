@@ -10,7 +10,7 @@ import numpy as np
 from cups_train.geometry.ground import Ground
 from cups_train.motion.ego import Ego
 from cups_train.motion.links import depth_links
-from cups_train.motion.rigid_fit import Samples, chi_square, predict, samples_at
+from cups_train.motion.rigid_fit import Correspondences, chi_square, correspondences_at, predict
 from cups_train.types import SceneFlow, StereoCamera
 
 FLOOR_PX = 0.05  # smallest noise ever assumed
@@ -46,7 +46,7 @@ class Evidence:
     camera: StereoCamera
     ego: Ego
     scales: Scales
-    samples: Samples  # of all pixels, row by row, (H * W, ...)
+    samples: Correspondences  # of all pixels, row by row, (H * W, ...)
     chi: np.ndarray  # (H, W) chi-square against the static motion; NaN where flow or disparity is unknown
     residual: np.ndarray  # (H, W, 2) px, flow minus static flow; NaN where unknown
     static_flow: np.ndarray  # (H, W, 2) px, flow of the static motion where the disparity is known, else NaN
@@ -104,7 +104,7 @@ def gather(flow: SceneFlow, camera: StereoCamera, ego: Ego, ground: Ground | Non
     """Chi-square, residual flow and height of every pixel."""
     shape = flow.disparity.shape
     noise = np.maximum(ego.noise, FLOOR_PX)
-    samples = samples_at(flow, camera, np.ones(shape, bool)).with_floor(noise)
+    samples = correspondences_at(flow, camera, np.ones(shape, bool)).with_floor(noise)
     known = flow.flow_ok & flow.disparity_ok
     chi = np.where(known, chi_square(camera, ego.motion, samples).reshape(shape), np.nan)
     predicted, _ = predict(camera, ego.motion, samples.rays, samples.inverse_depth)

@@ -20,7 +20,7 @@ NEAR = 0.05  # q_z below this share of the depth at t counts as behind the camer
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class Correspondences:
     """Pixels with their measured ends; the leading axes are free, e.g. (N,) or (K, N)."""
 
     rays: np.ndarray  # (..., 3) float64
@@ -29,14 +29,16 @@ class Samples:
     sigma: np.ndarray  # (..., 3) px, measured noise of the target; infinite where unknown
     source_sigma: np.ndarray  # (...,) px, noise of the disparity at t
 
-    def pick(self, index: np.ndarray) -> Samples:
-        """Samples along their first axes; index: any that numpy takes, e.g. (M,) or (K, M)."""
-        return Samples(*(a[index] for a in (self.rays, self.inverse_depth, self.target, self.sigma, self.source_sigma)))
+    def pick(self, index: np.ndarray) -> Correspondences:
+        """Correspondences along their first axes; index: any that numpy takes, e.g. (M,) or (K, M)."""
+        return Correspondences(
+            *(a[index] for a in (self.rays, self.inverse_depth, self.target, self.sigma, self.source_sigma))
+        )
 
-    def with_floor(self, floor: np.ndarray) -> Samples:
+    def with_floor(self, floor: np.ndarray) -> Correspondences:
         """The same samples with noise of at least `floor` (flow, disparity) [px] added in quadrature. floor: (2,)."""
         added = np.array([floor[0], floor[0], floor[1]])
-        return Samples(
+        return Correspondences(
             self.rays,
             self.inverse_depth,
             self.target,
@@ -45,15 +47,15 @@ class Samples:
         )
 
 
-def samples_at(flow: SceneFlow, camera: StereoCamera, where: np.ndarray) -> Samples:
-    """Samples of the pixels in `where` (H, W) bool (flow must be valid there); unknown depth counts as none."""
+def correspondences_at(flow: SceneFlow, camera: StereoCamera, where: np.ndarray) -> Correspondences:
+    """Correspondences of the pixels in `where` (H, W) bool (flow must be valid there); unknown depth counts as none."""
     v, u = np.nonzero(where)
     end = flow.flow[where].astype(np.float64)
     target = np.stack([u + end[:, 0], v + end[:, 1], flow.disparity_next[where]], -1)
     sigma = np.repeat(flow.flow_sigma[where].astype(np.float64)[:, None], 3, 1)
     known = flow.disparity_next_ok[where] & flow.disparity_ok[where]
     sigma[:, 2], target[:, 2] = np.where(known, flow.disparity_sigma[where], np.inf), np.where(known, target[:, 2], 0)
-    return Samples(
+    return Correspondences(
         rays(camera, u.astype(np.float64), v.astype(np.float64)),
         flow.disparity[where].astype(np.float64) / camera.depth_scale,
         target,
@@ -80,7 +82,7 @@ def predict(
     return out, slope
 
 
-def chi_square(camera: StereoCamera, motion: np.ndarray, samples: Samples) -> np.ndarray:
+def chi_square(camera: StereoCamera, motion: np.ndarray, samples: Correspondences) -> np.ndarray:
     """(..., N) squared Mahalanobis residual of samples under motions (..., 4, 4): noise of the target plus that of the
     disparity at t, carried through the prediction (Sherman-Morrison). Infinite for points that end behind the camera.
     Component by component: it runs on whole images."""
@@ -110,7 +112,9 @@ def chi_square(camera: StereoCamera, motion: np.ndarray, samples: Samples) -> np
     return np.where(behind, np.inf, chi)
 
 
-def fit(camera: StereoCamera, samples: Samples, base: np.ndarray, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+def fit(
+    camera: StereoCamera, samples: Correspondences, base: np.ndarray, options: FitOptions
+) -> tuple[np.ndarray, np.ndarray]:
     """Robust own motions about `centre`, before the motion `base` (4, 4): samples (K, N) -> motions (K, 4, 4) T, the
     points move by base T, and the covariance (K, 6, 6) of (rotation about the centre, displacement of the centre).
 
@@ -174,8 +178,8 @@ class _Linear:
     chi: np.ndarray  # (K, N) chi-square
 
 
-def _linearise(camera: StereoCamera, samples: Samples, base: np.ndarray, state: _State) -> _Linear:
-    """Samples (K, N) that move by `base` (4, 4) after their own motion."""
+def _linearise(camera: StereoCamera, samples: Correspondences, base: np.ndarray, state: _State) -> _Linear:
+    """Correspondences (K, N) that move by `base` (4, 4) after their own motion."""
     centre, omega, shift = state.centre, state.omega, state.shift
     own = _about(centre, omega, shift)
     motion = base @ own

@@ -13,7 +13,7 @@ from cups_train.files import read_image
 from cups_train.folders.layout import MOTION
 from cups_train.folders.motion import read_instances, read_motion
 from cups_train.folders.semantics import class_map_path
-from cups_train.pseudo_label.kinds import Lens
+from cups_train.pseudo_label.kinds import Scale
 from cups_train.recording import Recording
 from cups_train.types import MotionResult
 
@@ -25,7 +25,7 @@ class FrameInput:
     motion: Path  # the recording's motion folder
     semantics: Path  # the recording's folder of class maps
     frame: MotionResult  # without its map
-    lens: Lens
+    scale: Scale
 
     def read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) uint8 class ids 1..K and (H, W) uint16 object ids. Raises ResultError where they do not fit."""
@@ -47,11 +47,11 @@ class FrameInput:
 
 def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterator[FrameInput]:
     """The inputs of every frame of a recording, in order. Raises ResultError where a frame has no motion."""
-    index, lens = read_motion(motion), Lens(recording.camera.fx, recording.step_ns / 1e9)
+    index, scale = read_motion(motion), Scale(recording.camera.fx, recording.step_ns / 1e9)
     for stamp in recording.stamps:
         if stamp.key not in index:
             raise ResultError(
                 f"expected frame {stamp.key} of {recording.name} in {motion / MOTION}, found {len(index)} others; "
                 f"delete the folder to make it again"
             )
-        yield FrameInput(motion, semantics, index[stamp.key], lens)
+        yield FrameInput(motion, semantics, index[stamp.key], scale)

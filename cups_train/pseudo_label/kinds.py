@@ -34,7 +34,7 @@ STARTS = 4
 
 
 @dataclass(frozen=True)
-class Lens:
+class Scale:
     """What turns pixels into metres and steps into speeds."""
 
     focal: float  # px
@@ -102,10 +102,10 @@ class Kinds:
         return total
 
 
-def describe_objects(votes: Votes, instances: np.ndarray, objects: Sequence[MovingObject], lens: Lens) -> Objects:
+def describe_objects(votes: Votes, instances: np.ndarray, objects: Sequence[MovingObject], scale: Scale) -> Objects:
     """The objects that voted, of the map `instances` (H, W) and among `objects`."""
     known = {o.id: o for o in objects}
-    sizes = [_sizes(instances == i, known[i], lens) for i in votes.ids.tolist()]
+    sizes = [_sizes(instances == i, known[i], scale) for i in votes.ids.tolist()]
     shares = votes.pixels[:, 1:] / np.maximum(votes.pixels[:, 1:].sum(axis=1, keepdims=True), 1)
     return Objects(
         votes.ids, np.array(sizes, float).reshape(len(votes), SIZES), np.sqrt(shares), votes.pixels.sum(axis=1)
@@ -163,13 +163,13 @@ def load_kinds(folder: Path) -> Kinds | None:
         ) from error
 
 
-def _sizes(mask: np.ndarray, moving: MovingObject, lens: Lens) -> list[float]:
+def _sizes(mask: np.ndarray, moving: MovingObject, scale: Scale) -> list[float]:
     v, u = np.nonzero(mask)
     (left, right), (top, bottom) = np.percentile(u, EDGES), np.percentile(v, EDGES)
     width, height = right - left + 1, bottom - top + 1
-    metres = max(moving.centroid_m[2], 0.1) / lens.focal
+    metres = max(moving.centroid_m[2], 0.1) / scale.focal
     place = np.array([*moving.centroid_m, 1.0])
-    speed = float(np.linalg.norm((moving.transform @ place - place)[:3])) / lens.step_s
+    speed = float(np.linalg.norm((moving.transform @ place - place)[:3])) / scale.step_s
     filled = min(1.0, len(u) / (width * height))
     return [
         np.log(width * metres),

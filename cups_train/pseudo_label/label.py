@@ -13,7 +13,7 @@ from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.folders.labels import LabelInstance, known_instances, read_class_of
 from cups_train.pseudo_label.border import clear_border
-from cups_train.pseudo_label.kinds import Kinds, Lens, describe_objects, load_kinds
+from cups_train.pseudo_label.kinds import Kinds, Scale, describe_objects, load_kinds
 from cups_train.pseudo_label.votes import count_votes, name_objects, paint
 from cups_train.published import votes as published
 from cups_train.types import MovingObject
@@ -54,7 +54,7 @@ def read_rules(labels: Path, classes: Classes, config: LabelConfig) -> Rules:
 
 
 def label_maps(
-    class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens
+    class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, scale: Scale
 ) -> FrameLabel:
     """class_map: (H, W) ids 1..K of clusters as classified; instances: (H, W) ids of `objects`, 0 = none.
 
@@ -64,7 +64,7 @@ def label_maps(
     votes = count_votes(joined, cleared, len(rules.classes))
     if rules.kinds is not None:
         named = rules.kinds.classes_of(
-            describe_objects(count_votes(class_map, cleared, rules.clusters), cleared, objects, lens)
+            describe_objects(count_votes(class_map, cleared, rules.clusters), cleared, objects, scale)
         )
     elif rules.config.votes == "published":
         named = published.majority(votes.pixels)
@@ -83,10 +83,10 @@ def label_maps(
 
 
 def label_frame(
-    class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, lens: Lens
+    class_map: np.ndarray, instances: np.ndarray, objects: Sequence[MovingObject], rules: Rules, scale: Scale
 ) -> Panoptic:
     """The panoptic label of one frame, from its class map (H, W), the object ids (H, W) and the objects."""
-    label = label_maps(class_map, instances, objects, rules, lens)
+    label = label_maps(class_map, instances, objects, rules, scale)
     return panoptic_of(label.class_map, label.instances, label.rows, rules.classes)
 
 

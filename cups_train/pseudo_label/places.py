@@ -18,7 +18,7 @@ from cups_train.geometry.ground import Ground, find_ground
 from cups_train.parallel import map_frames
 from cups_train.picks import evenly_spaced
 from cups_train.progress import progress
-from cups_train.pseudo_label.sameness.views import Source, small_frame
+from cups_train.pseudo_label.sameness.frames import RecordingMaps, small_frame
 from cups_train.types import StereoFrame
 
 FRAMES = 32  # of all recordings together
@@ -59,7 +59,7 @@ class Places:
         return total
 
 
-def places_of(sources: Sequence[Source], k: int, workers: int) -> Places:
+def places_of(sources: Sequence[RecordingMaps], k: int, workers: int) -> Places:
     """Of a sample of all recordings; k: number of clusters in their maps."""
     every = [(source, stamp.key) for source in sources for stamp in source.recording.stamps]
     chosen, total = [every[i] for i in evenly_spaced(len(every), FRAMES)], Places.nothing(k)
@@ -70,7 +70,7 @@ def places_of(sources: Sequence[Source], k: int, workers: int) -> Places:
     return total
 
 
-def _places_of_frame(k: int, item: tuple[Source, str]) -> Places:
+def _places_of_frame(k: int, item: tuple[RecordingMaps, str]) -> Places:
     source, key = item
     frame = small_frame(source.recording.stereo(key))
     clusters, instances = read_image(class_map_path(source.semantics, key)), read_instances(source.motion, key)

@@ -31,7 +31,7 @@ from cups_train.pseudo_label.label_statistics import Findings, LabelArea, label_
 from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.places import Places, places_of
 from cups_train.pseudo_label.results import write_pictures
-from cups_train.pseudo_label.sameness.views import Source, evidence_of
+from cups_train.pseudo_label.sameness.frames import RecordingMaps, evidence_of
 from cups_train.pseudo_label.split import Split, find_split
 from cups_train.pseudo_label.unknown import with_unknown
 from cups_train.pseudo_label.votes import count_votes
@@ -108,7 +108,7 @@ def _join(
     )
     evidence, places = None, Places.nothing(learned.count)
     if joins_needed(clusters, kinds, basis.classes):
-        sources = [Source(r, basis.motion / r.name, basis.semantics / r.name) for r in basis.recordings]
+        sources = [RecordingMaps(r, basis.motion / r.name, basis.semantics / r.name) for r in basis.recordings]
         evidence = evidence_of(sources, learned.count, work.workers)
         places = places_of(sources, learned.count, work.workers)
     joined = join(clusters, kinds, basis.classes, evidence, config.likeness)
@@ -126,7 +126,7 @@ def label_recording(
     """Every frame, without its map, and its label; the recording need not be one that the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
         class_map, instances = item.read(rules.clusters)
-        yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.lens)
+        yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.scale)
 
 
 def finish(out: Path, found: Findings, config: LabelConfig) -> None:
@@ -144,9 +144,9 @@ def _count(k: int, config: LabelConfig, item: FrameInput) -> FrameCount:
     class_map, instances = item.read(k)
     facts = repr([(o.id, o.score, o.track_id, o.centroid_m, o.transform.tolist()) for o in item.frame.objects])
     digest = hashlib.sha256(class_map.tobytes() + instances.tobytes() + facts.encode())
-    digest.update(f"{item.motion.name}/{item.frame.key}/{item.lens}".encode())
+    digest.update(f"{item.motion.name}/{item.frame.key}/{item.scale}".encode())
     cleared = clear_border(instances, config.border)
-    objects = describe_objects(count_votes(class_map, cleared, k), cleared, item.frame.objects, item.lens)
+    objects = describe_objects(count_votes(class_map, cleared, k), cleared, item.frame.objects, item.scale)
     return FrameCount(count_frame(class_map, cleared, k, config), objects, digest.digest())
 
 
@@ -187,7 +187,7 @@ def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, La
     written again."""
     frame, folder = item.frame, out / item.motion.name
     class_map, instances = item.read(rules.clusters)
-    label = label_maps(class_map, instances, frame.objects, rules, item.lens)
+    label = label_maps(class_map, instances, frame.objects, rules, item.scale)
     if not holds(folder, frame.key, label.class_map, label.instances):
         write_maps(folder, frame.key, label.class_map, label.instances)
     absence = None if label.rows else frame.absence or AT_BORDER

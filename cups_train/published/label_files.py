@@ -25,7 +25,7 @@ from cups_train.files import read_image, sha256
 from cups_train.folders.labels import LabelledFrame, checksum, write_class_of, write_labels, write_maps
 from cups_train.progress import progress
 from cups_train.pseudo_label.border import clear_border
-from cups_train.pseudo_label.kinds import Lens, save_kinds
+from cups_train.pseudo_label.kinds import Scale, save_kinds
 from cups_train.pseudo_label.label import Rules, label_maps
 from cups_train.pseudo_label.label_statistics import Findings, LabelArea, measure_frame
 from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
@@ -156,7 +156,7 @@ def digest(folder: Path) -> dict[str, str]:
 def _label(recording: Recording, folder: PublishedFolder, out: Path, number: int, rules: Rules) -> LabelledFrame:
     stamp = recording.stamps[number]
     class_map, instances = folder.read(folder.stems[number], _size(recording))
-    label = label_maps(class_map, instances, (), rules, Lens(recording.camera.fx, recording.step_ns / 1e9))
+    label = label_maps(class_map, instances, (), rules, Scale(recording.camera.fx, recording.step_ns / 1e9))
     write_maps(out, stamp.key, label.class_map, label.instances)
     reason = None if label.rows else NOT_LABELLED.detail
     return LabelledFrame(out, stamp.key, stamp.stamp_ns, label.rows, reason, checksum(out, stamp.key))

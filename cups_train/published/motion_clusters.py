@@ -91,7 +91,7 @@ class Grid:
                 inside = (cell >= 0) & (cell < len(centres))
                 cell = np.clip(cell, 0, len(centres) - 1)
                 step = (at - centres[cell]) / focal / SPATIAL
-                soft = best[cell] * (inside * tail(np.abs(step)))[:, None]
+                soft = best[cell] * (inside * normal_tail(np.abs(step)))[:, None]
                 better = soft > value
                 value = np.where(better, soft, value)
                 distance = np.where(better, far[cell] + step[:, None] ** 2, distance)
@@ -112,7 +112,7 @@ class Models:
         return Models(self.motion[index], self.soft[index], self.assigned[index])
 
 
-def tail(a: np.ndarray) -> np.ndarray:
+def normal_tail(a: np.ndarray) -> np.ndarray:
     """Two-sided normal tail of `a` standard deviations; 0 from OUTLIER on, as in single precision. Takes any shape."""
     return np.where(a < OUTLIER, erfc(np.minimum(a, OUTLIER) / np.sqrt(2)), 0)
 
@@ -124,7 +124,7 @@ def make_grid(pixels: Measured, height: int, width: int) -> Grid:
     cells = pixels.pick((rows[:, None] * width + columns).ravel())
     before, after = (np.linalg.norm(p[:, None] - p[None], axis=-1) for p in (cells.points, cells.ends))
     across, down = (
-        tail(np.abs(np.subtract.outer(at, at)) / focal / SPATIAL)
+        normal_tail(np.abs(np.subtract.outer(at, at)) / focal / SPATIAL)
         for at, focal in ((cells.pixel[:, 0], pixels.camera.fx), (cells.pixel[:, 1], pixels.camera.fy))
     )
     return Grid(
@@ -142,7 +142,7 @@ def cluster_once(grid: Grid, rng: np.random.Generator) -> Models:
         motions = _proposals(grid, explained, rng)
         if motions is None:
             continue
-        soft = tail(grid.cells.residuals(motions)).prod(-1)
+        soft = normal_tail(grid.cells.residuals(motions)).prod(-1)
         chosen = _select(grid, soft, models.soft, 1)
         if not chosen:
             if warned:
@@ -237,7 +237,7 @@ def _consensus(grid: Grid, motion: np.ndarray, assigned: np.ndarray) -> Models:
     """Soft values of motion and place together, and the support that follows from them. motion: (K, 4, 4); assigned:
     (K, N) bool."""
     near = np.stack([grid.spatial(a, grid.rows, grid.columns)[0].ravel() for a in assigned])
-    soft = tail(grid.cells.residuals(motion)).prod(-1) * near
+    soft = normal_tail(grid.cells.residuals(motion)).prod(-1) * near
     return Models(motion, soft, (soft > TAU) & grid.cells.valid)
 
 

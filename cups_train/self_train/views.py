@@ -16,7 +16,7 @@ from cups_train.training.crop import Size
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Look:
     """One look at a batch."""
 
     features: Features
@@ -46,7 +46,7 @@ def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: fl
     images: (B, 3, H, W) float 0..1; one consensus an image.
     """
     views = [
-        View(network.features(_resize(turned, size)), mirrored)
+        Look(network.features(_resize(turned, size)), mirrored)
         for size in sizes
         for mirrored, turned in ((False, images), (True, images.flip(-1)))
     ]
@@ -56,7 +56,7 @@ def look(network: PanopticNetwork, images: Tensor, sizes: list[Size], lowest: fl
     return [Consensus(found, masks[row][: len(found.boxes)], semantic[row]) for row, found in enumerate(all_found)]
 
 
-def detect_in_views(network: PanopticNetwork, views: list[View], size: Size, lowest: float) -> list[Detections]:
+def detect_in_views(network: PanopticNetwork, views: list[Look], size: Size, lowest: float) -> list[Detections]:
     """What all views find above `lowest`, one NMS over all of them: (N,) detections of each image of `size`."""
     found = [network.detect(view.features) for view in views]
     boxes = torch.cat([to_image(part.boxes, view, size) for part, view in zip(found, views, strict=True)], dim=1)
@@ -70,7 +70,7 @@ def detect_in_views(network: PanopticNetwork, views: list[View], size: Size, low
     return kept_of_images
 
 
-def _masks(network: PanopticNetwork, views: list[View], found: list[Detections], size: Size) -> Tensor:
+def _masks(network: PanopticNetwork, views: list[Look], found: list[Detections], size: Size) -> Tensor:
     """Mean masks (B, N, 28, 28) of the detections of each image, N the most that an image has."""
     most = max(len(image.boxes) for image in found)
     boxes = torch.stack([functional.pad(image.boxes, (0, 0, 0, most - len(image.boxes))) for image in found])
@@ -84,7 +84,7 @@ def _masks(network: PanopticNetwork, views: list[View], found: list[Detections],
     return total / len(views)
 
 
-def _semantic(network: PanopticNetwork, views: list[View], size: Size) -> Tensor:
+def _semantic(network: PanopticNetwork, views: list[Look], size: Size) -> Tensor:
     """Mean probabilities (B, S + 1, H, W)."""
     total = torch.zeros((), device=views[0].features.levels[0].device)
     for view in views:
@@ -93,12 +93,12 @@ def _semantic(network: PanopticNetwork, views: list[View], size: Size) -> Tensor
     return total / len(views)
 
 
-def to_image(boxes: Tensor, view: View, size: Size) -> Tensor:
+def to_image(boxes: Tensor, view: Look, size: Size) -> Tensor:
     """(..., 4) boxes of a view -> of an image of `size`."""
     return _scaled(_mirrored(boxes, view.features.size[1]) if view.mirrored else boxes, view.features.size, size)
 
 
-def to_view(boxes: Tensor, view: View, size: Size) -> Tensor:
+def to_view(boxes: Tensor, view: Look, size: Size) -> Tensor:
     """(..., 4) boxes of an image of `size` -> of a view."""
     boxes = _scaled(boxes, size, view.features.size)
     return _mirrored(boxes, view.features.size[1]) if view.mirrored else boxes

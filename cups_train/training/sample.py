@@ -72,15 +72,15 @@ def label_sample(
     rows = np.zeros(int(instance_map.max(initial=0)) + 1, np.int64)
     rows[present] = np.arange(1, len(present) + 1)
     dense = rows[instance_map]
-    kinds = [class_of[instance] for instance in present.tolist()]
-    index_of_thing = {kind: index for index, kind in enumerate(classes.things)}
-    things = [kind in index_of_thing for kind in kinds]
+    ids = [class_of[instance] for instance in present.tolist()]
+    index_of_thing = {k: index for index, k in enumerate(classes.things)}
+    things = [k in index_of_thing for k in ids]
     number = np.zeros(len(present) + 1, np.uint16)
     number[1:][things] = np.arange(1, sum(things) + 1)
     instance = number[dense]
     semantic[dense > 0] = IGNORE
     semantic[instance > 0] = SOME_THING
-    thing = np.array([index_of_thing[kind] for kind in kinds if kind in index_of_thing], np.int64)
+    thing = np.array([index_of_thing[k] for k in ids if k in index_of_thing], np.int64)
     return Sample(image, semantic, instance, thing)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cups_ros.depth import Pinhole, depth_from_disparity, places
+from cups_ros.depth import Pinhole, depth_from_disparity, locate
 from cups_ros.types import Panoptic, Segment
 
 CAMERA = Pinhole(20, 40, fx=50.0, fy=50.0, cx=19.5, cy=9.5)
@@ -29,7 +29,7 @@ def test_disparity_becomes_metres() -> None:
 
 def test_position_and_extent_by_hand() -> None:
     panoptic, depth = scene()
-    car, wall = places(panoptic, depth, CAMERA, 80.0)
+    car, wall = locate(panoptic, depth, CAMERA, 80.0)
     # Columns 20..29 are (0.5 .. 9.5) px right of the axis; the last one is at 14 m. numpy's percentiles of 100 values.
     x = np.sort(np.repeat([(column - 19.5) / 50 * (14 if column == 29 else 10) for column in range(20, 30)], 10))
     low, high = np.percentile(x, (5, 95))
@@ -37,14 +37,14 @@ def test_position_and_extent_by_hand() -> None:
     assert car.position[1] == pytest.approx(0, abs=1e-9) and car.extent[1] == pytest.approx(1.84, abs=0.15)
     assert (car.position[2], car.extent[2]) == pytest.approx((12.0, 4.0)) and car.pixels == 100
     assert (wall.position[2], wall.extent[2]) == pytest.approx((50.0, 0.0)) and wall.pixels == 700
-    assert places(panoptic, depth, CAMERA, 20.0) == (car,)  # the wall is too far
+    assert locate(panoptic, depth, CAMERA, 20.0) == (car,)  # the wall is too far
 
 
 def test_depth_of_another_size_gives_the_same_place() -> None:
     panoptic, depth = scene()
     depth[5:15, 29] = 10.0
-    whole = places(panoptic, depth, CAMERA, 80.0)[0]
-    half = places(panoptic, depth[1::2, 1::2], CAMERA, 80.0)[0]
+    whole = locate(panoptic, depth, CAMERA, 80.0)[0]
+    half = locate(panoptic, depth[1::2, 1::2], CAMERA, 80.0)[0]
     np.testing.assert_allclose(half.position, whole.position, atol=0.21)  # half a pixel of 25 px focal length at 10 m
     assert half.position[2] == 10.0 and half.pixels == 25
 
@@ -53,7 +53,7 @@ def test_without_depth_there_is_no_place() -> None:
     panoptic, depth = scene()
     depth[:] = np.nan
     depth[6, 21:25] = 3.0  # four pixels are too few
-    assert places(panoptic, depth, CAMERA, 80.0) == ()
+    assert locate(panoptic, depth, CAMERA, 80.0) == ()
 
 
 def test_a_camera_at_another_size() -> None:
@@ -66,7 +66,7 @@ def test_unknown_objects_are_no_one_place() -> None:
     crowd = Segment(1, 0, True, 1.0, 700, (0, 0, 40, 20))
     assert (
         len(
-            places(
+            locate(
                 Panoptic(panoptic.class_id, panoptic.instance_id, (panoptic.segments[0], crowd)), depth, CAMERA, 80.0
             )
         )

@@ -18,9 +18,9 @@ from cups_ros import listening
 from cups_ros.answering import Answering
 from cups_ros.guarding import THREADS
 from cups_ros.inputs import Inputs
+from cups_ros.locating import Locating
 from cups_ros.model import Model
 from cups_ros.outputs import Outputs
-from cups_ros.placing import Placing
 from cups_ros.worker import NewestWorker
 
 Running = Callable[..., AbstractContextManager[Any]]
@@ -58,9 +58,9 @@ def test_fifty_rounds_of_all_transitions_leave_nothing_behind(running: Running, 
         parts = [
             part
             for part in gc.get_objects()
-            if isinstance(part, (Model, Outputs, Inputs, Answering, NewestWorker, Placing))
+            if isinstance(part, (Model, Outputs, Inputs, Answering, NewestWorker, Locating))
         ]
-        # of this and the last rounds, which the waiting executor may still hold; a Placing has a worker too
+        # of this and the last rounds, which the waiting executor may still hold; a Locating has a worker too
         assert len(parts) <= 3 * 7, parts
         assert graph.node.snapshot().state == "active"
 

@@ -6,7 +6,7 @@ import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-from cups_ros.depth import Place
+from cups_ros.depth import Located
 from cups_ros.markers import markers_message
 from cups_ros.types import Classes, PseudoClass, Segment
 
@@ -17,8 +17,11 @@ ROAD = Segment(1, 0, False, 1.0, 100, (0, 0, 50, 20))
 
 def test_a_box_and_a_text_for_each_place() -> None:
     header = Header(frame_id="left_optical")
-    places = (Place(CAR, (1.0, 0.5, 12.0), (1.8, 1.5, 0.0), 20), Place(ROAD, (0.0, 1.5, 20.0), (8.0, 0.2, 30.0), 100))
-    first, box, text, ground, words = markers_message(places, CLASSES, header).markers
+    found = (
+        Located(CAR, (1.0, 0.5, 12.0), (1.8, 1.5, 0.0), 20),
+        Located(ROAD, (0.0, 1.5, 20.0), (8.0, 0.2, 30.0), 100),
+    )
+    first, box, text, ground, words = markers_message(found, CLASSES, header).markers
     assert first.action == Marker.DELETEALL and {m.header.frame_id for m in (first, box, text, ground, words)} == {
         "left_optical"
     }

@@ -25,7 +25,7 @@ Match = Callable[[np.ndarray, np.ndarray], Step]
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class SeenFrame:
     """What is known of one frame."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
@@ -90,7 +90,7 @@ def choose_runs(follows: Sequence[Sequence[bool]], most: int = RUNS) -> list[Fra
     return [every[i] for i in evenly_spaced(len(every), most)]
 
 
-def collect_evidence(runs: Iterable[Sequence[View]], k: int, match: Match | None = None) -> Evidence:
+def collect_evidence(runs: Iterable[Sequence[SeenFrame]], k: int, match: Match | None = None) -> Evidence:
     """The evidence of all runs of successive frames; one run is held at a time."""
     total = Evidence.nothing(k)
     for views in runs:
@@ -98,7 +98,7 @@ def collect_evidence(runs: Iterable[Sequence[View]], k: int, match: Match | None
     return total
 
 
-def gather(views: Sequence[View], k: int, match: Match | None = None) -> Evidence:
+def gather(views: Sequence[SeenFrame], k: int, match: Match | None = None) -> Evidence:
     """The evidence of successive frames. match: flow from one image to the next and where it is sure; DIS, both ways,
     without one."""
     matcher = match or _matched

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cups_train.geometry import se3
-from cups_train.motion.rigid_fit import FitOptions, chi_square, fit, samples_at
+from cups_train.motion.rigid_fit import FitOptions, chi_square, correspondences_at, fit
 from cups_train.types import StereoCamera
 
 CAMERA = StereoCamera(160, 320, 352.0, 352.0, 159.5, 70.0, 0.22)
@@ -22,7 +22,7 @@ def test_fit_recovers_a_motion_among_outliers(scene):
     flow, _ = scene(motion, (shift(2.0), shift(-2.0)))
     where = np.zeros(flow.flow_ok.shape, bool)
     where[25::9, 5::9] = True
-    samples = samples_at(flow, CAMERA, where)
+    samples = correspondences_at(flow, CAMERA, where)
     own, covariance = fit(
         CAMERA, samples.pick(np.arange(len(samples.rays))[None]), np.eye(4), FitOptions(np.zeros(3), steps=25)
     )
@@ -36,7 +36,7 @@ def test_chi_square_by_hand(scene):
     flow, _ = scene(STILL, (STILL, STILL))
     where = np.zeros(flow.flow_ok.shape, bool)
     where[70, 60] = True
-    samples = samples_at(flow, CAMERA, where)
+    samples = correspondences_at(flow, CAMERA, where)
     samples = replace(
         samples, target=samples.target + [1.0, 0, 0.4], sigma=np.array([[0.5, 0.5, 0.1]]), source_sigma=np.array([0.1])
     )

@@ -11,8 +11,8 @@ from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.errors import ResultError
 from cups_train.pseudo_label.kinds import (
-    Lens,
     Objects,
+    Scale,
     describe_objects,
     find_kinds,
     join_kinds,
@@ -25,7 +25,7 @@ from cups_train.types import MovingObject
 
 K = 4
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i == 4, (i, i, i)) for i in range(1, K + 1)))
-LENS = Lens(200.0, 0.1)
+SCALE = Scale(200.0, 0.1)
 
 
 def moving(number: int, depth: float, metres_a_step: float) -> MovingObject:
@@ -43,7 +43,7 @@ def scene(person_x: int = 10, car_x: int = 60) -> tuple[np.ndarray, np.ndarray, 
 
 
 def describe(class_map: np.ndarray, instances: np.ndarray, objects: list[MovingObject]) -> Objects:
-    return describe_objects(count_votes(class_map, instances, K), instances, objects, LENS)
+    return describe_objects(count_votes(class_map, instances, K), instances, objects, SCALE)
 
 
 def test_sizes_in_metres_and_speed() -> None:
@@ -77,7 +77,7 @@ def test_people_and_cars_are_two_kinds(tmp_path: Path) -> None:
     again = load_kinds(tmp_path)
     assert again is not None and again.classes_of(describe(class_map, instances, objects)).tolist() == found.tolist()
     classes = Classes((*CLASSES, *(PseudoClass(K + i, f"mover_{i}", True, (i, 0, 0)) for i in (1, 2))))
-    label = label_maps(class_map, instances, objects, Rules(classes, LabelConfig(), kinds), LENS)
+    label = label_maps(class_map, instances, objects, Rules(classes, LabelConfig(), kinds), SCALE)
     assert [(r.id, r.class_id) for r in label.rows] == [(1, found[0]), (2, found[1])]
     assert set(np.unique(label.class_map[label.instances == 1])) == {found[0]} and set(
         np.unique(label.class_map[label.instances == 0])

@@ -7,7 +7,7 @@ import numpy as np
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import LabelConfig
 from cups_train.pseudo_label import label_picture
-from cups_train.pseudo_label.kinds import Lens
+from cups_train.pseudo_label.kinds import Scale
 from cups_train.pseudo_label.label import Rules, label_frame
 from cups_train.types import MovingObject
 
@@ -21,14 +21,14 @@ def test_label_of_one_frame() -> None:
     instances = np.zeros((8, 40), np.uint16)
     instances[:, 10:18], instances[:, 22:30] = 2, 3
     objects = [MovingObject(2, 7, 0.5, 64, np.eye(4), (0, 0, 9), "residual")]
-    lens = Lens(100.0, 0.1)
-    panoptic = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig()), lens)
+    scale = Scale(100.0, 0.1)
+    panoptic = label_frame(class_map, instances, objects, Rules(CLASSES, LabelConfig()), scale)
     assert [(s.class_id, s.instance_id, s.score, s.track_id, s.area) for s in panoptic.segments] == [
         (5, 2, 0.5, 7, 64),
         (2, 0, 1.0, 0, 256),
     ]
     published = label_frame(
-        class_map, instances, objects, Rules(CLASSES, LabelConfig(votes="published", thing_vote=1, kinds=0)), lens
+        class_map, instances, objects, Rules(CLASSES, LabelConfig(votes="published", thing_vote=1, kinds=0)), scale
     )
     assert [s.class_id for s in published.segments] == [2]
     assert [s.class_id for s in label_picture(class_map, CLASSES).segments] == [2]

@@ -21,7 +21,7 @@ from cups_train.self_train import self_train
 from cups_train.self_train.self_labels import LabelRule, self_label, semantic_labels
 from cups_train.self_train.teacher import momentum_for
 from cups_train.self_train.threshold import HeldThreshold, Watch
-from cups_train.self_train.views import Consensus, View, detect_in_views, look, to_image, to_view, view_sizes
+from cups_train.self_train.views import Consensus, Look, detect_in_views, look, to_image, to_view, view_sizes
 from cups_train.training.average import follow, still_copy
 from cups_train.training.journal import Journal
 from cups_train.types import StereoCamera, StereoFrame, Work
@@ -142,7 +142,7 @@ def test_momentum():
 
 
 def test_boxes_go_to_a_mirrored_view_and_back():
-    view = View(Features((), (64, 96)), mirrored=True)
+    view = Look(Features((), (64, 96)), mirrored=True)
     boxes = torch.tensor([[[10.0, 20, 50, 60]]])
     assert to_view(boxes, view, (128, 192)).tolist() == [[[71.0, 10, 91, 30]]]
     assert to_image(to_view(boxes, view, (128, 192)), view, (128, 192)).tolist() == boxes.tolist()
@@ -165,7 +165,7 @@ def test_views_that_disagree_about_the_kind_of_an_object_find_it_once():
         def detect(self, features):
             return Detections(*self.found.pop(0))
 
-    views = [View(Features((), (64, 128)), mirrored) for mirrored in (False, True)]
+    views = [Look(Features((), (64, 128)), mirrored) for mirrored in (False, True)]
     (found,) = detect_in_views(TwoViews(), views, (64, 128), 0.2)
     assert found.boxes.tolist() == [[10, 10, 50, 50], [60, 10, 90, 40]]
     assert found.scores.tolist() == pytest.approx([0.9, 0.3]) and found.thing.tolist() == [1, 1]

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, RUN, View, choose_runs, collect_evidence, gather
+from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, RUN, SeenFrame, choose_runs, collect_evidence, gather
 from cups_train.pseudo_label.sameness.transitions import Step
 
 
@@ -8,9 +8,9 @@ def still(now: np.ndarray, after: np.ndarray) -> Step:
     return Step(np.zeros((*now.shape[:2], 2), np.float32), np.ones(now.shape[:2], bool))
 
 
-def view(cluster: int, moving: bool = False, height: float = np.nan) -> View:
+def view(cluster: int, moving: bool = False, height: float = np.nan) -> SeenFrame:
     shape = (24, 32)
-    return View(
+    return SeenFrame(
         np.zeros((*shape, 3), np.uint8),
         np.full(shape, cluster, np.uint8),
         np.full(shape, moving),
@@ -42,7 +42,7 @@ def test_moving_objects_and_borders_say_nothing() -> None:
     assert not gather([view(1, moving=True), view(1)], 1, still).all.any()
     halves = np.ones((24, 32), np.uint8)
     halves[:, 16:] = 2
-    found = gather([View(view(1).image, halves, view(1).moving, view(1).height)] * 2, 2, still)
+    found = gather([SeenFrame(view(1).image, halves, view(1).moving, view(1).height)] * 2, 2, still)
     assert found.all[0].tolist() == [[24 * 16, 0], [0, 24 * 16]]
     assert found.sure[0].tolist() == [[24 * 13, 0], [0, 24 * 13]]
 
@@ -65,6 +65,6 @@ def test_flow_is_found_where_none_is_given() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), np.uint8)
     picture = np.repeat(np.repeat(noise[:12, :24], 4, axis=0), 4, axis=1)
     views = [
-        View(picture, np.ones((48, 96), np.uint8), np.zeros((48, 96), bool), np.full((48, 96), np.nan, np.float32))
+        SeenFrame(picture, np.ones((48, 96), np.uint8), np.zeros((48, 96), bool), np.full((48, 96), np.nan, np.float32))
     ] * 2
     assert gather(views, 1).all[0, 0, 0] > 0.9 * 48 * 96

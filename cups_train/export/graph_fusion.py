@@ -26,7 +26,7 @@ class Merged(NamedTuple):
     segments: Tensor  # (N + R, 7) float32: class, score, area, x, y, width, height; area 0: no such segment
 
 
-class Merge(nn.Module):
+class GraphFusion(nn.Module):
     """Boxes (N, 4), scores (N,) falling, class_id (N,), masks (N, M, M) and semantic (H, W) -> Merged."""
 
     def __init__(self, classes: Classes, thresholds: Thresholds) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cups_train.pseudo_label.sameness.views import WIDEST, sure_height, view_of
+from cups_train.pseudo_label.sameness.frames import WIDEST, seen_frame, sure_height
 from cups_train.types import StereoCamera, StereoFrame
 
 HEIGHT, WIDTH, ABOVE = 96, 192, 1.5  # px, px, m of the camera over the ground
@@ -31,7 +31,7 @@ def test_a_wide_image_is_looked_at_smaller_and_all_maps_with_it() -> None:
     frame = plain((HEIGHT, 2 * WIDEST))
     ids = np.ones((HEIGHT, 2 * WIDEST), np.uint8)
     ids[:, WIDEST:] = 7
-    view = view_of(frame, ids, (ids == 7).astype(np.uint16) * 300, False)
+    view = seen_frame(frame, ids, (ids == 7).astype(np.uint16) * 300, False)
     assert (
         view.image.shape == (HEIGHT // 2, WIDEST, 3)
         and view.height.shape == (HEIGHT // 2, WIDEST)

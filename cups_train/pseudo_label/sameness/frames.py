@@ -18,7 +18,7 @@ from cups_train.geometry.ground import find_ground
 from cups_train.geometry.resize import resize
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
-from cups_train.pseudo_label.sameness.evidence import Evidence, View, choose_runs, gather
+from cups_train.pseudo_label.sameness.evidence import Evidence, SeenFrame, choose_runs, gather
 from cups_train.recording.recording import Recording
 from cups_train.types import StereoFrame
 
@@ -29,7 +29,7 @@ HEIGHT_EVERY = 4  # frames: heights need fewer of them than transitions
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordingMaps:
     """Where the maps of one recording's frames are."""
 
     recording: Recording
@@ -37,7 +37,7 @@ class Source:
     semantics: Path  # the recording's folder of class maps
 
 
-def evidence_of(sources: Sequence[Source], k: int, workers: int) -> Evidence:
+def evidence_of(sources: Sequence[RecordingMaps], k: int, workers: int) -> Evidence:
     """Evidence of a sample of all recordings; k: number of clusters in their maps."""
     runs = choose_runs([[stamp.follows for stamp in source.recording.stamps] for source in sources])
     work = [
@@ -52,11 +52,11 @@ def evidence_of(sources: Sequence[Source], k: int, workers: int) -> Evidence:
     return total
 
 
-def _evidence_of_run(k: int, item: tuple[Source, list[str]]) -> Evidence:
+def _evidence_of_run(k: int, item: tuple[RecordingMaps, list[str]]) -> Evidence:
     source, keys = item
     return gather(
         [
-            view_of(
+            seen_frame(
                 source.recording.stereo(key),
                 read_image(class_map_path(source.semantics, key)),
                 read_instances(source.motion, key),
@@ -68,13 +68,15 @@ def _evidence_of_run(k: int, item: tuple[Source, list[str]]) -> Evidence:
     )
 
 
-def view_of(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray, with_height: bool) -> View:
+def seen_frame(frame: StereoFrame, clusters: np.ndarray, instances: np.ndarray, with_height: bool) -> SeenFrame:
     """clusters, instances: (H, W) ids of the left image."""
     seen = small_frame(frame)
     h, w = seen.left.shape[:2]
     moving = cv2.resize((instances > 0).astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT) > 0
     small = cv2.resize(clusters.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
-    return View(seen.left, small, moving, sure_height(seen) if with_height else np.full((h, w), np.nan, np.float32))
+    return SeenFrame(
+        seen.left, small, moving, sure_height(seen) if with_height else np.full((h, w), np.nan, np.float32)
+    )
 
 
 def small_frame(frame: StereoFrame) -> StereoFrame:

@@ -7,7 +7,7 @@ import torch
 from cups_ros.fusion import Letterbox, fuse
 from cups_ros.merged import unpack
 from cups_ros.types import Classes, PseudoClass, RawOutput, Thresholds
-from cups_train.export.merge import Merge, paste
+from cups_train.export.graph_fusion import GraphFusion, paste
 
 HEIGHT, WIDTH = 96, 192
 CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in range(1, 8)))
@@ -21,7 +21,7 @@ THRESHOLDS = Thresholds(score=0.3, stuff_area=0.01)
 def merge_both(raw, thresholds=THRESHOLDS, classes=CLASSES):
     torch.set_num_threads(1)
     parts = (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
-    merged = Merge(classes, thresholds)(*(torch.from_numpy(part) for part in parts))
+    merged = GraphFusion(classes, thresholds)(*(torch.from_numpy(part) for part in parts))
     size = raw.semantic.shape
     return fuse(raw, classes, thresholds, Letterbox(size, size)), unpack(
         merged.panoptic.numpy(), merged.segments.numpy(), classes, size
@@ -145,7 +145,7 @@ def test_pasting_samples_at_pixel_centres():
 
 
 def test_a_larger_image_gets_the_map_enlarged():
-    merged = Merge(CLASSES, THRESHOLDS)(
+    merged = GraphFusion(CLASSES, THRESHOLDS)(
         *(torch.from_numpy(part) for part in vars(random_raw(np.random.default_rng(0))).values())
     )
     small = unpack(merged.panoptic.numpy(), merged.segments.numpy(), CLASSES, (HEIGHT, WIDTH))

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
 from cups_ros.decoding import MessageError
-from cups_ros.depth import Pinhole, Place, places
+from cups_ros.depth import Located, Pinhole, locate
 from cups_ros.health import Health
 from cups_ros.images import depth_from
 from cups_ros.pairing import Pairing
@@ -31,12 +31,12 @@ class Waiting(NamedTuple):
     header: Header
 
 
-class Placing:
-    """Pairs answers with depth images and gives the places on; a thread of its own does the arithmetic."""
+class Locating:
+    """Pairs answers with depth images and gives on where the segments are; a thread of its own does the arithmetic."""
 
     def __init__(
         self,
-        publish: Callable[[tuple[Place, ...], Header], None],
+        publish: Callable[[tuple[Located, ...], Header], None],
         camera: Callable[[], Pinhole | None],
         health: Health,
         logger: Any,
@@ -47,7 +47,7 @@ class Placing:
         self._publish, self._camera, self._health, self._logger = publish, camera, health, logger
         self._farthest_m = lambda: limits()[1]
         self._pairing: Pairing[Waiting, Image | DisparityImage] = Pairing(round(limits()[0] * 1e9))
-        self._worker: NewestWorker[tuple[Waiting, Image | DisparityImage]] = NewestWorker(self._place, "placing")
+        self._worker: NewestWorker[tuple[Waiting, Image | DisparityImage]] = NewestWorker(self._locate, "locating")
 
     def answer(self, panoptic: Panoptic, header: Header) -> None:
         """An answer was published."""
@@ -72,13 +72,13 @@ class Placing:
         if lost + replaced:
             self._health.count("unmeasured", lost + replaced)
 
-    def _place(self, pair: tuple[Waiting, Image | DisparityImage]) -> None:
+    def _locate(self, pair: tuple[Waiting, Image | DisparityImage]) -> None:
         waiting, message = pair
         try:
             camera = self._camera()
             if camera is None:
                 raise MessageError(NO_CAMERA)
-            found = places(waiting.panoptic, depth_from(message), camera, self._farthest_m())
+            found = locate(waiting.panoptic, depth_from(message), camera, self._farthest_m())
             self._publish(found, waiting.header)
             self._health.count("measured")
         except Exception as error:  # one bad depth image must not end the thread
