@@ -15,7 +15,7 @@ from cups_train.config import Config, load_config
 from cups_train.errors import CupsError
 from cups_train.evaluation.table import render_stages
 from cups_train.files import read_json
-from cups_train.folders import layout
+from cups_train.folders import layout, stages
 from cups_train.folders.run import RunFolder
 from cups_train.node_trial import play_through_node
 from cups_train.recording import open_recordings
@@ -68,7 +68,11 @@ def _demo(out: Path, overrides: list[str]) -> None:
     run_folder = RunFolder.create(out, config)
     pipeline.run_all(Run(run_folder, recordings, config), validation)
     trial = play_through_node(
-        run_folder.stage("model"), validation.recordings[0], validation.truths[0], run_folder.root / layout.NODE, ROOT
+        run_folder.stage(stages.MODEL),
+        validation.recordings[0],
+        validation.truths[0],
+        run_folder.root / layout.NODE,
+        ROOT,
     )
     report = pipeline.write_report(run_folder)
     _print_scores(run_folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cups_train.config import Config, MotionConfig, Section
 from cups_train.files import sha256
+from cups_train.folders import stages
 from cups_train.folders.recordings import write_indices
 from cups_train.folders.run import RunFolder
 from cups_train.folders.stages import BY_NAME
@@ -47,7 +48,7 @@ def find_motion(run: Run) -> None:
     from cups_train import motion
 
     work, config = run.work, run.config.motion
-    with run.folder.making("motion", _inputs("motion", run, config), work.seed) as folder:
+    with run.folder.making(stages.MOTION, _inputs(stages.MOTION, run, config), work.seed) as folder:
         if folder is not None:
             settings = _with_flow(run.recordings, folder, config, work)
             for recording in run.recordings:
@@ -82,9 +83,9 @@ def learn_classes(run: Run) -> None:
     from cups_train import semantics
 
     work, config = run.work, run.config.semantics
-    with run.folder.making("semantics", _inputs("semantics", run, config), work.seed) as folder:
+    with run.folder.making(stages.SEMANTICS, _inputs(stages.SEMANTICS, run, config), work.seed) as folder:
         if folder is not None:
-            semantics.learn_classes(run.recordings, folder, config, work, run.folder.stage("motion"))
+            semantics.learn_classes(run.recordings, folder, config, work, run.folder.stage(stages.MOTION))
             for recording in run.recordings:
                 semantics.classify(recording, folder, folder / recording.name, config, work)
 
@@ -94,12 +95,14 @@ def make_labels(run: Run) -> None:
     from cups_train import pseudo_label
 
     work, classes = run.work, run.config.semantics.classes
-    with run.folder.making("labels", _inputs("labels", run, run.config.labels, classes=classes), work.seed) as folder:
+    with run.folder.making(
+        stages.LABELS, _inputs(stages.LABELS, run, run.config.labels, classes=classes), work.seed
+    ) as folder:
         if folder is not None:
             basis = pseudo_label.Basis(
                 run.recordings,
-                run.folder.stage("motion"),
-                run.folder.stage("semantics"),
+                run.folder.stage(stages.MOTION),
+                run.folder.stage(stages.SEMANTICS),
                 None if classes == "auto" else classes,
             )
             run.folder.write_classes(pseudo_label.make_labels(basis, folder, run.config.labels, work))
@@ -113,7 +116,9 @@ def take_published_labels(run: Run, published: Path) -> None:
     files = {
         r.name: digest(folder) for r, folder in zip(run.recordings, folders_of(run.recordings, published), strict=True)
     }
-    with run.folder.making("labels", {"published": files, **_told(run, run.config.labels)}, run.config.seed) as folder:
+    with run.folder.making(
+        stages.LABELS, {"published": files, **_told(run, run.config.labels)}, run.config.seed
+    ) as folder:
         if folder is not None:
             run.folder.write_classes(take_labels(run.recordings, published, folder, run.config.labels))
 
@@ -124,12 +129,12 @@ def bootstrap(run: Run) -> None:
     from cups_train.bootstrap import bootstrap as stage
 
     config = run.config
-    inputs = _inputs("bootstrap", run, config.bootstrap, network=settings_of(config.network))
-    with _training("bootstrap", run, inputs) as folder:
+    inputs = _inputs(stages.BOOTSTRAP, run, config.bootstrap, network=settings_of(config.network))
+    with _training(stages.BOOTSTRAP, run, inputs) as folder:
         if folder is not None:
-            semantics = run.folder.stage("semantics") if run.folder.is_finished("semantics") else None
+            semantics = run.folder.stage(stages.SEMANTICS) if run.folder.is_finished(stages.SEMANTICS) else None
             labelled = LabelledRecordings(
-                run.recordings, run.folder.stage("labels"), run.folder.classes().unmerged(), semantics
+                run.recordings, run.folder.stage(stages.LABELS), run.folder.classes().unmerged(), semantics
             )
             stage(labelled, folder, config.network, config.bootstrap, run.work)
 
@@ -139,9 +144,9 @@ def self_train(run: Run) -> None:
     from cups_train.self_train import self_train as stage
 
     config = run.config.self_train
-    with _training("self_train", run, _inputs("self_train", run, config)) as folder:
+    with _training(stages.SELF_TRAIN, run, _inputs(stages.SELF_TRAIN, run, config)) as folder:
         if folder is not None:
-            stage(run.recordings, run.folder.checkpoint("bootstrap"), folder, config, run.work)
+            stage(run.recordings, run.folder.checkpoint(stages.BOOTSTRAP), folder, config, run.work)
 
 
 def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
@@ -157,10 +162,10 @@ def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Pa
         "settings": config.export.model_dump(mode="json"),
         "classes": classes.to_json(),
     }
-    with run_folder.making("model", inputs, config.seed) as folder:
+    with run_folder.making(stages.MODEL, inputs, config.seed) as folder:
         if folder is not None:
             write_model_folder(checkpoint, folder, config.export, run_folder.root.name, classes)
-    return run_folder.stage("model")
+    return run_folder.stage(stages.MODEL)
 
 
 def write_report(run_folder: RunFolder) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cups_train.errors import CupsError, ResultError
 from cups_train.files import read_json, write_json
-from cups_train.folders import layout
+from cups_train.folders import layout, stages
 from cups_train.folders.recordings import recordings_of
 from cups_train.folders.stages import ANSWERING
 from cups_train.progress import progress
@@ -68,7 +68,9 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
             learning = baseline.Learning(
-                recordings_of(run.folder, run.config), len(run.folder.classes().learned()), run.folder.stage("motion")
+                recordings_of(run.folder, run.config),
+                len(run.folder.classes().learned()),
+                run.folder.stage(stages.MOTION),
             )
             folders = baseline.write_baseline(learning, validation.recordings, root / stage, run.config)
         else:
@@ -91,12 +93,12 @@ def consistency(run: Run) -> dict[str, Any]:
     from cups_train.evaluation.consistency import measure
 
     run_folder, work = run.folder, run.work
-    path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint("labels")
+    path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint(stages.LABELS)
     if path.is_file() and (found := read_json(path)).get("labels") == labels and "kept" in found:
         return dict(found)
     load = (
-        partial(_classifier, run_folder.stage("semantics"), work.device)
-        if run_folder.is_finished("semantics")
+        partial(_classifier, run_folder.stage(stages.SEMANTICS), work.device)
+        if run_folder.is_finished(stages.SEMANTICS)
         else None
     )
     figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged().learned(), load, work.workers)

@@ -23,17 +23,19 @@ class SelfTrainConfig(TrainingConfig):
         description="momentum of the teacher; none: 0.999 at 1500 steps, for other lengths "
         "the one that leaves the teacher the same share of its start",
     )
-    gamma: float = Field(0.7, ge=0, le=1, description="score from which a teacher's instance is a label")
+    instance_score: float = Field(
+        0.7, ge=0, le=1, description="score from which a teacher's instance is a label (the paper's gamma)"
+    )
     hold: bool = Field(
         True,
-        description="lower `gamma`, to half of it at most, where the teacher's scores sink, so that it labels as many "
-        "instances as at the beginning: else fewer labels make lower scores make fewer labels (published: not)",
+        description="lower `instance_score`, to half of it at most, where the teacher's scores sink, so that it labels "
+        "as many instances as at the beginning: else fewer labels make lower scores make fewer labels (published: not)",
     )
     unsure: float | None = Field(
         0.2,
         ge=0,
         le=1,
-        description="a teacher's instance between this score and `gamma` is no label, but its pixels teach "
+        description="a teacher's instance between this score and `instance_score` is no label, but its pixels teach "
         "nothing: else what the teacher is not sure of would be taught as background; null: it is (published)",
     )
     ignore_unknown_things: bool = Field(
@@ -41,11 +43,12 @@ class SelfTrainConfig(TrainingConfig):
         description="thing pixels without an instance teach nothing, as in stage 2; else they are "
         '"some thing" (published)',
     )
-    zeta: float = Field(
+    class_share: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="a pixel is a label where its best class reaches this share of that class's maximum",
+        description="a pixel is a label where its best class reaches this share of that class's maximum "
+        "(the paper's zeta)",
     )
     semantic_rule: Literal["best", "published"] = Field(
         "best",

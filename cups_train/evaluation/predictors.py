@@ -12,6 +12,7 @@ from cups_ros.types import Classes, Thresholds
 from cups_train.config import Config, ExportConfig, load_config
 from cups_train.errors import CupsError, ModelError
 from cups_train.evaluation.predict import Prediction, Predictor, Source, images
+from cups_train.folders import stages
 from cups_train.folders.names import under_names
 from cups_train.folders.run import RunFolder, is_run
 from cups_train.recording.recording import Recording
@@ -42,7 +43,7 @@ def load_predictor(model: Path, stage: str | None, overrides: list[str], over: P
 def predictor_of_stage(run_folder: RunFolder, stage: str, config: Config) -> Predictor:
     """The model of one finished stage of a run: labels, bootstrap or self_train."""
     run_folder.fingerprint(stage)
-    if stage == "labels":
+    if stage == stages.LABELS:
         return _load_labels(run_folder, config)
     return _load_checkpoint(run_folder.checkpoint(stage), config.export, config.device, run_folder.classes())
 
@@ -107,7 +108,7 @@ class LabelPredictor:
         from cups_train import semantics
         from cups_train.pseudo_label import label_picture
 
-        model = semantics.load(self.run_folder.stage("semantics"), self.config.device)
+        model = semantics.load(self.run_folder.stage(stages.SEMANTICS), self.config.device)
         for frame in images(source):
             class_map = self.rules.joined(model.classify(frame.image, None, None))
             yield Prediction(frame.key, frame.stamp_ns, frame.image, label_picture(class_map, self.classes))
@@ -119,11 +120,13 @@ class LabelPredictor:
 
         run_folder, config, how = self.run_folder, self.config, work_of(self.config)
         # a stopped call may have been of another encoder
-        work = work / f"{recording.fingerprint[:16]}_{run_folder.fingerprint('semantics')[:16]}"
-        settings = with_weights(config.motion, run_folder.stage("motion"))
-        motion.find_motion(recording, work / "motion", settings, how)
-        semantics.classify(recording, run_folder.stage("semantics"), work / "semantics", config.semantics, how)
-        for frame, panoptic in label_recording(recording, work / "motion", work / "semantics", self.rules):
+        work = work / f"{recording.fingerprint[:16]}_{run_folder.fingerprint(stages.SEMANTICS)[:16]}"
+        settings = with_weights(config.motion, run_folder.stage(stages.MOTION))
+        motion.find_motion(recording, work / stages.MOTION, settings, how)
+        semantics.classify(
+            recording, run_folder.stage(stages.SEMANTICS), work / stages.SEMANTICS, config.semantics, how
+        )
+        for frame, panoptic in label_recording(recording, work / stages.MOTION, work / stages.SEMANTICS, self.rules):
             yield Prediction(frame.key, frame.stamp_ns, recording.left(frame.key), panoptic)
 
 
@@ -131,7 +134,7 @@ def _load_labels(run_folder: RunFolder, config: Config) -> LabelPredictor:
     from cups_train.pseudo_label import read_rules
 
     return LabelPredictor(
-        run_folder, config, read_rules(run_folder.stage("labels"), run_folder.classes(), config.labels)
+        run_folder, config, read_rules(run_folder.stage(stages.LABELS), run_folder.classes(), config.labels)
     )
 
 

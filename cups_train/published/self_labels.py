@@ -8,12 +8,12 @@ from torch import Tensor
 from cups_train.training.sample import IGNORE
 
 
-def semantic_labels(probabilities: Tensor, zeta: float) -> Tensor:
-    """The best of the classes that reach `zeta` times their own maximum over the image, which need not be the pixel's
+def semantic_labels(probabilities: Tensor, share: float) -> Tensor:
+    """The best of the classes that reach `share` times their own maximum over the image, which need not be the pixel's
     best class; 255 without any.
 
     probabilities: (C, H, W) -> (H, W) uint8.
     """
-    thresholds = zeta * probabilities.amax(dim=(1, 2), keepdim=True)
+    thresholds = share * probabilities.amax(dim=(1, 2), keepdim=True)
     best, label = torch.where(probabilities > thresholds, probabilities, torch.zeros_like(probabilities)).max(dim=0)
     return torch.where(best > 0, label, torch.full_like(label, IGNORE)).to(torch.uint8)

@@ -25,13 +25,13 @@ class LabelRule:
     ignore_unknown: bool  # so are thing pixels without an instance, as in stage 2; else they stay "some thing"
 
 
-def semantic_labels(probabilities: Tensor, zeta: float) -> Tensor:
-    """The best class of a pixel where it reaches `zeta` times its own maximum over the image, else 255 (the poster's
+def semantic_labels(probabilities: Tensor, share: float) -> Tensor:
+    """The best class of a pixel where it reaches `share` times its own maximum over the image, else 255 (the poster's
     rule).
 
     probabilities: (C, H, W) -> (H, W) uint8.
     """
-    thresholds = zeta * probabilities.amax(dim=(1, 2))
+    thresholds = share * probabilities.amax(dim=(1, 2))
     best, label = probabilities.max(dim=0)
     return torch.where(best >= thresholds[label], label, torch.full_like(label, IGNORE)).to(torch.uint8)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cups_train.training.journal import Journal
 
 MOST_FIRST = 64  # images
-LOWEST = 0.5  # of gamma
+LOWEST = 0.5  # of the settings' score
 NONE_IN_A_ROW = 50  # steps without any instance that are worth a warning
 
 
@@ -23,21 +23,21 @@ class HeldThreshold:
     first: int  # images that set the rate; so many of the last ones set the threshold
     scores: list[list[float]] = field(default_factory=list)  # of the last images
     seen: int = 0  # images
-    rate: float = 0.0  # instances an image in the first images, at gamma
+    rate: float = 0.0  # instances an image in the first images, at the settings' score
 
-    def hold(self, scores: list[list[float]], gamma: float) -> float:
-        """Take the scores of the next images; the threshold for them, between gamma / 2 and gamma."""
+    def hold(self, scores: list[list[float]], usual: float) -> float:
+        """Take the scores of the next images; the threshold for them, between usual / 2 and usual."""
         if self.seen < self.first:
-            counted = sum(score >= gamma for image in scores for score in image)
+            counted = sum(score >= usual for image in scores for score in image)
             self.rate = (self.rate * self.seen + counted) / (self.seen + len(scores))
         self.seen += len(scores)
         self.scores = [*self.scores, *scores][-max(1, self.first) :]
         if self.seen <= self.first:
-            return gamma
+            return usual
         ranked = sorted((score for image in self.scores for score in image), reverse=True)
         wanted = round(self.rate * len(self.scores))
-        held = ranked[min(wanted, len(ranked)) - 1] if wanted and ranked else gamma
-        return min(gamma, max(held, LOWEST * gamma))
+        held = ranked[min(wanted, len(ranked)) - 1] if wanted and ranked else usual
+        return min(usual, max(held, LOWEST * usual))
 
     def to_json(self) -> dict[str, object]:
         return {"first": self.first, "scores": self.scores, "seen": self.seen, "rate": self.rate}
@@ -57,5 +57,5 @@ class Watch:
         if self.empty == max(2, min(NONE_IN_A_ROW, self.steps // 5)):
             self.journal.text(
                 f"the teacher has found no instance in {self.empty} steps: stage 3 teaches stuff only; "
-                "a lower self_train.gamma or a longer stage 2 mends it"
+                "a lower self_train.instance_score or a longer stage 2 mends it"
             )

@@ -131,33 +131,37 @@ class SelfTraining(PanopticTraining[np.ndarray]):
 
     def look(self, step: int, items: list[np.ndarray]) -> Lesson:
         """The teacher's labels of the images (H, W, 3) uint8; their objects are pasted among them."""
-        samples, gamma = self.labels(step, items)
+        samples, score = self.labels(step, items)
         cutouts = [cutout for sample in samples for cutout in cutouts_of(sample)]
         instances, ignored = (
             sum(len(s.thing) for s in samples),
             float(np.mean([np.mean(s.semantic == IGNORE) for s in samples])),
         )
         self.watch.look(instances)
-        return Lesson(samples, cutouts, {"gamma": gamma, "instances": instances / len(samples), "ignored": ignored})
+        return Lesson(samples, cutouts, {"score": score, "instances": instances / len(samples), "ignored": ignored})
 
     def labels(self, step: int, images: list[np.ndarray]) -> tuple[list[Sample], float]:
         """The teacher's labels of (H, W, 3) images, and the score from which its instances became labels."""
-        config, device, teacher, gamma = self.config, self.process.device, self.networks[TEACHER], self.gamma(step)
-        lowest = LOWEST * gamma if config.hold else gamma
+        config, device, teacher, score = self.config, self.process.device, self.networks[TEACHER], self.score(step)
+        lowest = LOWEST * score if config.hold else score
         lowest = lowest if config.unsure is None else min(config.unsure, lowest)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16 and device.type == "cuda"):
             seen = look(teacher, image_batch(images, device), self.view_sizes, lowest)
-        semantic = [SEMANTIC_RULES[config.semantic_rule](one.semantic, config.zeta).cpu().numpy() for one in seen]
+        semantic = [
+            SEMANTIC_RULES[config.semantic_rule](one.semantic, config.class_share).cpu().numpy() for one in seen
+        ]
         hosted = [_to_host(one) for one in seen]
         if config.hold:
-            gamma = self.threshold.hold(self.process.gather([one.found.scores.tolist() for one in hosted]), gamma)
-        unsure = gamma if config.unsure is None else min(config.unsure, gamma)
-        label = partial(self_label, rule=LabelRule(teacher.spec.classes, gamma, unsure, config.ignore_unknown_things))
-        return list(self.crew.threads.map(label, images, hosted, semantic)), gamma
+            score = self.threshold.hold(self.process.gather([one.found.scores.tolist() for one in hosted]), score)
+        unsure = score if config.unsure is None else min(config.unsure, score)
+        label = partial(self_label, rule=LabelRule(teacher.spec.classes, score, unsure, config.ignore_unknown_things))
+        return list(self.crew.threads.map(label, images, hosted, semantic)), score
 
-    def gamma(self, step: int) -> float:
+    def score(self, step: int) -> float:
         """The instance threshold, which may rise with the rounds."""
-        return min(0.99, self.config.gamma + self.config.round_step * (step * self.config.rounds // self.config.steps))
+        return min(
+            0.99, self.config.instance_score + self.config.round_step * (step * self.config.rounds // self.config.steps)
+        )
 
     def augment(self, step: int, lesson: Lesson) -> list[Sample]:
         """Copy-paste among the batch, a crop of one size for each image, one size for all, photometric changes."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cups_ros.boxes import iou
 from cups_train.training.crop import resize_image, resize_labels
 from cups_train.training.sample import SOME_THING, Sample, boxes_of
 
@@ -44,11 +45,7 @@ def new_rows(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     if not len(known):
         return area > 0
-    inner = np.minimum(boxes[:, None, 2:], known[None, :, 2:]) - np.maximum(boxes[:, None, :2], known[None, :, :2])
-    overlap = np.prod(np.clip(inner, 0, None), axis=2)
-    union = area[:, None] + np.prod(known[:, 2:] - known[:, :2], axis=1)[None] - overlap
-    iou = overlap / np.maximum(union, 1e-9)
-    return (area > 0) & (iou.max(axis=1) < SAME_OBJECT_IOU)
+    return (area > 0) & (iou(boxes, known).max(axis=1) < SAME_OBJECT_IOU)
 
 
 def paste_objects(target: Sample, cutouts: list[Cutout], most: int, rng: np.random.Generator) -> Sample:

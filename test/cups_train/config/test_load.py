@@ -64,3 +64,9 @@ def test_the_published_recipe_states_what_its_motion_stage_runs_with():
 def test_the_old_switch_of_the_motion_stage_is_refused():
     with pytest.raises(CupsError, match=r"motion\.compat"):
         load_config(None, ["motion.compat=reference"])
+
+
+@pytest.mark.parametrize("symbol", ["gamma", "zeta"])
+def test_symbols_of_the_paper_are_no_settings(symbol):
+    with pytest.raises(CupsError, match=rf"self_train\.{symbol}"):
+        load_config(None, [f"self_train.{symbol}=0.5"])

@@ -33,7 +33,7 @@ SHORT = SelfTrainConfig(
     batch=2,
     rois=16,
     scales=(0.75, 1.0),
-    gamma=0.05,
+    instance_score=0.05,
     checkpoint_every=2,
     pictures_every=4,
     copy_paste=2,
@@ -215,7 +215,7 @@ def test_only_heads_change_and_a_killed_run_ends_like_one_that_was_not(start, tm
     assert all(torch.equal(kept[0][name], kept[1][name]) for name in after)
     assert all(torch.equal(after[name], resumed[name]) for name in after)
     rows = [json.loads(line) for line in (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3, 4] and {"instances", "ignored", "gamma"} <= rows[0].keys()
+    assert [row["step"] for row in rows] == [1, 2, 3, 4] and {"instances", "ignored", "score"} <= rows[0].keys()
     assert sum(row["instances"] for row in rows) > 0
     teacher = load_file(tmp_path / "whole" / "state" / "000004" / "teacher.safetensors")
     moved = teacher["semantic_head.predictor.weight"]
