@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from cups_ros.types import Classes, PseudoClass
 from cups_train.folders.semantics import EncoderFile, write_encoder
 from cups_train.types import StereoCamera, StereoFrame
 
 CAMERA = StereoCamera(height=64, width=128, fx=100.0, fy=100.0, cx=63.5, cy=31.5, baseline=0.5)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     torch.set_num_threads(1)
 
@@ -156,6 +157,17 @@ def street_maps(n: int, moving: bool) -> tuple[np.ndarray, np.ndarray]:
     if moving:
         instances[27:41, left - 1 : left + 21] = 300
     return class_map, instances
+
+
+def numbered_classes(things: tuple[int, ...] = (2, 4), count: int = 4) -> Classes:
+    colors = [(40 * i % 256, 90, 255 - 40 * i % 256) for i in range(1, count + 1)]
+    return Classes(tuple(PseudoClass(i, f"c{i}", i in things, color) for i, color in enumerate(colors, 1)))
+
+
+@pytest.fixture(scope="session")
+def make_classes() -> Callable[..., Classes]:
+    """(things, count) -> classes c1, c2, ...: four, of which 2 and 4 are things, where nothing else is said."""
+    return numbered_classes
 
 
 @pytest.fixture
