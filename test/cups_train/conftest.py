@@ -20,7 +20,10 @@ from cups_train.types import StereoCamera, StereoFrame
 CAMERA = StereoCamera(height=64, width=128, fx=100.0, fy=100.0, cx=63.5, cy=31.5, baseline=0.5)
 
 
-@pytest.fixture(autouse=True, scope="session")
+torch.set_num_threads(1)  # of fixtures too that last longer than a test
+
+
+@pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
 

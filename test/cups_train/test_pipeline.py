@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from cups_train.cli import main
 from cups_train.config import NetworkConfig, RenderConfig, SemanticsConfig
@@ -52,10 +51,7 @@ def street(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run_folder(street):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     assert main(command(street)) == 0
-    torch.set_num_threads(threads)
     return street / "run"
 
 

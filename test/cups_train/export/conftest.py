@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-import torch
 
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import ExportConfig
@@ -16,7 +15,6 @@ OWN = {"backbone": "own", "norm": "batch", "semantic_head": "direct", "clusters"
 @pytest.fixture(scope="session", params=["resnet", "own"])
 def exported(request, tmp_path_factory):
     """A small random network, exported once: (network, folder of the checkpoint)."""
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("export")
     classes = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in range(1, 6)))
     spec = NetworkSpec(classes, 64, 96, "resnet18", "group", 16, 16, 1, 16, 16, 8, (("start.pth", "CC0"),))

@@ -19,7 +19,6 @@ THRESHOLDS = Thresholds(score=0.3, stuff_area=0.01)
 
 
 def merge_both(raw, thresholds=THRESHOLDS, classes=CLASSES):
-    torch.set_num_threads(1)
     parts = (raw.boxes, raw.scores, raw.class_id, raw.masks, raw.semantic)
     merged = GraphFusion(classes, thresholds)(*(torch.from_numpy(part) for part in parts))
     size = raw.semantic.shape

@@ -18,7 +18,6 @@ CLASSES = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in
 
 @pytest.fixture(scope="module")
 def network():
-    torch.set_num_threads(1)
     return build_network(NetworkSpec(CLASSES, 64, 96, "resnet18-half", "batch", 16, 16, 1, 16, 16, 8), seed=1).eval()
 
 

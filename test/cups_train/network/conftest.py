@@ -1,19 +1,16 @@
 import pytest
 import torch
 
-from cups_ros.types import Classes, PseudoClass
 from cups_train.network import NetworkSpec, Target
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+def same_start():
     torch.manual_seed(0)
 
 
-def tiny_spec(things=(2, 4), number=5, **changes):
-    """A network of few channels for 64x96 images; classes 2 and 4 are things."""
-    classes = Classes(tuple(PseudoClass(i, f"c{i}", i in things, (i, i, i)) for i in range(1, number + 1)))
+def tiny_spec(classes, **changes):
+    """A network of few channels for 64x96 images."""
     settings = {
         "backbone": "resnet18",
         "norm": "group",
@@ -29,8 +26,9 @@ def tiny_spec(things=(2, 4), number=5, **changes):
 
 
 @pytest.fixture
-def make_tiny_spec():
-    return tiny_spec
+def make_tiny_spec(make_classes):
+    """(things, number, settings) -> the spec of a network for so many classes."""
+    return lambda things=(2, 4), number=5, **changes: tiny_spec(make_classes(things, number), **changes)
 
 
 def box_target(*boxes, things=None, size=(64, 96)):

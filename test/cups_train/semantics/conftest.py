@@ -1,7 +1,6 @@
 """A semantics folder that several tests read."""
 
 import pytest
-import torch
 
 from cups_train.config import SemanticsConfig
 from cups_train.semantics import learn_classes
@@ -15,7 +14,6 @@ def small_classes():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, make_street, small_classes):
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("semantics")
     learn_classes([make_street()], out, small_classes, Work(3, 1, "cpu"))
     return out

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from cups_train.config import SemanticsConfig
 from cups_train.errors import ModelError
@@ -21,7 +20,6 @@ CONFIG = SemanticsConfig(clusters=4, channels=16, height=64)
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, make_street):
-    torch.set_num_threads(1)
     frames = list(prepare_all(choose_frames([make_street()], 10, tmp_path_factory.mktemp("state"), None), 64, 0, 1))
     encoder = new_encoder(CONFIG, 0, "cpu").eval()
     # cluster 0 above, 1 below; 2 to 4 nowhere; 1 and 2 are one class

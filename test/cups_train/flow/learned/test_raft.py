@@ -51,7 +51,6 @@ def _bilinear(volume, x, y):
 @pytest.fixture(scope="module")
 def published():
     """A network with the published look-up, random weights."""
-    torch.set_num_threads(1)
     torch.manual_seed(3)
     context = FeatureEncoder(
         block=ResidualBlock, layers=(64, 64, 96, 128, 256), strides=(2, 1, 2, 2), norm_layer=nn.InstanceNorm2d

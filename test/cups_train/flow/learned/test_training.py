@@ -15,7 +15,6 @@ from cups_train.flow.open import matcher_facts, scene_flow
 from cups_train.training import single
 from cups_train.types import Work
 
-torch.set_num_threads(1)
 training = importlib.import_module("cups_train.flow.learned.training")
 
 

@@ -1,7 +1,6 @@
 """Features of a small street that the heads' tests learn on."""
 
 import pytest
-import torch
 
 from cups_train.config import SemanticsConfig
 from cups_train.semantics import learn_classes
@@ -32,7 +31,6 @@ def small_head():
 
 @pytest.fixture(scope="session")
 def dense(tmp_path_factory, make_street, small_head):
-    torch.set_num_threads(1)
     street = make_street(frames=4)
     frames = tuple(prepare_all(choose_frames([street], 10, tmp_path_factory.mktemp("state"), None), 64, 0, 1))
     features = ScratchFeatures(new_encoder(small_head, 0, "cpu").eval())
@@ -46,7 +44,6 @@ def settings():
 
 @pytest.fixture(scope="session")
 def learned_head(tmp_path_factory, make_street, small_head):
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("stego")
     learn_classes([make_street()], out, small_head, Work(3, 1, "cpu"))
     return out

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from cups_ros.types import Classes, Panoptic, PseudoClass
 from cups_train.cli import main
@@ -49,14 +48,6 @@ TINY = [
     "self_train.steps=1",
     "self_train.batch=1",
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
