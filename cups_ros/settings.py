@@ -191,9 +191,8 @@ PARAMETERS = (*BEHAVIOUR, *(parameter for topic in (*INPUTS, *OUTPUTS) for param
 
 @dataclass(frozen=True)
 class Live:
-    """The parameters that hold from the next image on."""
+    """The parameters that hold from the next image on and tell how it is answered."""
 
-    max_rate_hz: float
     max_megapixels: float
     score_threshold: float
     overlap_threshold: float
@@ -201,9 +200,6 @@ class Live:
     stuff_area_threshold: float
     overlay_alpha: float
     track: bool
-    depth_max_m: float
-    stale_after_s: float
-    engine_timeout_s: float
 
     @classmethod
     def read(cls, value: Callable[[str], Value]) -> Live:

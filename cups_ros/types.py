@@ -32,7 +32,7 @@ class PseudoClass:
 class Classes:
     """All pseudo classes of a run, ids 1..K without gaps: the one place that knows things from stuff.
 
-    The last one may be "unknown object". Runs and models of earlier versions have none: there such pixels are void.
+    The last one may be "unknown object". Where there is none, such pixels are void.
     """
 
     items: tuple[PseudoClass, ...]

@@ -73,14 +73,14 @@ def read_class_of(labels: Path) -> tuple[int, ...]:
 
 
 def read_joining(labels: Path) -> dict[str, Any]:
-    """What `write_class_of` wrote. Raises ResultError where the labels were made before clusters were joined."""
+    """What `write_class_of` wrote. Raises ResultError where it does not fit."""
     path = labels / JOINING
     try:
         tree = read_json(path)
         return {**tree, "class_of": [int(c) for c in tree["class_of"]]}
     except (KeyError, TypeError, ValueError, ResultError) as error:
         raise ResultError(
-            f"expected the classes of the clusters in {path}, found labels of an earlier version or a damaged file; "
+            f"expected the classes of the clusters in {path}, found none or a damaged file; "
             "`cups-train pseudo-label` makes them again"
         ) from error
 

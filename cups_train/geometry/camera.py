@@ -23,15 +23,6 @@ def rays(camera: StereoCamera, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return out
 
 
-def back_project(camera: StereoCamera, disparity: np.ndarray) -> np.ndarray:
-    """(H, W) disparity [px] of a whole image -> (H, W, 3) points [m] in the left camera's frame; NaN where the
-    disparity is not positive."""
-    u, v = pixel_grid(*disparity.shape)
-    with np.errstate(divide="ignore"):
-        depth = np.where(disparity > 0, camera.depth_scale / np.maximum(disparity, 1e-12), np.nan)
-    return rays(camera, u, v) * depth[..., None].astype(np.float32)
-
-
 def points_of(camera: StereoCamera, u: np.ndarray, v: np.ndarray, disparity: np.ndarray) -> np.ndarray:
     """Points (..., 3) [m] of pixels with positive disparity [px]."""
     return rays(camera, u, v) * (camera.depth_scale / disparity)[..., None]

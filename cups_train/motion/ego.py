@@ -26,7 +26,6 @@ class Ego:
 
     motion: np.ndarray  # (4, 4): x_t+1 = motion x_t
     noise: np.ndarray  # (2,) px, of flow and disparity, on top of what the measurement claims
-    inliers: float  # share of the samples
 
 
 def estimate_ego(
@@ -57,7 +56,7 @@ def estimate_ego(
         own, _ = fit(camera, _batch(noisy.pick(inlier)), motion, FitOptions(np.zeros(3)))
         motion = motion @ own[0]
         noise = _noise(camera, motion, samples, inlier)
-    return Ego(motion, noise, float((chi_square(camera, motion, samples.with_floor(noise)) < 16).mean()))
+    return Ego(motion, noise)
 
 
 def _search(

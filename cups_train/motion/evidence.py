@@ -49,7 +49,6 @@ class Evidence:
     samples: Correspondences  # of all pixels, row by row, (H * W, ...)
     chi: np.ndarray  # (H, W) chi-square against the static motion; NaN where flow or disparity is unknown
     residual: np.ndarray  # (H, W, 2) px, flow minus static flow; NaN where unknown
-    static_flow: np.ndarray  # (H, W, 2) px, flow of the static motion where the disparity is known, else NaN
     height: np.ndarray  # (H, W) m over the ground; NaN where unknown
     off_ground: np.ndarray  # (H, W) bool, surely not a part of the ground
     ground: Ground | None
@@ -109,8 +108,6 @@ def gather(flow: SceneFlow, camera: StereoCamera, ego: Ego, ground: Ground | Non
     chi = np.where(known, chi_square(camera, ego.motion, samples).reshape(shape), np.nan)
     predicted, _ = predict(camera, ego.motion, samples.rays, samples.inverse_depth)
     residual = (samples.target - predicted)[:, :2].reshape(*shape, 2)
-    u, v = np.arange(shape[1]), np.arange(shape[0])[:, None]
-    static_flow = predicted[:, :2].reshape(*shape, 2) - np.stack(np.broadcast_arrays(u, v), -1)
     height = np.full(shape, np.nan, np.float32) if ground is None else ground.height_over(camera, flow.disparity)
     if ground is None:
         off = np.ones(shape, bool)
@@ -128,7 +125,6 @@ def gather(flow: SceneFlow, camera: StereoCamera, ego: Ego, ground: Ground | Non
         samples,
         chi,
         np.where(known[..., None], residual, np.nan),
-        np.where(flow.disparity_ok[..., None], static_flow, np.nan),
         height,
         off,
         ground,

@@ -26,7 +26,6 @@ class NodeAnswer:
 
     stamp_ns: int
     frame_id: str
-    received_ns: int  # when the bag received it
     panoptic: Panoptic
 
 
@@ -34,20 +33,19 @@ class _Recorded(NamedTuple):
     """One message of a bag."""
 
     topic: str
-    received_ns: int
     message: Any
 
 
 def read_answers(bag: Path, definitions: Path) -> Iterator[NodeAnswer]:
     """Every PanopticImage of a bag, in order. `definitions` is the folder with our .msg files. Raises
     RecordingError."""
-    for connection, received, message in _messages(bag, definitions, PANOPTIC):
-        yield NodeAnswer(stamp_ns(message.header), message.header.frame_id, received, _panoptic(message, connection))
+    for topic, message in _messages(bag, definitions, PANOPTIC):
+        yield NodeAnswer(stamp_ns(message.header), message.header.frame_id, _panoptic(message, topic))
 
 
 def read_label_info(bag: Path, definitions: Path) -> Classes:
     """The classes of the first LabelInfo of a bag. Raises RecordingError where there is none."""
-    for _, _, m in _messages(bag, definitions, LABEL_INFO):
+    for _, m in _messages(bag, definitions, LABEL_INFO):
         colors = np.asarray(m.color).reshape(-1, 3).tolist()
         rows = zip(m.id, m.name, m.is_thing, colors, strict=True)
         return Classes(tuple(PseudoClass(int(i), str(n), bool(t), (c[0], c[1], c[2])) for i, n, t, c in rows))
@@ -61,8 +59,8 @@ def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[_Reco
     try:
         with AnyReader([bag], default_typestore=store) as reader:
             connections = [c for c in reader.connections if c.msgtype == message_type]
-            for connection, received, raw in reader.messages(connections) if connections else ():
-                yield _Recorded(connection.topic, received, store.deserialize_cdr(raw, message_type))
+            for connection, _, raw in reader.messages(connections) if connections else ():
+                yield _Recorded(connection.topic, store.deserialize_cdr(raw, message_type))
     except AnyReaderError as error:
         raise RecordingError(
             f"expected a bag with {message_type} in {bag}, found {error}; record /cups/panoptic with `ros2 bag record`"

@@ -79,10 +79,6 @@ class Inspection:
     warnings: tuple[str, ...]
     problem: str | None  # why it cannot be trained on, and what mends it
 
-    @property
-    def trainable(self) -> bool:
-        return self.problem is None
-
 
 def inspect(path: Path, config: RecordingConfig) -> Inspection:
     """Read all headers and look at a few pairs. Raises RecordingError where the recording cannot be opened at all."""

@@ -29,10 +29,9 @@ def track_corners(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RowOffset:
-    """Medians over the corners of a pair [px]; a rectified pair has dy = 0."""
+    """Medians over the corners of a pair [px]; a rectified pair has a distance of 0."""
 
-    dy: float
-    distance: float  # |dy|
+    distance: float  # of the rows
     disparity: float
 
 
@@ -42,7 +41,7 @@ def row_offset(left: np.ndarray, right: np.ndarray) -> RowOffset | None:
     if len(tracks) < FEWEST:
         return None
     dy, disparity = tracks[:, 3] - tracks[:, 1], tracks[:, 0] - tracks[:, 2]
-    return RowOffset(float(np.median(dy)), float(np.median(np.abs(dy))), float(np.median(disparity)))
+    return RowOffset(float(np.median(np.abs(dy))), float(np.median(disparity)))
 
 
 def corner_motion(now: np.ndarray, after: np.ndarray) -> float | None:

@@ -224,7 +224,7 @@ def test_classes_that_stand_for_others_are_merged_on_the_host(folder):
 
 
 def test_a_card_without_unknown_object_leaves_some_thing_void(folder):
-    """Cards of earlier versions have no such class; with it, the same graph answers with a region of it."""
+    """A card may have no such class; with it, the same graph answers with a region of it."""
     path = folder / "model.onnx"
     outputs = write_graph(path, semantic=0)
     change(folder, outputs=outputs, sha256=hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,4 +1,4 @@
-"""Figures as tables: which protocol comes first, and what a run of an older version lacks."""
+"""Figures as tables: which protocol comes first, and what is left out."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def evidence_of(depth: np.ndarray, sigma: float = 0.2) -> Evidence:
     full = np.full(depth.shape, sigma, np.float32)
     ok = np.ones(depth.shape, bool)
     flow = SceneFlow(np.zeros((*depth.shape, 2), np.float32), disparity, disparity, ok, ok, ok, full, full)
-    ego, ground = Ego(np.eye(4), np.array([0.2, 0.2]), 1.0), Ground(np.array([0.0, 1.0, 0.0]), 1.4)
+    ego, ground = Ego(np.eye(4), np.array([0.2, 0.2])), Ground(np.array([0.0, 1.0, 0.0]), 1.4)
     return gather(flow, CAMERA, ego, ground, scales_of(flow, CAMERA, 0.1, 70, 0.2))
 
 

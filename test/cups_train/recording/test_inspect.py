@@ -40,10 +40,8 @@ def test_row_offset_and_motion():
     wall = _wall()
     left, right = wall[10:130, :200], wall[7:127, 10:210]
     offset = row_offset(left, right)
-    dy, off, disparity = offset.dy, offset.distance, offset.disparity
-    assert (
-        dy == pytest.approx(3, abs=0.1) and off == pytest.approx(3, abs=0.1) and disparity == pytest.approx(10, abs=0.1)
-    )
+    off, disparity = offset.distance, offset.disparity
+    assert off == pytest.approx(3, abs=0.1) and disparity == pytest.approx(10, abs=0.1)
     assert corner_motion(left, wall[14:134, 3:203]) == pytest.approx(5, abs=0.1)  # 3 and 4 px
     assert row_offset(np.zeros_like(left), np.zeros_like(left)) is None
     assert corner_motion(np.zeros_like(left), left) is None
@@ -51,7 +49,7 @@ def test_row_offset_and_motion():
 
 def test_good_recording(bags):
     found = inspect(_drive(bags), RecordingConfig())
-    assert found.trainable and found.warnings == ()
+    assert found.problem is None and found.warnings == ()
     assert (found.pairs, found.images, found.following, found.step_ms) == (4, (4, 4), 3, 100.0)
     assert found.row_offset_px == pytest.approx(0, abs=0.1)
     assert found.standing == 0.0 and found.motion_px == pytest.approx(3, abs=0.1)
@@ -88,12 +86,12 @@ def test_jitter_and_gaps(bags):
     assert lefts.jitter_ms == pytest.approx(np.std([90, 110, 100]))
     assert (lefts.gaps, lefts.longest_gap_s) == (1, pytest.approx(0.4))
     assert any("gap(s)" in warning for warning in found.warnings)
-    assert found.trainable and found.following == 3
+    assert found.problem is None and found.following == 3
 
 
 def test_rows_that_do_not_agree(bags):
     found = inspect(_drive(bags, rows_off=4), RecordingConfig())
-    assert not found.trainable
+    assert found.problem is not None
     assert "4.0 px apart: calibrate the pair anew" in render_text(found).splitlines()[-1]
 
 
@@ -105,7 +103,7 @@ def test_images_swapped_behind_a_good_camera_info(bags):
 def test_verdict_says_why_not(bags):
     path = bags.write([row for row in bags.stereo(bags.steady(3)) if "left" in row.topic])
     found = inspect(path, RecordingConfig())
-    assert not found.trainable and found.cameras == () and found.camera is None
+    assert found.problem is not None and found.cameras == () and found.camera is None
     text = render_text(found)
     assert "/stereo/left/image_raw" in text
     assert text.splitlines()[-1].startswith("verdict: cannot be trained on: expected a left and a right image topic")
