@@ -13,10 +13,12 @@ import pytest
 from cups_train.folders import layout
 
 ROOT = Path(__file__).parents[1]
+PROGRAMS = ("cups_ros", "cups_train", "launch", "benchmarks", "ros_wheels")
 STAGES = ("motion", "semantics", "pseudo_label", "bootstrap", "self_train")
 WITHOUT_ROS = ("engines", "model", "fusion", "decoding", "tracking", "types")
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "builtin_interfaces", "rcl_interfaces"}
 MOST_ARGUMENTS, LONGEST_CHAIN, WITH_SHAPES = 6, 14, 0.95
+MOST_LINES, LONGEST_FUNCTION = 300, 40
 # of one axis
 SIZE = re.compile(r"\.\.\.|\d+(?: or \d+)?|[a-z]|\d*[A-Z][A-Za-z0-9_]*(?: ?[-+*/] ?\d+)?|[a-z] ?[-+*/] ?\d+")
 
@@ -246,10 +248,26 @@ def test_what_counts_as_a_long_tuple(text, found):
 
 
 def test_no_anonymous_tuple_of_more_than_two():
-    others = [path for folder in ("benchmarks", "launch", "ros_wheels") for path in (ROOT / folder).rglob("*.py")]
-    trees = {module: tree for module, (tree, _) in sources().items()}
-    trees |= {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in others}
+    paths = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*.py")]
+    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in paths}
     assert {name: found for name, tree in trees.items() if (found := long_tuples(tree))} == {}
+
+
+def test_files_and_functions_are_short():
+    """Files of programs and of tests; functions of programs."""
+    programs = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*.py")]
+    lines = {
+        str(path.relative_to(ROOT)): path.read_text().count("\n") for path in [*programs, *ROOT.glob("test/**/*.py")]
+    }
+    assert len(lines) > 300 and {name: count for name, count in lines.items() if count >= MOST_LINES} == {}
+    found = [
+        (str(path.relative_to(ROOT)), node.name, length)
+        for path in programs
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert found == []
 
 
 def test_public_array_functions_state_shapes():
