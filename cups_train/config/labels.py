@@ -61,6 +61,16 @@ class LabelConfig(Section):
         le=128,
         description="most kinds of movers: they name objects and what is parked, and are among semantics.classes",
     )
+    standing: bool = Field(
+        True,
+        description="parts of thing classes that do not move are instances too, such as parked cars, where their size "
+        "is that of moving objects of their kind (published: false)",
+    )
+    trim: bool = Field(
+        True,
+        description="moving objects lose what lies on the ground, such as shadows, or at another distance "
+        "(published: false)",
+    )
     border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")
     min_moving_frames: float = Field(0.02, ge=0, le=1, description="gate: least share of frames with a moving object")
     max_class_share: float = Field(

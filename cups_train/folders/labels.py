@@ -19,8 +19,8 @@ from cups_train.folders.layout import JOINING, LABELS
 
 @dataclass(frozen=True)
 class LabelInstance:
-    """One moving object of a label. Where `class_id` is a stuff class its motion is not believed: no target, its pixels
-    are ignored."""
+    """One moving or standing object of a label. Where `class_id` is a stuff class its motion is not believed: no
+    target, its pixels are ignored."""
 
     id: int  # in the frame's instance map
     class_id: int

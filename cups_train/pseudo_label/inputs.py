@@ -26,6 +26,7 @@ class FrameInput:
     semantics: Path  # the recording's folder of class maps
     frame: MotionResult  # without its map
     scale: Scale
+    recording: Recording  # pickles small
 
     def read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) uint8 class ids 1..K and (H, W) uint16 object ids. Raises ResultError where they do not fit."""
@@ -54,4 +55,4 @@ def frame_inputs(recording: Recording, motion: Path, semantics: Path) -> Iterato
                 f"expected frame {stamp.key} of {recording.name} in {motion / MOTION}, found {len(index)} others; "
                 f"delete the folder to make it again"
             )
-        yield FrameInput(motion, semantics, index[stamp.key], scale)
+        yield FrameInput(motion, semantics, index[stamp.key], scale, recording)

@@ -32,7 +32,9 @@ from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.places import Places, places_of
 from cups_train.pseudo_label.results import write_pictures
 from cups_train.pseudo_label.sameness.frames import RecordingMaps, evidence_of
+from cups_train.pseudo_label.sight import Sight, sight_of
 from cups_train.pseudo_label.split import Split, find_split
+from cups_train.pseudo_label.standing import measure_standing, save_standing
 from cups_train.pseudo_label.unknown import with_unknown
 from cups_train.pseudo_label.votes import count_votes
 from cups_train.recording import Recording
@@ -60,6 +62,7 @@ class FrameCount:
     counts: MotionCounts
     objects: Objects
     digest: bytes  # of what its label will be made from
+    lowest_score: float  # of its moving objects; 1 without any
 
 
 def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Classes:
@@ -73,14 +76,24 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
     inputs = [i for r in basis.recordings for i in frame_inputs(r, basis.motion / r.name, basis.semantics / r.name)]
     workers, learned = min(work.workers, 1 + len(inputs) // FRAMES_A_WORKER), read_classes(basis.semantics)
     k, centres = learned.count, learned.centres
-    counts, objects, digest = MotionCounts.nothing(k), [], hashlib.sha256(config.model_dump_json().encode())
+    lowest, counts, objects, digest = (
+        1.0,
+        MotionCounts.nothing(k),
+        [],
+        hashlib.sha256(config.model_dump_json().encode()),
+    )
     for found in progress(map_frames(partial(_count, k, config), inputs, workers), "count", len(inputs)):
         counts += found.counts
         objects.append(found.objects)
+        lowest = min(lowest, found.lowest_score)
         digest.update(found.digest)
     split = find_split(counts, config, centres)
-    joined = _join(basis, Objects.together(objects, k), counts, split, config, work)
-    rules = Rules(with_unknown(joined.classes), config, joined.kinds, joined.class_of)
+    together = Objects.together(objects, k)
+    joined = _join(basis, together, counts, split, config, work)
+    standing = None
+    if config.standing and joined.kinds is not None:
+        standing = measure_standing(joined.kinds, together, lowest)
+    rules = Rules(with_unknown(joined.classes), config, joined.kinds, joined.class_of, standing)
     digest.update(repr(rules.class_of).encode())
     _keep_only_labels_of(
         out,
@@ -89,6 +102,7 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
         else hashlib.sha256(digest.hexdigest().encode() + centres.tobytes()).hexdigest(),
     )
     save_kinds(out, joined.kinds)
+    save_standing(out, standing)
     write_class_of(out, joined.class_of, joined.how)
     frames, area = _label_all(inputs, basis.recordings, out, rules, workers)
     finish(out, Findings(frames, area, counts, split, rules), config)
@@ -126,7 +140,7 @@ def label_recording(
     """Every frame, without its map, and its label; the recording need not be one that the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
         class_map, instances = item.read(rules.clusters)
-        yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.scale)
+        yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.scale, _sight(rules, item))
 
 
 def finish(out: Path, found: Findings, config: LabelConfig) -> None:
@@ -147,7 +161,12 @@ def _count(k: int, config: LabelConfig, item: FrameInput) -> FrameCount:
     digest.update(f"{item.motion.name}/{item.frame.key}/{item.scale}".encode())
     cleared = clear_border(instances, config.border)
     objects = describe_objects(count_votes(class_map, cleared, k), cleared, item.frame.objects, item.scale)
-    return FrameCount(count_frame(class_map, cleared, k, config), objects, digest.digest())
+    lowest = min([1.0, *(o.score for o in item.frame.objects)])
+    return FrameCount(count_frame(class_map, cleared, k, config), objects, digest.digest(), lowest)
+
+
+def _sight(rules: Rules, item: FrameInput) -> Sight | None:
+    return sight_of(item.recording, item.frame.key) if rules.config.trim or rules.standing is not None else None
 
 
 def _keep_only_labels_of(out: Path, digest: str) -> None:
@@ -187,11 +206,11 @@ def _label(out: Path, rules: Rules, item: FrameInput) -> tuple[LabelledFrame, La
     written again."""
     frame, folder = item.frame, out / item.motion.name
     class_map, instances = item.read(rules.clusters)
-    label = label_maps(class_map, instances, frame.objects, rules, item.scale)
+    label = label_maps(class_map, instances, frame.objects, rules, item.scale, _sight(rules, item))
     if not holds(folder, frame.key, label.class_map, label.instances):
         write_maps(folder, frame.key, label.class_map, label.instances)
-    absence = None if label.rows else frame.absence or AT_BORDER
-    labelled = LabelledFrame(
-        folder, frame.key, frame.stamp_ns, label.rows, absence.detail if absence else None, checksum(folder, frame.key)
-    )
+    moves = {row.id for row in label.rows} & {o.id for o in frame.objects}
+    absence = None if moves else frame.absence or AT_BORDER
+    reason = absence.detail if absence and not label.rows else None
+    labelled = LabelledFrame(folder, frame.key, frame.stamp_ns, label.rows, reason, checksum(folder, frame.key))
     return labelled, measure_frame(len(rules.classes), labelled, absence)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -104,6 +106,16 @@ class FakeRecording:
 
     def left(self, key: str) -> np.ndarray:
         return np.full((HEIGHT, WIDTH, 3), int(key) % 256, np.uint8)
+
+    @property
+    def stereo(self) -> Callable[[str], StereoFrame]:
+        """Key -> a pair in which nothing has a disparity."""
+        grey = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+        return partial(StereoFrame, stamp_ns=0, left=grey, right=grey, camera=self.camera)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A worker, which cannot import this module, gets a plain record."""
+        return partial(SimpleNamespace, name=self.name, stereo=self.stereo), ()
 
 
 @pytest.fixture

@@ -172,6 +172,7 @@ def test_same_bytes_after_being_killed_twice(tmp_path: Path, write_inputs: Calla
                 "stamps": [SimpleNamespace(**vars(s)) for s in r.stamps],
                 "camera": r.camera,
                 "step_ns": r.step_ns,
+                "stereo": r.stereo,
             }
         )
         for r in recordings
