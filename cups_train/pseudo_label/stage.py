@@ -76,12 +76,8 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
     inputs = [i for r in basis.recordings for i in frame_inputs(r, basis.motion / r.name, basis.semantics / r.name)]
     workers, learned = min(work.workers, 1 + len(inputs) // FRAMES_A_WORKER), read_classes(basis.semantics)
     k, centres = learned.count, learned.centres
-    lowest, counts, objects, digest = (
-        1.0,
-        MotionCounts.nothing(k),
-        [],
-        hashlib.sha256(config.model_dump_json().encode()),
-    )
+    counts, objects, lowest = MotionCounts.nothing(k), [], 1.0
+    digest = hashlib.sha256(config.model_dump_json().encode())
     for found in progress(map_frames(partial(_count, k, config), inputs, workers), "count", len(inputs)):
         counts += found.counts
         objects.append(found.objects)
@@ -90,9 +86,7 @@ def make_labels(basis: Basis, out: Path, config: LabelConfig, work: Work) -> Cla
     split = find_split(counts, config, centres)
     together = Objects.together(objects, k)
     joined = _join(basis, together, counts, split, config, work)
-    standing = None
-    if config.standing and joined.kinds is not None:
-        standing = measure_standing(joined.kinds, together, lowest)
+    standing = measure_standing(joined.kinds, together, lowest) if config.standing and joined.kinds else None
     rules = Rules(with_unknown(joined.classes), config, joined.kinds, joined.class_of, standing)
     digest.update(repr(rules.class_of).encode())
     _keep_only_labels_of(
