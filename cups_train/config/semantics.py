@@ -65,9 +65,9 @@ class SemanticsConfig(Section):
         description="head `depthg`: pairs near in space on one side of the ground are "
         "alike, or DepthG's published term, which is blind to depth",
     )
-    places: Literal["farthest", "random"] = Field(
+    spots: Literal["farthest", "random"] = Field(
         "farthest",
-        description="head `depthg`: which places of a crop are compared, the farthest of the "
+        description="head `depthg`: which spots of a crop are compared, the farthest of the "
         "scene or, as published, random ones",
     )
     sharpness: float | None = Field(

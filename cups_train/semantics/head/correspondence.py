@@ -1,4 +1,4 @@
-"""Correspondence distillation: codes are to be alike where features are (STEGO), and where places are near in space
+"""Correspondence distillation: codes are to be alike where features are (STEGO), and where spots are near in space
 (DepthG)."""
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def nearness(points: Tensor) -> Tensor:
     """(B, 4, N) x, y, z and height over the ground, metres -> (B, N, N) in 0..1: exp(-|X - X'| / 2 m), 0 between the
     ground and what stands on it.
 
-    Equal depth alone says little: across a street the places of one depth are of all classes.
+    Equal depth alone says little: across a street the spots of one depth are of all classes.
     """
-    places = points[:, :3].transpose(1, 2)
-    distance = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+    spots = points[:, :3].transpose(1, 2)
+    distance = torch.cdist(spots, spots, compute_mode="donot_use_mm_for_euclid_dist")
     ground = points[:, 3] < GROUND
     return torch.exp(-distance / NEAR) * (ground[:, :, None] == ground[:, None, :])
 

@@ -24,14 +24,14 @@ from cups_train.semantics.head.correspondence import (
 )
 from cups_train.semantics.head.crops import Crop, DenseFrame
 from cups_train.semantics.head.network import HeadNetwork
-from cups_train.semantics.head.places import FAR, PLACES, farthest_places, random_places, sample, scene_points
+from cups_train.semantics.head.spots import FAR, SPOTS, farthest_spots, random_spots, sample, scene_points
 
 DROP = 0.1  # of the channels, drawn anew for both parts of the head
 SHIFT_BATCHES = 8
 DEPTH_DECAY, DEPTH_DECAY_STEPS = 0.8, 400  # of weight and shift of the depth term (DepthG)
 
 DepthTerm = Literal["nearness", "published"]
-Places = Literal["farthest", "random"]
+Spots = Literal["farthest", "random"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Distillation:
 
     batch: int  # crops a step
     depth_term: DepthTerm | None = None  # of DepthG; none: STEGO
-    places: Places = "random"
+    spots: Spots = "random"
     weights: Weights = Weights()
     shifts: Shifts | None = None  # none: found by `attract`
     attract: Shares = ATTRACT
@@ -97,7 +97,7 @@ class CropPool:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A batch at its places."""
+    """A batch at its spots."""
 
     features: Tensor  # (2 B, C, N), adapted
     points: Tensor  # (B, 4, N) of the crops, as in CropBatch
@@ -105,24 +105,24 @@ class Compared:
 
 
 def compare(network: HeadNetwork, batch: CropBatch, how: Distillation, seed: int, step: int) -> Compared:
-    """Draw the places and read the features there."""
+    """Draw the spots and read the features there."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 62))
-    places = (
-        farthest_places(batch.points, generator)
-        if how.places == "farthest"
-        else random_places(len(batch.points), generator)
+    spots = (
+        farthest_spots(batch.points, generator)
+        if how.spots == "farthest"
+        else random_spots(len(batch.points), generator)
     )
-    count = len(places) // 2
+    count = len(spots) // 2
     if how.depth_term == "published":
-        side = round(PLACES**0.5)
+        side = round(SPOTS**0.5)
         points = functional.interpolate(
             batch.points[:count], (side, side), mode="bilinear", align_corners=False
         ).flatten(2)
         points[:, 2] = torch.where(points[:, 2] < FAR, points[:, 2], 0)  # the published rule knows no depth of the sky
     else:
-        points = sample(batch.points[:count], places[:count])
+        points = sample(batch.points[:count], spots[:count])
     device = network.centres.device
-    features = network.adapt(sample(batch.features, places).to(device)[..., None])[..., 0]
+    features = network.adapt(sample(batch.features, spots).to(device)[..., None])[..., 0]
     return Compared(features, points.to(device), generator)
 
 

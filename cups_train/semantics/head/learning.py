@@ -70,7 +70,7 @@ def distillation_of(features: FeatureNetwork, config: SemanticsConfig) -> Distil
     return Distillation(
         config.head_batch,
         config.depth_term if depth else None,
-        config.places if depth else "random",
+        config.spots if depth else "random",
         weights if config.term_weights is None else Weights(*config.term_weights),
         None if config.shifts is None else Shifts(*config.shifts),
         attract,

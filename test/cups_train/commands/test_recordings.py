@@ -124,7 +124,6 @@ UNFIT = {
     "two sizes": (small_right, "left and right of one size, found 64x48 .*32x24 .*`--right`", ()),
     "one pair": (lambda bags: bags.write(bags.stereo(bags.steady(1))), "found only one stereo pair.*record longer", ()),
 }
-READERS = {"run": "--out", "motion": "--out", "pseudo-label": "--out", "predict": "--out"}
 
 
 @pytest.mark.parametrize("name", [*UNREADABLE, *UNFIT])

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from cups_train.semantics.head.correspondence import distil, likeness, nearness, others, published_depth_likeness
-from cups_train.semantics.head.places import PLACES, farthest_places, random_places, sample, scene_points
+from cups_train.semantics.head.spots import SPOTS, farthest_spots, random_spots, sample, scene_points
 from cups_train.types import StereoCamera
 
 
 def test_distillation_by_hand():
-    features = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])  # two places with orthogonal features
+    features = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])  # two spots with orthogonal features
     codes = torch.tensor([[[1.0, 1.0], [0.0, 1.0]]])  # at 45 degrees
     alike, cosine = likeness(features, features), likeness(codes, codes)
     torch.testing.assert_close(alike, torch.eye(2)[None])
@@ -25,8 +25,8 @@ def test_codes_that_point_apart_are_left_alone():
 
 def test_what_is_near_in_space_is_alike_but_for_the_ground():
     # x, y, z, height
-    places = np.array([[0.0, 0, 10, 1], [0, 2, 10, 3], [30, 0, 10, 1], [0, 0.5, 10, 0.1], [0, 2.5, 10, 0.0]])
-    alike = nearness(torch.from_numpy(places.T[None]))[0]
+    spots = np.array([[0.0, 0, 10, 1], [0, 2, 10, 3], [30, 0, 10, 1], [0, 0.5, 10, 0.1], [0, 2.5, 10, 0.0]])
+    alike = nearness(torch.from_numpy(spots.T[None]))[0]
     assert (alike == alike.T).all() and (alike.diagonal() == 1).all()
     torch.testing.assert_close(alike[0, 1], torch.tensor(np.exp(-1.0)))
     torch.testing.assert_close(alike[3, 4], torch.tensor(np.exp(-1.0)))  # both of the ground
@@ -47,12 +47,12 @@ def test_no_image_is_its_own_negative():
             assert (order != torch.arange(count)).all() and order.min() >= 0 and order.max() < count
 
 
-def test_places_read_columns_first():
+def test_spots_read_columns_first():
     maps = torch.arange(12.0).reshape(1, 1, 3, 4)
-    places = torch.tensor([[[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]]])
-    torch.testing.assert_close(sample(maps, places)[0, 0], torch.tensor([0.0, 3.0, 8.0, 5.5]))
-    drawn = random_places(5, torch.Generator().manual_seed(0))
-    assert drawn.shape == (5, PLACES, 2) and drawn.abs().max() <= 1
+    spots = torch.tensor([[[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]]])
+    torch.testing.assert_close(sample(maps, spots)[0, 0], torch.tensor([0.0, 3.0, 8.0, 5.5]))
+    drawn = random_spots(5, torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, SPOTS, 2) and drawn.abs().max() <= 1
 
 
 def test_scene_points_are_back_projected():
@@ -71,22 +71,22 @@ def slow_farthest(cloud, first, count):
     return chosen
 
 
-def test_farthest_places_equal_the_greedy_rule_and_start_anywhere():
+def test_farthest_spots_equal_the_greedy_rule_and_start_anywhere():
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.normal(size=(2, 4, 12, 14)).astype(np.float32))
     points[:, 2] = points[:, 2].exp()
-    places = farthest_places(points, torch.Generator().manual_seed(1))
+    spots = farthest_spots(points, torch.Generator().manual_seed(1))
     starts = set()
-    for cloud, found in zip(points, places, strict=True):
+    for cloud, found in zip(points, spots, strict=True):
         columns, rows = ((found + 1) / 2 * torch.tensor([13, 11])).round().long().T
         index = (rows * 14 + columns).numpy()
         x, y, z, _ = cloud.flatten(1).numpy()
-        assert index.tolist() == slow_farthest(np.stack([x / z, y / z, np.log(z)], 1), int(index[0]), PLACES)
+        assert index.tolist() == slow_farthest(np.stack([x / z, y / z, np.log(z)], 1), int(index[0]), SPOTS)
         starts.add(int(index[0]))
     assert len(starts) == 2
 
 
-def test_farthest_places_prefer_depth_that_varies_over_planes_near_or_far():
+def test_farthest_spots_prefer_depth_that_varies_over_planes_near_or_far():
     rays = torch.stack(
         [
             torch.arange(30.0).expand(30, 30) * 0.01,
@@ -97,12 +97,12 @@ def test_farthest_places_prefer_depth_that_varies_over_planes_near_or_far():
     for plane, corner in ((10.0, 80.0), (80.0, 10.0)):
         depth = torch.full((30, 30), plane)
         depth[20:, 20:] = plane * (corner / plane) ** torch.rand(10, 10, generator=torch.Generator().manual_seed(0))
-        far = farthest_places((rays * depth)[None], torch.Generator().manual_seed(0))
+        far = farthest_spots((rays * depth)[None], torch.Generator().manual_seed(0))
         share = ((far[0] > 1 / 3).all(-1)).float().mean()
         assert share > 0.4  # it is a ninth of the image
 
 
 @pytest.mark.parametrize("size", [(3, 4), (1, 2)])
-def test_small_crops_give_places_twice(size):
-    places = farthest_places(torch.rand(1, 4, *size), torch.Generator().manual_seed(0))
-    assert places.shape == (1, PLACES, 2) and places.abs().max() <= 1
+def test_small_crops_give_spots_twice(size):
+    spots = farthest_spots(torch.rand(1, 4, *size), torch.Generator().manual_seed(0))
+    assert spots.shape == (1, SPOTS, 2) and spots.abs().max() <= 1

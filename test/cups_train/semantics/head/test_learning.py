@@ -21,7 +21,7 @@ from cups_train.types import Work
 WORK = Work(3, 1, "cpu")
 PUBLISHED = {
     "depth_term": "published",
-    "places": "random",
+    "spots": "random",
     "shifts": (0.39, 0.25, 0.26, 0.03),
     "term_weights": (0.95, 1.02, 0.57, 0.09),
     "extra_centres": 0,
@@ -125,7 +125,7 @@ def test_what_the_settings_say_is_what_runs(dense, small_head):
     geometry = DescribedFeatures(features.encoder, 0)
     for network in (features, geometry):
         how = distillation_of(network, small_head.model_copy(update={"head": "depthg", **PUBLISHED}))
-        assert (how.depth_term, how.places) == ("published", "random")
+        assert (how.depth_term, how.spots) == ("published", "random")
         assert how.shifts == Shifts(0.39, 0.25, 0.26, 0.03) and how.weights == Weights(0.95, 1.02, 0.57, 0.09)
     assert (
         distillation_of(geometry, small_head).weights == DESCRIBED_WEIGHTS

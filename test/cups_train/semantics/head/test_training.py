@@ -13,13 +13,11 @@ from cups_train.types import Work
 WORK = Work(3, 1, "cpu")
 
 
-@pytest.mark.parametrize(
-    ("depth_term", "places"), [(None, "random"), ("nearness", "farthest"), ("published", "random")]
-)
-def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path, depth_term, places, settings):
+@pytest.mark.parametrize(("depth_term", "spots"), [(None, "random"), ("nearness", "farthest"), ("published", "random")])
+def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path, depth_term, spots, settings):
     features, frames = dense
     before = {name: value.clone() for name, value in features.state_dict().items()}
-    how = distillation.Distillation(4, depth_term, places)
+    how = distillation.Distillation(4, depth_term, spots)
     network = new_head(features, frames, settings, 1)
     pool = training.crop_pool(frames)
     shifts = distillation.find_shifts(network, pool, how, 1)

@@ -1,4 +1,4 @@
-"""Which places of a crop are compared: random ones, or farthest points of the scene (DepthG)."""
+"""Which spots of a crop are compared: random ones, or farthest points of the scene (DepthG)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch.nn import functional
 
 from cups_train.types import StereoCamera
 
-PLACES = 121
+SPOTS = 121
 FINEST = 28  # rows and columns of the grid that farthest points are taken from
 FAR = 80.0  # m: what is further away, the sky too, is taken to be here
 
 
-def random_places(count: int, generator: torch.Generator) -> Tensor:
-    """(B, PLACES, 2) for `count` images, as (x, y) in -1..1."""
-    return torch.rand(count, PLACES, 2, generator=generator) * 2 - 1
+def random_spots(count: int, generator: torch.Generator) -> Tensor:
+    """(B, SPOTS, 2) for `count` images, as (x, y) in -1..1."""
+    return torch.rand(count, SPOTS, 2, generator=generator) * 2 - 1
 
 
-def sample(maps: Tensor, places: Tensor) -> Tensor:
-    """(B, C, h, w) at (B, N, 2) places -> (B, C, N), bilinear; -1 and 1 are the centres of the outer cells."""
-    return functional.grid_sample(maps, places[:, None], mode="bilinear", padding_mode="border", align_corners=True)[
+def sample(maps: Tensor, spots: Tensor) -> Tensor:
+    """(B, C, h, w) at (B, N, 2) spots -> (B, C, N), bilinear; -1 and 1 are the centres of the outer cells."""
+    return functional.grid_sample(maps, spots[:, None], mode="bilinear", padding_mode="border", align_corners=True)[
         :, :, 0
     ]
 
@@ -35,12 +35,12 @@ def scene_points(inverse_depth: np.ndarray, camera: StereoCamera, top: int, left
     return np.stack([x * z, y * z, z]).astype(np.float32)
 
 
-def farthest_places(points: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 3 or more, h, w) x, y, z [m] -> (B, PLACES, 2) as (x, y) in -1..1: each point is the farthest from those
+def farthest_spots(points: Tensor, generator: torch.Generator) -> Tensor:
+    """(B, 3 or more, h, w) x, y, z [m] -> (B, SPOTS, 2) as (x, y) in -1..1: each point is the farthest from those
     before it, the first is random.
 
-    Far by direction and log depth, (x/z, y/z, log z): in metres half of all places would lie on far facades, and few on
-    what drives. A crop of fewer cells than PLACES gives some of them twice.
+    Far by direction and log depth, (x/z, y/z, log z): in metres half of all spots would lie on far facades, and few on
+    what drives. A crop of fewer cells than SPOTS gives some of them twice.
     """
     count, _, height, width = points.shape
     rows = torch.linspace(0, height - 1, min(height, FINEST)).round().long()
@@ -48,10 +48,10 @@ def farthest_places(points: Tensor, generator: torch.Generator) -> Tensor:
     x, y, z = points[:, :3, rows][..., columns].flatten(2).unbind(1)
     cloud = torch.stack([x / z, y / z, z.log()], -1)  # (B, N, 3)
     batch = torch.arange(count)
-    chosen = torch.empty(count, PLACES, dtype=torch.long)
+    chosen = torch.empty(count, SPOTS, dtype=torch.long)
     chosen[:, 0] = torch.randint(cloud.shape[1], (count,), generator=generator)
     distance = torch.full(cloud.shape[:2], torch.inf)
-    for i in range(1, PLACES):
+    for i in range(1, SPOTS):
         latest = cloud[batch, chosen[:, i - 1]]
         distance = torch.minimum(distance, (cloud - latest[:, None]).square().sum(-1))
         chosen[:, i] = distance.argmax(1)
