@@ -12,49 +12,39 @@ from cups_train.evaluation.protocols import MEANINGS
 from cups_train.files import write_image, write_json
 from cups_train.report.page import write_report
 
+CLASSES = [
+    {"id": 1, "name": "road", "isthing": 0, "color": [1, 2, 3]},
+    {"id": 2, "name": "<car>", "isthing": 1, "color": [4, 5, 6]},
+]
+STATISTICS = {
+    "frames": 4,
+    "frames_with_objects": 3,
+    "instances_per_frame": 1.25,
+    "void_share": 0.125,
+    "thing_share": 0.25,
+    "thing_pixels_in_instances": 0.5,
+    "gate": {"passed": False, "message": "too little moves", "warnings": []},
+    "classes": [{**c, "area_share": 0.5, "instances": 3} for c in CLASSES],
+}
+AGREEMENT = {
+    "pq": 0.625,
+    "sq": 0.7,
+    "rq": 0.9,
+    "pq_things": None,
+    "pq_stuff": 0.625,
+    "same_class": 0.875,
+    "compared": 0.75,
+}
+
 
 def test_the_page_shows_gate_sheet_and_consistency(tmp_path: Path, split: Callable[[str], dict[str, Any]]) -> None:
     (tmp_path / "config.yaml").write_text("labels: {psi: 2.16}\n")
-    classes = [
-        {"id": 1, "name": "road", "isthing": 0, "color": [1, 2, 3]},
-        {"id": 2, "name": "<car>", "isthing": 1, "color": [4, 5, 6]},
-    ]
-    write_json(tmp_path / "classes.json", {"classes": classes})
-    statistics = {
-        "frames": 4,
-        "frames_with_objects": 3,
-        "instances_per_frame": 1.25,
-        "void_share": 0.125,
-        "thing_share": 0.25,
-        "thing_pixels_in_instances": 0.5,
-        "split": split("lift"),
-        "gate": {"passed": False, "message": "too little moves", "warnings": []},
-        "classes": [
-            {"id": c["id"], "name": c["name"], "isthing": c["isthing"], "area_share": 0.5, "instances": 3}
-            for c in classes
-        ],
-    }
-    write_json(tmp_path / "labels" / "statistics.json", statistics)
+    write_json(tmp_path / "classes.json", {"classes": CLASSES})
+    write_json(tmp_path / "labels" / "statistics.json", {**STATISTICS, "split": split("lift")})
     write_image(tmp_path / "semantics" / "classes.jpg", np.zeros((8, 8, 3), np.uint8))
-    row = {
-        "pq": 0.625,
-        "sq": 0.7,
-        "rq": 0.9,
-        "pq_things": None,
-        "pq_stuff": 0.625,
-        "same_class": 0.875,
-        "compared": 0.75,
-    }
-    write_json(
-        tmp_path / "consistency.json",
-        {
-            "labels": "",
-            "frames": 3,
-            "left_right": row,
-            "next": row,
-            "kept": [{"frames": 8, "before": 0.513, "after": 0.957}],
-        },
-    )
+    kept = [{"frames": 8, "before": 0.513, "after": 0.957}]
+    consistency = {"labels": "", "frames": 3, "left_right": AGREEMENT, "next": AGREEMENT, "kept": kept}
+    write_json(tmp_path / "consistency.json", consistency)
     page = write_report(tmp_path).read_text()
     for text in (
         "not passed</strong>: too little moves",
