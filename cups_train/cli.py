@@ -6,16 +6,23 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cups_train import cli_arguments, commands
-from cups_train.errors import CupsError
+from cups_train.errors import CupsError, briefly
+from cups_train.world import drop_output, open_streams, sentence_of
 
 logger = logging.getLogger("cups_train")
+TORCHRUN = {"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"}  # and the least of each
+REPORT = "this is a fault of cups and none of yours; please report it with the lines above to the project's issues"
 
 
 @dataclass(frozen=True)
@@ -52,23 +59,55 @@ class _Verb(_Parser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    open_streams()
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        _call(args)
-    except CupsError as error:
-        # a library's reason may have several lines
-        print(f"cups-train {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        with _all_ends_like_interrupts():
+            _call(args)
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"cups-train {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        return _ended(args, "interrupted; the same command goes on where it stopped", 130)
+    except CupsError as error:
+        return _ended(args, str(error), 2)
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            traceback.print_exc()
+            return _ended(args, REPORT, 1)
+        return _ended(args, sentence, 2)
     return 0
+
+
+def _ended(args: argparse.Namespace, sentence: str, code: int) -> int:
+    """Say why in one line: a library's reason may have several."""
+    with suppress(OSError):
+        print(f"cups-train {args.command}: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+    return code
+
+
+@contextmanager
+def _all_ends_like_interrupts() -> Iterator[None]:
+    """SIGTERM and a closed terminal end a command as Ctrl-C does, so that its workers end with it; nohup stays
+    nohup."""
+    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in (number for number, handler in before.items() if handler is signal.SIG_DFL):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _call(args: argparse.Namespace) -> None:
     """The command, with a cluster where one is named."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not COMMANDS[args.command].on_many_gpus:
+    if _processes() > 1 and not COMMANDS[args.command].on_many_gpus:
         able = (name for name, command in COMMANDS.items() if command.on_many_gpus)
         raise CupsError(f"expected {' or '.join(able)} under torchrun, found {args.command}; leave torchrun out")
     if getattr(args, "cluster", None) is None:
@@ -77,6 +116,23 @@ def _call(args: argparse.Namespace) -> None:
 
     with on_cluster(args.cluster):
         COMMANDS[args.command].call(argparse.Namespace(**{name: absolute(value) for name, value in vars(args).items()}))
+
+
+def _processes() -> int:
+    """How many torchrun has started. Raises CupsError where its variables are no numbers that fit."""
+    numbers = {name: os.environ.get(name, least) for name, least in TORCHRUN.items()}
+    for name, value in numbers.items():
+        if not value.isascii() or not value.isdigit() or int(value) < int(TORCHRUN[name]):
+            raise CupsError(
+                f"expected a whole number from {TORCHRUN[name]} on in the variable {name}, which torchrun sets, found "
+                f"{briefly(value)!r}; unset it"
+            )
+    if int(numbers["RANK"]) >= int(numbers["WORLD_SIZE"]):
+        raise CupsError(
+            f"expected RANK below WORLD_SIZE, found {numbers['RANK']} of {numbers['WORLD_SIZE']}; torchrun sets both, "
+            "or unset them"
+        )
+    return int(numbers["WORLD_SIZE"])
 
 
 COMMANDS = {

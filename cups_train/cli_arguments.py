@@ -15,6 +15,12 @@ def _recordings(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _force(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--force", action="store_true", help="write into a folder that holds things of others; none of them is replaced"
+    )
+
+
 def _folders(text: str) -> list[Path]:
     return [Path(name) for name in text.split(",") if name]
 
@@ -35,6 +41,7 @@ def run(verb: argparse.ArgumentParser) -> None:
 def motion(verb: argparse.ArgumentParser) -> None:
     of_recording(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the motion folder")
+    _force(verb)
     verb.add_argument(
         "--given",
         type=Path,
@@ -59,6 +66,7 @@ def pseudo_label(verb: argparse.ArgumentParser) -> None:
         help="take the labels from files of the published code instead of making them: DIR, "
         "or DIR/NAME for several recordings, holds STEM_semantic.png and STEM_instance.png in the order of the frames",
     )
+    _force(verb)
 
 
 def predict(verb: argparse.ArgumentParser) -> None:
@@ -73,6 +81,7 @@ def predict(verb: argparse.ArgumentParser) -> None:
         help="rosbag2 folder, .mcap, .db3, or a folder of images",
     )
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="the result folder")
+    _force(verb)
     verb.add_argument("--stage", choices=ANSWERING, help="stage of a run; its last finished one without this")
 
 
@@ -120,10 +129,12 @@ def of_recording(verb: argparse.ArgumentParser) -> None:
 def export(verb: argparse.ArgumentParser) -> None:
     of_run(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="MODEL", help="the exported model folder")
+    _force(verb)
     verb.add_argument("--format", metavar="onnx,tensorrt", help="formats, joined by commas")
 
 
 def render(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="DIR/recording and DIR/truth are written")
+    _force(verb)
     verb.add_argument("--frames", type=int, default=24, metavar="N", help="stereo frames (24)")
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed of street, traffic and camera (0)")

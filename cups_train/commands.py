@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cups_train.errors import CupsError
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> None:
     if args.val:
         validation = Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
         validation.check(recordings)
-    pipeline.run_all(Run(RunFolder.create(args.out, config), recordings, config), validation)
+    with RunFolder.held(args.out, config) as run_folder:
+        pipeline.run_all(Run(run_folder, recordings, config), validation)
 
 
 def motion(args: argparse.Namespace) -> None:
@@ -55,7 +57,9 @@ def motion(args: argparse.Namespace) -> None:
     from cups_train.recording import open_recording
 
     config = _config(args)
-    pipeline.find_motion_alone(open_recording(args.recording, config.recording), args.out, config, args.given)
+    pipeline.find_motion_alone(
+        open_recording(args.recording, config.recording), args.out, config, args.given, args.force
+    )
 
 
 def pseudo_label(args: argparse.Namespace) -> None:
@@ -71,14 +75,16 @@ def pseudo_label(args: argparse.Namespace) -> None:
         run_folder = RunFolder.open(args.out)
         check_recordings(run_folder, recordings)
     else:
-        run_folder = RunFolder.create(args.out, config)
-        run = Run(run_folder, recordings, config)
-        if args.published is None:
-            pipeline.pseudo_label(run)
-        else:
-            pipeline.take_published_labels(run, args.published)
+        with RunFolder.held(args.out, config) as run_folder:
+            run = Run(run_folder, recordings, config)
+            if args.published is None:
+                pipeline.pseudo_label(run)
+            else:
+                pipeline.take_published_labels(run, args.published)
     if args.export is not None:
-        pseudo_label.export_results(run_folder.stage("labels"), run_folder.classes(), recordings, args.export)
+        pseudo_label.export_results(
+            run_folder.stage("labels"), run_folder.classes(), recordings, args.export, args.force
+        )
 
 
 def training(args: argparse.Namespace) -> None:
@@ -95,11 +101,10 @@ def training(args: argparse.Namespace) -> None:
         {"train": pipeline.bootstrap, "self-train": pipeline.self_train}[args.command],
     )
     with join_processes(config.device) as process:
-        if process.first:
-            RunFolder.create(args.run, config)
-        stage(Run(run_folder, recordings, config))
-        if process.first:
-            pipeline.write_report(run_folder)
+        with RunFolder.held(args.run, config) if process.first else nullcontext():
+            stage(Run(run_folder, recordings, config))
+            if process.first:
+                pipeline.write_report(run_folder)
 
 
 def predict(args: argparse.Namespace) -> None:
@@ -108,7 +113,7 @@ def predict(args: argparse.Namespace) -> None:
 
     config = _config(args)
     predictor = load_predictor(args.model, args.stage, args.override, args.config)
-    predict(predictor, open_sources(args.recordings, config.recording), args.out)
+    predict(predictor, open_sources(args.recordings, config.recording), args.out, args.force)
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -117,8 +122,8 @@ def evaluate(args: argparse.Namespace) -> None:
     from cups_train.evaluation.table import render_matchings, render_table
     from cups_train.files import check_file, write_json
 
-    for option, file in (("--json", args.json), ("--save-assignment", args.save_assignment)):
-        check_file(file, option)
+    check_file(args.json, "--json", {"pq", "per_class", "matching"})
+    check_file(args.save_assignment, "--save-assignment", {"assignment", "semantic", "categories7"})
     options = EvaluationOptions(
         args.fit_result or None,
         args.fit_truth or None,
@@ -145,7 +150,7 @@ def export(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.run)
     formats = [f"export.formats=[{args.format}]"] if args.format else []
-    pipeline.export(run_folder, run_folder.config(formats + args.override, args.config), args.out)
+    pipeline.export(run_folder, run_folder.config(formats + args.override, args.config), args.out, args.force)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -176,4 +181,4 @@ def name(args: argparse.Namespace) -> None:
 def render(args: argparse.Namespace) -> None:
     from cups_train.render import render
 
-    render(args.out, args.frames, args.seed, _config(args).render)
+    render(args.out, args.frames, args.seed, _config(args).render, args.force)

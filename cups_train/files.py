@@ -17,7 +17,11 @@ from cups_train.errors import CupsError, ResultError
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` with a path beside `path`, then rename it into place. Folders are made."""
+    """Call `write` with a path beside `path`, then rename it into place. Folders are made, links followed; what is no
+    plain file (a device, a pipe) is written to."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        return write(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path)
     try:
@@ -32,30 +36,21 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(6)}.{path.name}")
 
 
-def check_out(out: Path, own: set[str], option: str = "--out") -> None:
-    """Raises CupsError where `out` is no folder that can be made, or holds anything but the files and folders `own`
-    (and hidden ones)."""
-    there = next(place for place in (out, *out.parents) if place.exists())
-    if not there.is_dir():
-        raise CupsError(f"expected {option} {out} to be a new folder, found the file {there}; name another folder")
-    foreign = sorted(p.name for p in out.iterdir() if p.name not in own and p.name[0] != ".") if out.is_dir() else []
-    if foreign:
-        raise CupsError(
-            f"expected {option} {out} to be a new folder or an earlier result, found {foreign[0]} there; name "
-            "another folder"
-        )
-
-
-def check_file(file: Path | None, option: str) -> None:
-    """Raises CupsError where a file to write cannot be made."""
+def check_file(file: Path | None, option: str, own: set[str]) -> None:
+    """Raises CupsError where a file to write cannot be made, or is there and not one of ours: JSON with the keys
+    `own`."""
     there = next((place for place in (file, *file.parents) if place.exists()), None) if file else None
     if there is not None and there.is_dir() == (there == file):
         kind = "the folder" if there == file else "the file"
         raise CupsError(f"expected a file that can be written for {option}, found {kind} {there}; name another")
+    if file is not None and file.is_file() and file.stat().st_size and not own <= read_object(file).keys():
+        raise CupsError(
+            f"expected a new file for {option} or one that it has written before, found another's {file}; name another"
+        )
 
 
 def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -72,13 +67,22 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Raises ResultError, with the path, where the file is missing or damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultError(f"expected a file {path}, found none") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ResultError(
             f"expected JSON in {path}, found a damaged file ({error}); delete it and make it again"
         ) from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """What a file of ours that can be made again says; nothing where it is missing or damaged."""
+    try:
+        found = read_json(path)
+    except ResultError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

@@ -103,7 +103,7 @@ def _run_programs(ros2: str, model: Path, recording: Recording, out: Path, root:
         _wait(lambda: (out / "bag").exists(), "the recorder to start", out / "record.log")
         logger.info("playing %s at %.2f of its rate through the node", recording.name, rate)
         play = [ros2, "bag", "play", str(recording.path), "--rate", f"{rate:.3f}", "--delay", "2"]
-        with (out / "play.log").open("w") as log:
+        with (out / "play.log").open("w", encoding="utf-8") as log:
             subprocess.run(play, env=_environment(root), stdout=log, stderr=subprocess.STDOUT, check=False)
         time.sleep(2 * seconds + 1.0)
 
@@ -139,7 +139,7 @@ def _void(like: Panoptic) -> Panoptic:
 
 @contextmanager
 def _program(command: list[str], log: Path, root: Path) -> Iterator[None]:
-    with log.open("w") as file:
+    with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command,
             env=_environment(root),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any, Protocol, TypeVar
 
 import cv2
+
+from cups_train.errors import CupsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,10 +48,15 @@ def work_on(cluster: Cluster) -> Iterator[None]:
 
 
 def worker_count(configured: int) -> int:
-    """`configured` workers; where it is 0, one for each core of this machine, or of the cluster that work is given
-    to."""
+    """`configured` workers; where it is 0, one for each core that this process may use, or of the cluster that work is
+    given to."""
     cluster = _cluster.get()
-    return configured or (cluster.workers if cluster else os.cpu_count() or 1)
+    return configured or (cluster.workers if cluster else cores())
+
+
+def cores() -> int:
+    """Those that this process may use: a container or taskset may have given it fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
 
 
 def map_frames(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
@@ -62,9 +71,14 @@ def map_frames(function: Callable[[Item], Result], items: Iterable[Item], worker
     elif cluster is not None:
         yield from _in_order(cluster.submitter(function), items, AHEAD * workers)
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
             try:
                 yield from _in_order(partial(_submit, pool, function), items, AHEAD * workers)
+            except BrokenProcessPool as error:
+                raise CupsError(
+                    f"expected {workers} worker processes to finish their frames, found one killed, most likely for "
+                    "want of memory; lower `-o workers=N`, and the same command goes on where it stopped"
+                ) from error
             except KeyboardInterrupt:
                 # every file is whole or absent: nobody need wait for the frames in work
                 for process in active_children():
@@ -95,6 +109,18 @@ def _interrupts_wait() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin_worker() -> None:
+    """Nobody would hear what a worker does once its parent was killed, and the next command may write the same
+    files."""
+    one_thread()
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def one_thread() -> None:

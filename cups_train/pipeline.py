@@ -14,6 +14,8 @@ from cups_train.folders import stages
 from cups_train.folders.recordings import write_indices
 from cups_train.folders.run import RunFolder
 from cups_train.folders.stages import BY_NAME
+from cups_train.lock import locked
+from cups_train.output import check_output, claim
 from cups_train.recording import Recording
 from cups_train.run import Run
 from cups_train.types import Work
@@ -55,15 +57,21 @@ def find_motion(run: Run) -> None:
                 motion.find_motion(recording, folder / recording.name, settings, work)
 
 
-def find_motion_alone(recording: Recording, out: Path, config: Config, given: Path | None = None) -> None:
-    """Stage 1a outside of a run folder. `given`: truth folder whose flow and disparity replace the estimates."""
+def find_motion_alone(
+    recording: Recording, out: Path, config: Config, given: Path | None = None, force: bool = False
+) -> None:
+    """Stage 1a outside of a run folder. `given`: truth folder whose flow and disparity replace the estimates; `force`:
+    as in `check_output`."""
     from cups_train import motion
-    from cups_train.folders.motion import check_motion_out
+    from cups_train.folders.motion import FLOW, KIND
 
-    check_motion_out(out)
+    check_output(out, KIND, force=force)
     work = work_of(config)
-    settings = config.motion if given is not None else _with_flow([recording], out, config.motion, work)
-    motion.find_motion(recording, out, settings, work, given)
+    with locked(out):
+        if given is None:
+            claim(out, KIND, FLOW)
+        settings = config.motion if given is not None else _with_flow([recording], out, config.motion, work)
+        motion.find_motion(recording, out, settings, work, given)
 
 
 def _with_flow(recordings: list[Recording], folder: Path, config: MotionConfig, work: Work) -> MotionConfig:
@@ -106,6 +114,7 @@ def make_labels(run: Run) -> None:
                 None if classes == "auto" else classes,
             )
             run.folder.write_classes(pseudo_label.make_labels(basis, folder, run.config.labels, work))
+    run.folder.publish_classes()
 
 
 def take_published_labels(run: Run, published: Path) -> None:
@@ -121,6 +130,7 @@ def take_published_labels(run: Run, published: Path) -> None:
     ) as folder:
         if folder is not None:
             run.folder.write_classes(take_labels(run.recordings, published, folder, run.config.labels))
+    run.folder.publish_classes()
 
 
 def bootstrap(run: Run) -> None:
@@ -149,13 +159,13 @@ def self_train(run: Run) -> None:
             stage(run.recordings, run.folder.checkpoint(stages.BOOTSTRAP), folder, config, run.work)
 
 
-def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Path:
+def export(run_folder: RunFolder, config: Config, out: Path | None = None, force: bool = False) -> Path:
     """The last finished stage as a model folder: RUN/model, or `out`."""
     from cups_train.export.model_folder import write_model_folder
 
     checkpoint, classes = run_folder.last_checkpoint(), run_folder.classes()
     if out is not None:
-        write_model_folder(checkpoint, out, config.export, run_folder.root.name, classes)
+        write_model_folder(checkpoint, out, config.export, run_folder.root.name, classes, force)
         return out
     inputs = {
         "checkpoint": run_folder.fingerprint(checkpoint.parent.name),
@@ -164,7 +174,7 @@ def export(run_folder: RunFolder, config: Config, out: Path | None = None) -> Pa
     }
     with run_folder.making(stages.MODEL, inputs, config.seed) as folder:
         if folder is not None:
-            write_model_folder(checkpoint, folder, config.export, run_folder.root.name, classes)
+            write_model_folder(checkpoint, folder, config.export, run_folder.root.name, classes, force=True)
     return run_folder.stage(stages.MODEL)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cups_train.errors import CupsError, ResultError
-from cups_train.files import read_json, write_json
+from cups_train.files import read_object, write_json
 from cups_train.folders import layout, stages
 from cups_train.folders.recordings import recordings_of
 from cups_train.folders.stages import ANSWERING
@@ -22,6 +23,7 @@ from cups_train.run import Run
 from cups_train.types import StereoCamera
 
 logger = logging.getLogger(__name__)
+CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}  # another's run: to look at it is no reason to write there
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,21 @@ def consistency(run: Run) -> dict[str, Any]:
 
     run_folder, work = run.folder, run.work
     path, labels = run_folder.root / layout.CONSISTENCY, run_folder.fingerprint(stages.LABELS)
-    if path.is_file() and (found := read_json(path)).get("labels") == labels and "kept" in found:
-        return dict(found)
+    found = read_object(path)
+    if found.get("labels") == labels and "kept" in found:
+        return found
     load = (
         partial(_classifier, run_folder.stage(stages.SEMANTICS), work.device)
         if run_folder.is_finished(stages.SEMANTICS)
         else None
     )
     figures = measure(run.recordings, run_folder.root, run_folder.classes().unmerged().learned(), load, work.workers)
-    write_json(path, {"labels": labels, **figures})
+    try:
+        write_json(path, {"labels": labels, **figures})
+    except OSError as error:
+        if error.errno not in CLOSED:
+            raise
+        logger.warning("not kept in %s: %s", path, error.strerror)
     return figures
 
 

@@ -28,7 +28,8 @@ from cups_train.config import Config, load_config
 from cups_train.files import read_json, write_json
 from cups_train.flow.learned.weights import with_weights
 from cups_train.folders.layout import PANOPTIC
-from cups_train.folders.results import ResultWriter, begin_results
+from cups_train.folders.results import ResultWriter
+from cups_train.output import replacing
 from cups_train.progress import progress
 from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
 from cups_train.pseudo_label.label import Rules, label_frame
@@ -166,11 +167,11 @@ def answers(material: Material, truth: Classes, classes: Classes, label: Label, 
     folders = []
     for items, folder in progress(inputs(material), str(out)):
         folders.append(out / items[0].motion.name)
-        begin_results(folders[-1])
-        writer = ResultWriter(folders[-1], classes, {"kind": "labels"})
-        for item, (kinds, things) in zip(items, truth_maps(folder, truth), strict=True):
-            writer.write(item.frame.key, item.frame.stamp_ns, label(item, kinds, things))
-        writer.close()
+        with replacing(folders[-1], "label inputs") as new:
+            writer = ResultWriter(new, classes, {"kind": "labels"})
+            for item, (kinds, things) in zip(items, truth_maps(folder, truth), strict=True):
+                writer.write(item.frame.key, item.frame.stamp_ns, label(item, kinds, things))
+            writer.close()
     return folders
 
 

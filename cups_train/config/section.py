@@ -9,6 +9,6 @@ Terms = tuple[float, float, float, float]  # of a head's loss: own, neighbour an
 
 
 class Section(BaseModel):
-    """Frozen settings; unknown keys are refused."""
+    """Frozen settings; unknown keys, and numbers that are none, are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -22,6 +22,7 @@ from cups_train.files import read_json, write_image, write_json
 from cups_train.folders.layout import overlay_path
 from cups_train.folders.motion import read_instances
 from cups_train.folders.results import ResultWriter
+from cups_train.output import replacing
 from cups_train.picks import evenly_spaced, shown
 from cups_train.progress import progress
 from cups_train.pseudo_label.border import clear_border
@@ -127,14 +128,15 @@ def make_classes(count: int, things: frozenset[int]) -> Classes:
 def apply(model: Clusters, classes: Classes, recording: Recording, out: Path) -> Path:
     """Write a result folder: one segment a stuff cluster, one a connected component of a thing cluster; and
     OUT/overlays of a few frames."""
-    writer = ResultWriter(out, classes, {"kind": "baseline", "method": "k-means on colour and position"})
-    pictures = shown(len(recording.stamps))
-    for number, frame in enumerate(progress(recording.frames(), f"k-means {recording.name}", len(recording.stamps))):
-        answer = panoptic(classify(model, frame.left), classes)
-        writer.write(frame.key, frame.stamp_ns, answer)
-        if number in pictures:
-            write_image(overlay_path(out, frame.key), overlay(frame.left, answer, classes))
-    writer.close()
+    pictures, frames = shown(len(recording.stamps)), recording.frames()
+    with replacing(out, "k-means") as new:
+        writer = ResultWriter(new, classes, {"kind": "baseline", "method": "k-means on colour and position"})
+        for number, frame in enumerate(progress(frames, f"k-means {recording.name}", len(recording.stamps))):
+            answer = panoptic(classify(model, frame.left), classes)
+            writer.write(frame.key, frame.stamp_ns, answer)
+            if number in pictures:
+                write_image(overlay_path(new, frame.key), overlay(frame.left, answer, classes))
+        writer.close()
     return out
 
 

@@ -15,7 +15,8 @@ from cups_ros.types import Classes, Panoptic
 from cups_train.config import RecordingConfig
 from cups_train.files import write_image
 from cups_train.folders.layout import overlay_path
-from cups_train.folders.results import ResultWriter, begin_results
+from cups_train.folders.results import ResultWriter
+from cups_train.output import check_output, replacing
 from cups_train.picks import shown
 from cups_train.progress import progress
 from cups_train.recording.images import ImageSource, is_image_folder, open_images
@@ -24,6 +25,8 @@ from cups_train.recording.recording import Recording, open_recordings
 from cups_train.types import ImageFrame, StereoFrame
 
 Source = Recording | ImageSource
+KIND = "predict"
+WORK = ".work"  # frames of a stopped call, for the same command
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,28 +61,32 @@ def open_sources(paths: list[Path], config: RecordingConfig) -> list[Source]:
     return list(open_recordings(paths, config))
 
 
-def predict(predictor: Predictor, sources: list[Source], out: Path) -> list[Path]:
+def predict(predictor: Predictor, sources: list[Source], out: Path, force: bool = False) -> list[Path]:
     """Write a result folder for every source: `out` itself for one, out/NAME for several; give the folders back.
 
-    Finished folders are written anew; a killed call leaves no panoptic.json, so that nobody takes it for finished.
+    An earlier result stays as it was until the new one is whole. `force`: as in `check_output`.
     """
     folders = [out if len(sources) == 1 else out / source.name for source in sources]
     for folder in folders:
-        begin_results(folder)
+        check_output(folder, KIND, force=force)
     for source, folder in zip(sources, folders, strict=True):
-        work = folder / ".work"
-        writer = ResultWriter(
-            folder, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name}
-        )
-        length = len(source.stamps) if isinstance(source, Recording) else len(source.keys)
-        pictures = shown(length)
-        for number, found in enumerate(progress(predictor.predictions(source, work), f"predict {source.name}", length)):
-            writer.write(found.key, found.stamp_ns, found.panoptic)
-            if number in pictures:
-                write_image(overlay_path(folder, found.key), overlay(found.image, found.panoptic, predictor.classes))
-        writer.close()
-        shutil.rmtree(work, ignore_errors=True)
+        with replacing(folder, KIND) as new:
+            _write(predictor, source, new, folder / WORK)
+            shutil.rmtree(folder / WORK, ignore_errors=True)
     return folders
+
+
+def _write(predictor: Predictor, source: Source, out: Path, work: Path) -> None:
+    writer = ResultWriter(
+        out, predictor.classes, {"kind": "prediction", "model": predictor.name, "recording": source.name}
+    )
+    length = len(source.stamps) if isinstance(source, Recording) else len(source.keys)
+    pictures = shown(length)
+    for number, found in enumerate(progress(predictor.predictions(source, work), f"predict {source.name}", length)):
+        writer.write(found.key, found.stamp_ns, found.panoptic)
+        if number in pictures:
+            write_image(overlay_path(out, found.key), overlay(found.image, found.panoptic, predictor.classes))
+    writer.close()
 
 
 def images(source: Source) -> Iterator[ImageFrame]:

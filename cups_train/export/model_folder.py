@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,36 +17,38 @@ from cups_train.export.graph import INPUT, write_graph
 from cups_train.export.parity import LIMITS, compare, probe_images
 from cups_train.export.precision import in_half
 from cups_train.export.tensorrt import build_engine
-from cups_train.files import beside, check_out, sha256, write_json
-from cups_train.folders.layout import INPUTS
+from cups_train.files import sha256, write_json
 from cups_train.folders.names import under_names
 from cups_train.network.checkpoint import load_checkpoint, read_checkpoint_metadata
 from cups_train.network.model import PanopticNetwork
+from cups_train.output import check_output, replacing
 
 logger = logging.getLogger(__name__)
-MODEL = {"model.json", "model.onnx", "model.plan"}
+KIND = "export"
 PARITY_IMAGES = 4
-JOURNAL = {INPUTS}  # what a run folder has written before its stage starts
 
 
 def write_model_folder(
-    checkpoint: Path, out: Path, config: ExportConfig, run_name: str, named: Classes | None = None
+    checkpoint: Path,
+    out: Path,
+    config: ExportConfig,
+    run_name: str,
+    named: Classes | None = None,
+    force: bool = False,
 ) -> None:
-    """Write `out` (formats.md, model folder). It is made beside its place and renamed once ONNX Runtime agrees with
-    torch.
+    """Write `out` (formats.md, model folder); its files appear once ONNX Runtime agrees with torch, in place of
+    an older model's.
 
-    `named`: the classes with the names that a person has given since; none: as in the checkpoint.
-    An older model folder in `out` is replaced; anything else there is refused with CupsError.
+    `named`: the classes with the names that a person has given since; none: as in the checkpoint. `force`: as in
+    `check_output`.
     """
-    check_out(out, JOURNAL | MODEL)
+    check_output(out, KIND, force=force)
     spec, facts = read_checkpoint_metadata(checkpoint)
     if named is not None:
         spec = replace(spec, classes=under_names(spec.classes, named))
     network = load_checkpoint(checkpoint)
     network.spec = spec
-    temporary = beside(out)
-    temporary.mkdir(parents=True)
-    try:
+    with replacing(out, KIND) as temporary:
         card = make_card(spec, config, run_name, facts)
         described = {
             key: card[key]
@@ -64,9 +65,6 @@ def write_model_folder(
                 Graph(temporary / "model.onnx", card["sha256"], card["precision"], INPUT), temporary / "model.plan"
             )
         write_json(temporary / "model.json", card)
-        _replace(out, temporary)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     logger.info("model in %s: %s", out, card["parity"])
 
 
@@ -96,13 +94,3 @@ def _images(config: ExportConfig, network: PanopticNetwork) -> list[np.ndarray]:
     from cups_train.export.int8 import calibration_images
 
     return list(calibration_images(config.model_copy(update={"calibration_frames": PARITY_IMAGES}), size))
-
-
-def _replace(out: Path, new: Path) -> None:
-    if out.exists():
-        old = beside(out)
-        out.rename(old)
-        new.rename(out)
-        shutil.rmtree(old)
-    else:
-        new.rename(out)

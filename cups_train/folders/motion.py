@@ -3,39 +3,44 @@ way."""
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cups_train.errors import ResultError
-from cups_train.files import check_out, read_image, read_json, write_image, write_json
-from cups_train.folders.layout import MOTION, OVERLAYS
+from cups_train.files import read_image, read_json, sha256, write_image, write_json
+from cups_train.folders.layout import MOTION
+from cups_train.output import claim
 from cups_train.types import Absence, MotionResult, MovingObject, Reason
 
-OWN = {"frames", "instances", OVERLAYS, MOTION, "flow", "flow.safetensors"}
+KIND = "motion"
+FRAMES = "frames"
+FLOW = ("flow.safetensors", "flow/")  # what a flow network of its own leaves in the folder
 CODES = {reason.value: reason for reason in Reason}
-
-
-def check_motion_out(out: Path) -> None:
-    """Raises CupsError where `out` cannot become a motion folder."""
-    check_out(out, OWN)
 
 
 def is_finished(folder: Path, settings: dict[str, Any]) -> bool:
     """Whether the folder holds a whole result of these settings."""
-    return (folder / MOTION).exists() and read_json(folder / MOTION).get("settings") == settings
+    try:
+        content = read_json(folder / MOTION)
+        rows = content["frames"] if content["settings"] == settings else None
+        return rows is not None and all(instances_path(folder, str(row["key"])).is_file() for row in rows)
+    except (ResultError, KeyError, TypeError):
+        return False
 
 
-def begin_motion(folder: Path, settings: dict[str, Any]) -> None:
-    """Keep what an earlier run with the same settings has finished, nothing else."""
-    path = folder / "frames" / "settings.json"
-    if not path.exists() or read_json(path) != settings:
-        for name in ("frames", "instances", OVERLAYS):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / MOTION).unlink(missing_ok=True)
-        write_json(path, settings)
+def begin_motion(folder: Path, keys: list[str]) -> None:
+    """Say which files the frames will have. Those of an earlier run with the same settings are kept: see
+    `has_frame`."""
+    claim(folder, KIND, (f"{FRAMES}/{key}.{ending}" for key in keys for ending in ("json", "png")))
+
+
+def identity_of(settings: dict[str, Any]) -> str:
+    """What a frame's file says of the settings that it was made by."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def frame_json(result: MotionResult) -> dict[str, Any]:
@@ -76,21 +81,34 @@ def result_from(row: dict[str, Any], instances: np.ndarray) -> MotionResult:
     )
 
 
-def has_frame(folder: Path, key: str) -> bool:
-    """Whether a run under way has finished this frame."""
-    return (folder / "frames" / f"{key}.json").exists()
+def has_frame(folder: Path, key: str, identity: str) -> bool:
+    """Whether a run under way with these settings has finished this frame."""
+    return _frame_row(folder, key, identity) is not None
 
 
-def write_frame(folder: Path, result: MotionResult) -> None:
-    """frames/KEY.png and frames/KEY.json, the frame by itself: the JSON comes last and marks it as done."""
-    write_image(folder / "frames" / f"{result.key}.png", result.instances)
-    write_json(folder / "frames" / f"{result.key}.json", frame_json(result))
+def write_frame(folder: Path, result: MotionResult, identity: str) -> None:
+    """frames/KEY.png and frames/KEY.json, the frame by itself: the JSON comes last, marks it as done and says by which
+    settings it was made."""
+    image = folder / FRAMES / f"{result.key}.png"
+    write_image(image, result.instances)
+    row = {"settings": identity, "png": sha256(image), "frame": frame_json(result)}
+    write_json(folder / FRAMES / f"{result.key}.json", row)
 
 
-def read_frame(folder: Path, key: str) -> MotionResult | None:
-    """A finished frame of a run under way, or None."""
-    path = folder / "frames" / f"{key}.json"
-    return result_from(read_json(path), read_image(folder / "frames" / f"{key}.png")) if path.exists() else None
+def read_frame(folder: Path, key: str, identity: str) -> MotionResult | None:
+    """A finished frame of a run under way with these settings, or None."""
+    row = _frame_row(folder, key, identity)
+    return None if row is None else result_from(row, read_image(folder / FRAMES / f"{key}.png"))
+
+
+def _frame_row(folder: Path, key: str, identity: str) -> dict[str, Any] | None:
+    image = folder / FRAMES / f"{key}.png"
+    try:
+        row = read_json(image.with_suffix(".json"))
+        whole = row["settings"] == identity and image.is_file() and row["png"] == sha256(image)
+        return dict(row["frame"]) if whole else None
+    except (ResultError, KeyError, TypeError):
+        return None
 
 
 class MotionFolder(dict[str, MotionResult]):
@@ -121,7 +139,11 @@ def read_motion(folder: Path) -> MotionFolder:
 
 def read_instances(folder: Path, key: str) -> np.ndarray:
     """(H, W) uint16 object ids of one frame, 0 = none. Raises ResultError."""
-    return read_image(folder / "instances" / f"{key}.png").astype(np.uint16)
+    return read_image(instances_path(folder, key)).astype(np.uint16)
+
+
+def instances_path(folder: Path, key: str) -> Path:
+    return folder / "instances" / f"{key}.png"
 
 
 def _object(row: dict[str, Any]) -> MovingObject:

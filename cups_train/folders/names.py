@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from cups_ros.types import Classes
-from cups_train.errors import CupsError, ModelError
+from cups_train.errors import CupsError, ModelError, briefly
 
 HEAD = """\
 # id: name and colour (r, g, b) of a pseudo class; names.html shows what each holds.
@@ -37,17 +37,28 @@ def read_names(path: Path, classes: Classes) -> Classes:
     A merged class shows the name and colour of the one that stands for it unless it has its own.
     """
     try:
-        given: dict[int, dict[str, Any]] = yaml.safe_load(path.read_text())
+        given: dict[int, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(given, dict):
+            raise ValueError(f"a {type(given).__name__}")
         if extra := sorted(set(given) - {c.id for c in classes}, key=str):
             raise ValueError(f"id {extra[0]}")
         # a file of an earlier version lacks it
         given = {c.id: {"name": c.name, "color": c.color} for c in classes if c.unknown} | given
         return Classes.from_json([_row(row, given) for row in classes.to_json()])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        OSError,
+        yaml.YAMLError,
+        RecursionError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        AttributeError,
+    ) as error:
         raise CupsError(
             f"expected `id: {{name, color: [r, g, b]}}` or `id: {{merge_into: id}}` for ids 1 to "
             f"{len(classes)} in {path}, "
-            f"found {error!r}; mend it, or delete it and type `cups-train name`"
+            f"found {briefly(f'{type(error).__name__}: {error}')}; mend it, or delete it and type `cups-train name`"
         ) from error
 
 
@@ -56,12 +67,15 @@ def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any
     if unknown := sorted(set(own) - {"name", "color", "merge_into"}):
         raise ValueError(f"{unknown[0]} of class {row['id']}")
     standing = given[int(own["merge_into"])] if own.get("merge_into") else own
+    name = own.get("name", standing["name"])
+    if isinstance(name, list | dict):
+        raise ValueError(f"the name {briefly(name)} of class {row['id']}")
     color = [int(v) for v in own.get("color", standing["color"])]
     if len(color) != 3 or not all(0 <= v <= 255 for v in color):
         raise ValueError(f"color {color} of class {row['id']}")
     return {
         **row,
-        "name": str(own.get("name", standing["name"])),
+        "name": str(name),
         "color": color,
         "merge_into": int(own.get("merge_into") or 0),
     }

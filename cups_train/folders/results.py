@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from cups_ros.types import Classes, Panoptic, Segment
-from cups_train.errors import CupsError
-from cups_train.files import check_out, read_json, write_image, write_json
-from cups_train.folders.layout import OVERLAYS, PANOPTIC
+from cups_train.files import write_image, write_json
+from cups_train.folders.layout import PANOPTIC
 
 MAPS = "panoptic"
-OWN = {PANOPTIC, MAPS, OVERLAYS}
 
 
 @dataclass
@@ -59,21 +57,6 @@ class ResultWriter:
                 "info": self.info,
             },
         )
-
-
-def begin_results(folder: Path, option: str = "--out") -> None:
-    """An older result in `folder` is finished no more: it will be written anew. Raises CupsError where another thing is
-    there."""
-    check_out(folder, OWN, option)
-    index = folder / PANOPTIC
-    if index.is_file():
-        tree = read_json(index)
-        if not isinstance(tree, dict) or tree.get("info", {}).get("kind") == "truth":
-            raise CupsError(
-                f"expected {option} {folder} to be a new folder or an earlier result, found a truth folder; name "
-                "another folder"
-            )
-        index.unlink()
 
 
 def map_path(folder: Path, file_name: str) -> Path:

@@ -3,30 +3,28 @@ again."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import platform
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from cups_ros.types import Classes
-from cups_train import __version__
 from cups_train.config import Config, dump_config, load_config
-from cups_train.errors import CupsError, ResultError
-from cups_train.files import check_out, read_json, sha256, write_json, write_text
+from cups_train.errors import CupsError, ResultError, briefly
+from cups_train.files import beside, read_json, write_bytes, write_json, write_text
 from cups_train.folders import layout
+from cups_train.folders.journal import StageJournal, changed
 from cups_train.folders.names import read_names
-from cups_train.folders.stages import BY_NAME, STAGES
+from cups_train.folders.stages import BY_NAME, LABELS, STAGES
+from cups_train.lock import locked
+from cups_train.output import check_output, claim, read_mark
 
 logger = logging.getLogger(__name__)
-HASHED = {".json", ".safetensors", ".onnx"}
+KIND = "run"
 
 
 @dataclass(frozen=True)
@@ -40,17 +38,28 @@ class RunFolder:
         """A new run, or the one that is there; config.yaml says what is in force. Raises CupsError on a foreign
         folder."""
         if not is_run(root):
-            check_out(root, set())
+            check_output(root, KIND)
+        claim(root, KIND, [layout.CONFIG])
         write_text(root / layout.CONFIG, dump_config(config))
         return cls(root)
 
     @classmethod
+    @contextmanager
+    def held(cls, root: Path, config: Config) -> Iterator[RunFolder]:
+        """`create` for a command that writes into it, alone. Raises CupsError where another one does."""
+        if not is_run(root):
+            check_output(root, KIND)
+        with locked(root):
+            yield cls.create(root, config)
+
+    @classmethod
     def open(cls, root: Path) -> RunFolder:
         """An existing run. Raises CupsError where there is none."""
-        if not is_run(root):
+        if not _holds_settings(root / layout.CONFIG):
+            found = f"a damaged {root / layout.CONFIG}" if is_run(root) else f"no {layout.CONFIG} of one in {root}"
             raise CupsError(
-                "expected a run folder (made by `cups-train run` or `pseudo-label`), found no "
-                f"{layout.CONFIG} in {root}"
+                f"expected a run folder (made by `cups-train run` or `pseudo-label`), found {found}"
+                f"{'; the same command writes it again' if is_run(root) else ''}"
             )
         return cls(root)
 
@@ -62,27 +71,18 @@ class RunFolder:
         return self.root / name
 
     def is_finished(self, name: str) -> bool:
-        outputs = self._done(name).get("outputs")
-        return outputs is not None and outputs == _outputs(self.stage(name))
-
-    def _done(self, name: str) -> dict[str, Any]:
-        """What done.json says; nothing where it is missing or damaged."""
-        try:
-            done = read_json(self.stage(name) / layout.DONE)
-        except ResultError:
-            return {}
-        return done if isinstance(done, dict) else {}
+        return StageJournal(self.stage(name)).is_finished()
 
     def fingerprint(self, name: str) -> str:
-        """Identity of a finished stage: of its inputs, settings and outputs. Raises CupsError where it is not
-        finished."""
-        if not self.is_finished(name):
-            found = "its files changed since" if self._done(name) else "it unfinished"
+        """Identity of what a finished stage holds. Raises CupsError where it is not finished."""
+        journal = StageJournal(self.stage(name))
+        if not journal.is_finished():
+            found = "its files changed since" if journal.done() else "it unfinished"
             raise CupsError(
                 f"expected the stage {name} of {self.root} to be finished, found {found}; `cups-train "
                 f"{BY_NAME[name].verb}` makes it"
             )
-        return sha256(self.stage(name) / layout.DONE)
+        return journal.fingerprint()
 
     def classes(self) -> Classes:
         """The pseudo classes, under the names of RUN/names.yaml where a person has written some."""
@@ -96,8 +96,14 @@ class RunFolder:
         return read_names(names, classes) if names.is_file() else classes
 
     def write_classes(self, classes: Classes) -> None:
-        """Decided once, by the labels."""
-        write_json(self.root / layout.CLASSES, {"classes": classes.to_json()})
+        """Decided once, by the labels, and kept with them."""
+        write_json(self.stage(LABELS) / layout.CLASSES, {"classes": classes.to_json()})
+
+    def publish_classes(self) -> None:
+        """RUN/classes.json is that of the labels in force."""
+        source, path = self.stage(LABELS) / layout.CLASSES, self.root / layout.CLASSES
+        if source.is_file() and not (path.is_file() and path.read_bytes() == source.read_bytes()):
+            write_bytes(path, source.read_bytes())
 
     def last_stage(self) -> str:
         """The last stage that can be asked for results. Raises CupsError where none is finished, or that one is
@@ -130,86 +136,61 @@ class RunFolder:
         """Make one stage: gives its folder, or None where it is finished from the same inputs; done.json is written at
         the end.
 
-        A folder made from other inputs is set aside under RUN/.replaced (one generation is kept).
+        A folder made from other inputs is set aside under RUN/.replaced (one generation is kept) and comes back where
+        its inputs do. Files that are not as they were written are made again.
         """
-        folder, key = self.stage(name), _digest(inputs)
-        if self.is_finished(name) and self._done(name).get("inputs_sha256") == key:
+        folder = self.stage(name)
+        self._make_way(name, inputs)
+        journal = StageJournal(folder)
+        if journal.is_finished() and journal.is_made_from(inputs):
             logger.info("%s: finished, kept", name)
             yield None
             return
-        self._set_aside_unless(name, inputs)
-        (folder / layout.DONE).unlink(missing_ok=True)
-        write_json(folder / layout.INPUTS, inputs)
+        damaged = journal.begin(inputs)
+        if damaged:
+            logger.warning("%s: damaged or gone, made again: %s", name, briefly(", ".join(damaged)))
         start = time.monotonic()
         yield folder
-        write_json(
-            folder / layout.DONE,
-            {
-                "stage": name,
-                "inputs": inputs,
-                "inputs_sha256": key,
-                "outputs": _outputs(folder),
-                "seed": seed,
-                "seconds": round(time.monotonic() - start, 1),
-                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "versions": _versions(),
-            },
-        )
+        journal.finish(name, seed, time.monotonic() - start)
 
-    def _set_aside_unless(self, name: str, inputs: dict[str, Any]) -> None:
-        folder = self.stage(name)
-        if not folder.exists():
+    def _make_way(self, name: str, inputs: dict[str, Any]) -> None:
+        """Put the folder of a stage into place, as far as there is one of these inputs; another's out of the way."""
+        folder, aside = self.stage(name), self.root / layout.REPLACED / name
+        now, earlier = StageJournal(folder), StageJournal(aside)
+        if folder.exists() and now.is_made_from(inputs):
             return
-        before = read_json(folder / layout.INPUTS) if (folder / layout.INPUTS).is_file() else {}
-        if before == json.loads(json.dumps(inputs)):
-            return
-        aside = self.root / layout.REPLACED / name
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(aside)
-        changed = ", ".join(_changed(before, inputs)) or "unknown before"
-        logger.info("%s: made again, its inputs differ (%s); the old folder is %s", name, changed, aside)
+        back = earlier.inputs() is not None and earlier.is_made_from(inputs)
+        moved = beside(aside)
+        if folder.exists():
+            moved.parent.mkdir(parents=True, exist_ok=True)
+            known = now.inputs()
+            why = ", ".join(changed(known, inputs)) if known else "unknown before"
+            logger.info("%s: made again, its inputs differ (%s); the old folder is in %s", name, why, aside.parent)
+            if known is None:  # nobody knows whose it is
+                folder.rename(aside.with_name(moved.name[1:]))
+            else:
+                folder.rename(moved)
+        if back:
+            logger.info("%s: an earlier folder of these inputs is taken back", name)
+            aside.rename(folder)
+        if moved.exists():
+            if aside.exists() and earlier.done() and not StageJournal(moved).done():
+                shutil.rmtree(moved)  # begun and not finished: the finished one before it stays
+            else:
+                shutil.rmtree(aside, ignore_errors=True)
+                moved.rename(aside)
 
 
 def is_run(folder: Path) -> bool:
-    """A run is known by its settings."""
-    return (folder / layout.CONFIG).is_file()
+    """A run is known by its mark, and by its settings."""
+    mark = read_mark(folder)
+    return (mark is not None and mark.kind == KIND) or _holds_settings(folder / layout.CONFIG)
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[str]:
-    names = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            names += _changed(old, new, f"{path}{key}.")
-        elif json.dumps(old) != json.dumps(new):
-            names.append(f"{path}{key}")
-    return names
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _outputs(folder: Path) -> dict[str, Any]:
-    """Count and digest of a stage's files: names and sizes of all but hidden ones (leftovers of a kill), contents of
-    the decisive ones."""
-    digest, count = hashlib.sha256(), 0
-    for path in sorted(
-        p for p in folder.rglob("*") if p.is_file() and p.name not in (layout.DONE, layout.INPUTS) and p.name[0] != "."
-    ):
-        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
-        if path.suffix in HASHED:
-            digest.update(sha256(path).encode())
-        count += 1
-    return {"files": count, "sha256": digest.hexdigest()}
-
-
-def _versions() -> dict[str, str]:
-    found = {"cups": __version__, "python": platform.python_version()}
-    for package in ("numpy", "torch", "torchvision", "opencv-python-headless", "onnxruntime"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+def _holds_settings(path: Path) -> bool:
+    """Whether these are all the settings of a run, and not another program's or half of them."""
+    try:
+        text = f"\n{path.read_text(encoding='utf-8')}"
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
+        return False
+    return all(f"\n{name}:" in text for name in Config.model_fields)

@@ -4,7 +4,6 @@ motion.json."""
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,10 +14,11 @@ import numpy as np
 from cups_ros.colors import tint
 from cups_ros.types import Color
 from cups_train.errors import ResultError
-from cups_train.files import write_atomically, write_image
+from cups_train.files import write_image
 from cups_train.folders.layout import MOTION, overlay_path
-from cups_train.folders.motion import frame_json, has_frame, read_frame
+from cups_train.folders.motion import FLOW, KIND, frame_json, has_frame, identity_of, instances_path, read_frame
 from cups_train.motion.tracks import keep_supported, track
+from cups_train.output import replacing
 from cups_train.picks import shown
 from cups_train.recording import Recording
 from cups_train.types import MotionResult
@@ -33,7 +33,8 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
     `supported`: leave out what no neighbouring frame confirms. Raises ResultError where frames are missing.
     """
     keys = [stamp.key for stamp in recording.stamps]
-    done = sum(has_frame(out, key) for key in keys)
+    identity = identity_of(settings)
+    done = sum(has_frame(out, key, identity) for key in keys)
     if done < len(keys):
         raise ResultError(
             f"expected {len(keys)} finished frames in {out / 'frames'}, found {done}; "
@@ -41,22 +42,19 @@ def finish(recording: Recording, out: Path, settings: dict[str, Any], supported:
             "docs/scaling.md)"
         )
     follows = [bool(stamp.follows) for stamp in recording.stamps]
-    results = track(_finished(out, keys), follows)
+    results = track(_finished(out, keys, identity), follows)
     if supported:
         results = keep_supported(results, follows, recording.camera.fx)
     pictures = {keys[i] for i in shown(len(keys), PICTURES)}
 
-    def write(beside: Path) -> None:
-        with beside.open("w") as file:
-            _write_json(file, _kept(recording, out, results, pictures), settings)
-
-    write_atomically(out / MOTION, write)
-    shutil.rmtree(out / "frames", ignore_errors=True)
+    with replacing(out, KIND, keep=FLOW) as new:
+        with (new / MOTION).open("w", encoding="utf-8") as file:
+            _write_json(file, _kept(recording, new, results, pictures), settings)
 
 
-def _finished(out: Path, keys: list[str]) -> Iterator[MotionResult]:
+def _finished(out: Path, keys: list[str], identity: str) -> Iterator[MotionResult]:
     for key in keys:
-        result = read_frame(out, key)
+        result = read_frame(out, key, identity)
         if result is None:
             raise ResultError(
                 f"expected the finished frame {key} in {out / 'frames'}, found it gone; the same command makes it again"
@@ -69,7 +67,7 @@ def _kept(
 ) -> Iterator[dict[str, Any]]:
     """Write the map and perhaps the overlay of every frame; its entry of motion.json."""
     for result in results:
-        write_image(out / "instances" / f"{result.key}.png", result.instances)
+        write_image(instances_path(out, result.key), result.instances)
         if result.key in pictures:
             write_image(overlay_path(out, result.key), overlay(recording.left(result.key), result))
         yield frame_json(result)

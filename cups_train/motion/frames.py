@@ -30,6 +30,7 @@ class Job:
 
     recording: Recording
     out: Path
+    identity: str  # of the settings, for the files of frames
     config: MotionConfig
     work: Work  # its device is the matcher's
     given: Path | None  # truth folder whose flow and disparity replace the estimates
@@ -46,7 +47,7 @@ def find_in_frames(job: Job, tasks: list[Task]) -> list[str]:
         else:
             step = _given(job, task) if job.given is not None else _measured(job, task, task.partner, known)
             result = find(step, job.config, job.work.seed)
-        write_frame(job.out, _turned(result) if task.backwards and task.partner is not None else result)
+        write_frame(job.out, _turned(result) if task.backwards and task.partner is not None else result, job.identity)
     return [task.key for task in tasks]
 
 

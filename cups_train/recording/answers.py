@@ -55,7 +55,9 @@ def read_label_info(bag: Path, definitions: Path) -> Classes:
 def _messages(bag: Path, definitions: Path, message_type: str) -> Iterator[_Recorded]:
     store = get_typestore(Stores.ROS2_JAZZY)
     for name in (SEGMENT, LABEL_INFO, PANOPTIC):
-        store.register(get_types_from_msg((definitions / f"{name.rsplit('/', 1)[1]}.msg").read_text(), name))
+        store.register(
+            get_types_from_msg((definitions / f"{name.rsplit('/', 1)[1]}.msg").read_text(encoding="utf-8"), name)
+        )
     try:
         with AnyReader([bag], default_typestore=store) as reader:
             connections = [c for c in reader.connections if c.msgtype == message_type]

@@ -213,7 +213,7 @@ def _check_folder(path: Path) -> None:
             f"expected a rosbag2 folder with metadata.yaml and .mcap or .db3 files, found none of them in {path}"
         )
     try:
-        metadata = yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+        metadata = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         version, compression = int(metadata["version"]), metadata.get("compression_mode") or ""
         files = [path / Path(file).name for file in metadata["relative_file_paths"]]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:

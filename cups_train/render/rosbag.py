@@ -52,13 +52,12 @@ _STORE = get_typestore(Stores.ROS2_JAZZY)
 
 @contextmanager
 def stereo_recording(folder: Path, camera: StereoCamera) -> Iterator[StereoWriter]:
-    """Open a recording; it takes the place of `folder` when it is complete, and leaves nothing behind when it fails."""
+    """Open a recording; `folder` appears when it is complete, and nothing is left behind when it fails."""
     unfinished = beside(folder) / folder.name  # rosbags names the file after the folder
     unfinished.parent.mkdir(parents=True)
     try:
         with Writer(unfinished, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
             yield StereoWriter(writer, camera, {side: _connections(writer, side) for side in SIDES})
-        shutil.rmtree(folder, ignore_errors=True)
         os.replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished.parent, ignore_errors=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +12,10 @@ import numpy as np
 from cups_ros.types import Classes, PseudoClass
 from cups_train.config import RenderConfig
 from cups_train.errors import CupsError
-from cups_train.files import write_image
+from cups_train.files import write_image, write_json
 from cups_train.folders.layout import TRUTH
 from cups_train.folders.results import ResultWriter
+from cups_train.output import check_output, replacing
 from cups_train.progress import progress
 from cups_train.render.actors import STANDING, Actor
 from cups_train.render.quads import Quads, join
@@ -58,36 +57,33 @@ CITYSCAPES = Classes(
 )
 
 
-def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | None = None) -> None:
+def render(out: Path, frames: int = 24, seed: int = 0, config: RenderConfig | None = None, force: bool = False) -> None:
     """Write `out`/recording (rosbag2, 10 Hz) and `out`/truth (formats.md section 4); the same arguments give the same
     bytes.
 
-    Both folders take the place of older ones of these names when they are complete.
+    They take the place of what an earlier call has made when they are complete. `force`: as in `check_output`.
     """
     if frames < 1:
         raise CupsError(f"expected --frames of at least 1, found {frames}")
+    check_output(out, "render", force=force)
     config = config or RenderConfig()
     rng = np.random.default_rng([seed, 1])
     camera, height_m = _camera(config, rng)
     scene = make_scene(config.scene, frames, seed, height_m)
     sensors = stereo_sensors(rng, config.height, config.width)
-    beside = out / ".truth.partial"
-    shutil.rmtree(beside, ignore_errors=True)
-    truth = ResultWriter(beside, CITYSCAPES, {"kind": "truth"}, scored=False)
     rows = []
-    with stereo_recording(out / "recording", camera) as recording:
+    with replacing(out, "render") as new, stereo_recording(new / "recording", camera) as recording:
+        truth = ResultWriter(new / "truth", CITYSCAPES, {"kind": "truth"}, scored=False)
         for moment in progress(_moments(scene, camera, frames), "render", total=frames):
             key, stamp = f"{moment.number:06d}", FIRST_STAMP_NS + STEP_NS * moment.number
             noise = np.random.default_rng([seed, 2, moment.number])
             recording.write(stamp, expose(moment.left, sensors[0], noise), expose(moment.right, sensors[1], noise))
             moving = {a.true_id: _moves(a, moment.number) for a in scene.actors}
             truth.write_ids(key, stamp, *segments(moment.truth, moving))
-            _write_geometry(beside, key, moment.truth)
+            _write_geometry(new / "truth", key, moment.truth)
             rows.append(_frame_row(scene, moment.number, stamp, moving))
-        (beside / TRUTH).write_text(json.dumps({**_camera_row(config, camera), "frames": rows}) + "\n")
+        write_json(new / "truth" / TRUTH, {**_camera_row(config, camera), "frames": rows})
         truth.close()
-        shutil.rmtree(out / "truth", ignore_errors=True)
-        beside.rename(out / "truth")
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,7 +54,7 @@ def motion_summary(folder: Path) -> list[dict[str, Any]]:
 def loss_curves(path: Path) -> list[Curve]:
     """(name, [(step, value)]) of every number that a training log holds beside the step."""
     curves: dict[str, list[tuple[float, float]]] = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         for name, value in row.items():
             if name not in ("step", "lr", "seconds") and isinstance(value, int | float):

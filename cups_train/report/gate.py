@@ -112,4 +112,4 @@ def instances_of_frames(labels: Path) -> list[tuple[str, int]]:
 
 
 def _psi(run: Path) -> float:
-    return float(yaml.safe_load((run / CONFIG).read_text())["labels"]["psi"])
+    return float(yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))["labels"]["psi"])

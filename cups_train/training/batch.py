@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cups_train.network.spec import Target
+from cups_train.parallel import cores
 from cups_train.training.sample import Sample, boxes_of
 
 AHEAD = 2  # steps prepared in advance
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 def sample_threads(device: torch.device) -> ThreadPoolExecutor:
     """Threads for samples: one beside a network on the CPU, more where an accelerator leaves the cores free."""
-    count = 1 if device.type == "cpu" else max(1, min(MOST_THREADS, (os.cpu_count() or 2) - 1))
+    count = 1 if device.type == "cpu" else max(1, min(MOST_THREADS, cores() - 1))
     return ThreadPoolExecutor(count, "samples", initializer=cv2.setNumThreads, initargs=(1,))
 
 

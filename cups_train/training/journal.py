@@ -55,7 +55,7 @@ class Journal:
     def text(self, line: str) -> None:
         """A line of train.log."""
         if self.active:
-            with (self.out / LOG).open("a") as file:
+            with (self.out / LOG).open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def step(self, step: int, values: dict[str, float]) -> None:
@@ -65,7 +65,7 @@ class Journal:
         self.written_at = now
         if not self.active:
             return
-        with (self.out / LOSSES).open("a") as file:
+        with (self.out / LOSSES).open("a", encoding="utf-8") as file:
             file.write(
                 json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n"
             )
@@ -78,7 +78,7 @@ class Journal:
 def _lines(path: Path) -> Iterator[str]:
     """Complete lines only: a killed run may have left half of one."""
     if path.is_file():
-        with path.open() as file:
+        with path.open(encoding="utf-8") as file:
             yield from (line for line in file if line.endswith("\n"))
 
 

@@ -4,6 +4,7 @@ or option that mends it."""
 import shutil
 
 from cups_train.files import write_json
+from cups_train.output import claim
 
 
 def test_results_and_truths_that_do_not_fit(drive, refused, tmp_path, make_result):
@@ -30,6 +31,7 @@ def test_a_run_is_told_of_a_bad_truth_before_it_works_for_hours(bags, drive, ref
 
 def test_a_truth_that_is_not_of_this_recording_leaves_the_motion_folder_alone(drive, refused, tmp_path, make_result):
     out = tmp_path / "m"
+    claim(out, "motion", ["motion.json"])
     write_json(out / "motion.json", {"frames": [], "settings": {}})
     assert "--given" in refused("motion", drive, "--out", out, "--given", make_result(tmp_path / "t"))
     assert (out / "motion.json").exists() and not (out / "frames").exists()
