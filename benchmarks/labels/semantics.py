@@ -196,8 +196,8 @@ def cells_of(encoder: Encoder, frames: Sequence[Path], count: int, seed: int) ->
     """What the product makes of a trained encoder's features and the geometry, at any number of classes."""
     projection = encode_frames(encoder, frames)
     clusters = cluster_frames(frames, projection, count, seed)
-    centres = [clusters.nearest_centre(read_descriptors(path, projection)) for path in frames]
-    return fit_cells(encoder, frames, centres, clusters.classes, np.random.default_rng([seed, 9]))
+    centres = [clusters.nearest(read_descriptors(path, projection)) for path in frames]
+    return fit_cells(encoder, frames, centres, clusters.count, np.random.default_rng([seed, 9]))
 
 
 def by_cells(encoder: Encoder, cells: CellClasses, height: int, method: Method) -> Classify:

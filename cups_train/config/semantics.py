@@ -41,13 +41,6 @@ class SemanticsConfig(Section):
     head_batch: int = Field(16, ge=2, description="crops a step of those heads, each with a partner")
     head_lr: float = Field(5e-4, gt=0, description="learning rate of those heads")
     code: int = Field(70, ge=2, description="channels of the code that those heads cluster (DepthG's ViT-B: 100)")
-    extra_centres: int | None = Field(
-        None,
-        ge=0,
-        le=2000,
-        description="centres of a head's cluster probe beyond `clusters`, joined into them at the "
-        "end; null: as many as it takes to join 40 classes and fewer from 120, else none (published: 0)",
-    )
     shifts: Terms | None = Field(
         None,
         description="likeness from which own, neighbour and random pairs of features and "

@@ -72,7 +72,7 @@ def kmeans_colour_position(recordings: Sequence[Recording], out_model: Path, cou
         rows.append(cells[:, rng.permutation(cells.shape[1])[: max(1, SAMPLES // len(picked))]].T)
     samples = np.concatenate(rows)
     scaler = Scaler.fit(samples, GROUPS)
-    clusters = Clusters(scaler, kmeans(scaler(samples), count, rng)[0], np.arange(count))
+    clusters = Clusters(scaler, kmeans(scaler(samples), count, rng)[0])
     arrays = {"centres": clusters.centres, "mean": scaler.mean, "scale": scaler.scale}
     write_json(out_model, {"format": 1, **{name: array.tolist() for name, array in arrays.items()}})
     return clusters
@@ -83,7 +83,7 @@ def load(path: Path) -> Clusters:
     card = read_json(path)
     try:
         mean, scale, centres = (np.asarray(card[name], np.float32) for name in ("mean", "scale", "centres"))
-        return Clusters(Scaler(mean, scale), centres, np.arange(len(centres)))
+        return Clusters(Scaler(mean, scale), centres)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"expected k-means clusters in {path}, found {error}; delete it and make it again") from error
 

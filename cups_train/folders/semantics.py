@@ -1,8 +1,8 @@
 """The semantics folder on disk.
 
-encoder.safetensors  the network that names classes, with K and the centres of the classes
-classes.jpg          what each class looks like
-NAME/KEY.png         (H, W) uint8 class ids 1..K of a frame of the recording NAME; NAME/overlays/KEY.jpg of a few
+encoder.safetensors  the network that names clusters, with K and their centres
+classes.jpg          what each cluster looks like
+NAME/KEY.png         (H, W) uint8 ids 1..K of clusters of a frame of the recording NAME; NAME/overlays/KEY.jpg of a few
 state/               while classes are learned: where the trainings stand, and of each prepared frame NAME/KEY.npz
 and the arrays beside it
 """
@@ -35,23 +35,22 @@ class EncoderFile:
 
     card: Mapping[str, Any]  # spec (with K), height, windows, refine, cells, and where it comes from
     network: Mapping[str, Tensor]
-    cells: Mapping[str, Tensor]  # centres of the classes; empty where a head names them
+    cells: Mapping[str, Tensor]  # centres of the clusters; empty where a head names them
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedClasses:
-    """The classes of a semantics folder."""
+    """The clusters of a semantics folder."""
 
     count: int  # K
-    # (K, C) float32, the mean of each class's centres, in scaled channels of a descriptor; None: a head names the
-    # classes
+    # (K, C) float32 in scaled channels of a descriptor; None: a head names the clusters
     centres: np.ndarray | None
-    # (K, code) float32, the mean of each class's centres in the head's code; None: there is no head
+    # (K, code) float32 in the head's code; None: there is no head
     codes: np.ndarray | None = None
 
     @property
     def looks(self) -> np.ndarray | None:
-        """(K, C) what the classes look like, however they were found."""
+        """(K, C) what the clusters look like, however they were found."""
         return self.codes if self.centres is None else self.centres
 
 
@@ -98,25 +97,17 @@ def read_classes(folder: Path) -> LearnedClasses:
         card = _card(file)
         count = int(card["spec"]["classes"])
         if card["cells"] is not None:
-            return LearnedClasses(
-                count, _means(file.get_tensor(CELLS + "centres"), file.get_tensor(CELLS + "classes"), count)
-            )
-        if not {"centres", "class_of_centre"} <= set(file.keys()):
+            return LearnedClasses(count, _of_all(file.get_tensor(CELLS + "centres"), count))
+        if "centres" not in file.keys():
             return LearnedClasses(count, None)
-        return LearnedClasses(
-            count, None, _means(file.get_tensor("centres"), file.get_tensor("class_of_centre"), count)
-        )
+        return LearnedClasses(count, None, _of_all(file.get_tensor("centres"), count))
 
 
-def _means(centres: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
-    """(M, C) centres with classes (M,) -> (K, C) float32 mean of each class's centres. Raises ValueError where a class
-    has none."""
-    number = np.bincount(classes.astype(np.int64), minlength=count)
-    if len(classes) != len(centres) or len(number) != count or not number.all():
-        raise ValueError(f"centres of {np.count_nonzero(number)} of {count} classes")
-    order = np.argsort(classes, kind="stable")
-    total = np.add.reduceat(centres[order], np.searchsorted(classes[order], np.arange(count)), axis=0)
-    return np.asarray(total / number[:, None], np.float32)
+def _of_all(centres: np.ndarray, count: int) -> np.ndarray:
+    """(K, C) as they are. Raises ValueError where they are not of `count` clusters."""
+    if len(centres) != count:
+        raise ValueError(f"{len(centres)} centres of {count} clusters")
+    return centres
 
 
 @contextmanager
@@ -152,13 +143,8 @@ def training_folder(state: Path, name: str) -> Path:
 
 
 def class_counts_path(state: Path) -> Path:
-    """(K,) cells of each class."""
+    """(K,) cells of each cluster."""
     return state / "counts.npy"
-
-
-def classes_of_centres_path(state: Path) -> Path:
-    """(M,) class of each cluster."""
-    return state / "classes_of_centres.npy"
 
 
 def frame_path(state: Path, recording: str, key: str) -> Path:

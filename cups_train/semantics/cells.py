@@ -1,4 +1,4 @@
-"""Classes of cells by the nearest centre of their descriptors: what the encoder's class head alone cannot see."""
+"""Clusters of cells by the nearest centre of their descriptors: what the encoder's class head alone cannot see."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHARPNESS = 4.0  # what a class loses for a squared distance as large as the mea
 
 @dataclass(frozen=True, eq=False)
 class CellClasses:
-    """Centres of the classes, in scaled channels of a descriptor."""
+    """Centres of the clusters, in scaled channels of a descriptor."""
 
     projection: Projection
     clusters: Clusters
@@ -43,13 +43,13 @@ class CellClasses:
         planes = torch.cat([out.features[0], out.moving]).cpu().numpy()
         channels = descriptors(image_channels(image), shape, planes, self.projection)
         rows = self.clusters.scaler(channels.reshape(len(channels), -1).T)
-        logits = -self.sharpness * self.clusters.class_distances(rows)
+        logits = -self.sharpness * self.clusters.distances(rows)
         logits -= logits.max(1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(1, keepdims=True))
         return np.ascontiguousarray(logits.T).reshape(-1, *channels.shape[1:])
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors; `from_tensors` reads them again. Centres are (M, C) of M clusters, mean and scale of the
+        """For safetensors; `from_tensors` reads them again. Centres are (K, C), mean and scale of the
         channels (C,)."""
         arrays = {
             "mean": self.projection.mean,
@@ -57,7 +57,6 @@ class CellClasses:
             "channel_mean": self.clusters.scaler.mean,
             "channel_scale": self.clusters.scaler.scale,
             "centres": self.clusters.centres,
-            "classes": self.clusters.classes,
         }
         return {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in arrays.items()}
 
@@ -70,7 +69,7 @@ class CellClasses:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> CellClasses:
-        """What `tensors` gave: centres (M, C), and the others with them. Raises KeyError or ValueError where they do
+        """What `tensors` gave: centres (K, C), and the others with them. Raises KeyError or ValueError where they do
         not fit."""
         mean, axes, channel_mean, channel_scale, centres = (
             tensors[name].numpy() for name in ("mean", "axes", "channel_mean", "channel_scale", "centres")
@@ -79,7 +78,7 @@ class CellClasses:
         count = sum(group.channels for group in projection.groups)
         if not count == len(channel_mean) == len(channel_scale) == centres.shape[1]:
             raise ValueError(f"centres of {centres.shape[1]} channels where this version describes a cell with {count}")
-        clusters = Clusters(Scaler(channel_mean, channel_scale), centres, tensors["classes"].numpy().astype(np.int64))
+        clusters = Clusters(Scaler(channel_mean, channel_scale), centres)
         return cls(projection, clusters, float(card["sharpness"]))
 
 
@@ -87,18 +86,17 @@ def fit_cells(
     encoder: Encoder,
     frames: Sequence[Path],
     nearest_centres: Iterable[np.ndarray],
-    classes: np.ndarray,
+    count: int,
     rng: np.random.Generator,
 ) -> CellClasses:
     """Centres of the clusters that the training frames' cells are in, in what the trained encoder says of them, and
     Lloyd's steps from there.
 
-    nearest_centres: (h/4, w/4) 0..M-1 of every frame; classes: (M,) of the clusters, ascending. What the encoder
-    learned since it was clustered makes better clusters; each keeps its class.
+    nearest_centres: (h/4, w/4) 0..count-1 of every frame. What the encoder learned since it was clustered makes better
+    clusters.
     """
     projection = encode_frames(encoder, frames)
     samples: list[np.ndarray] = []
-    count = len(classes)
     total, cells = np.zeros((count, sum(group.channels for group in projection.groups))), np.zeros(count, np.int64)
     most = max(1, SAMPLES // len(frames))
     for path, ids in progress(zip(frames, nearest_centres, strict=True), "centres", len(frames)):
@@ -112,5 +110,5 @@ def fit_cells(
     centres[cells == 0] = UNUSED
     centres = settle(rows, centres)
     return CellClasses(
-        projection, Clusters(scaler, centres, classes), SHARPNESS / max(float(nearest(rows, centres)[1].mean()), 1e-6)
+        projection, Clusters(scaler, centres), SHARPNESS / max(float(nearest(rows, centres)[1].mean()), 1e-6)
     )

@@ -36,35 +36,23 @@ class Scaler:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Centres in scaled channels, one or more of each class 0..K-1; on a class map, class k is k + 1."""
+    """Centres in scaled channels; on a map of clusters, cluster k of 0..K-1 is k + 1."""
 
     scaler: Scaler
-    centres: np.ndarray  # (M, C) float32
-    classes: np.ndarray  # (M,) int64 class of each, ascending
-
-    @classmethod
-    def of(cls, scaler: Scaler, centres: np.ndarray, classes: np.ndarray) -> Clusters:
-        """Centres (M, C) in any order, and (M,) the class of each; every class up to the last has one at least."""
-        order = np.argsort(classes, kind="stable")
-        return cls(scaler, centres[order], classes[order])
+    centres: np.ndarray  # (K, C) float32
 
     @property
     def count(self) -> int:
         """K."""
-        return int(self.classes[-1]) + 1
+        return len(self.centres)
 
     def nearest(self, channels: np.ndarray) -> np.ndarray:
-        """(C, h, w) -> (h, w) int64, class of the nearest centre."""
-        return np.asarray(self.classes[self.nearest_centre(channels)])
-
-    def nearest_centre(self, channels: np.ndarray) -> np.ndarray:
         """(C, h, w) -> (h, w) int64, index of the nearest centre."""
         return nearest(self.scaler(channels.reshape(len(channels), -1).T), self.centres)[0].reshape(channels.shape[1:])
 
-    def class_distances(self, rows: np.ndarray) -> np.ndarray:
-        """(N, C) scaled -> (N, K) float32 squared distance to the nearest centre of each class."""
-        starts = np.searchsorted(self.classes, np.arange(self.count))
-        return np.asarray(np.minimum.reduceat(squared_distances(rows, self.centres), starts, axis=1))
+    def distances(self, rows: np.ndarray) -> np.ndarray:
+        """(N, C) scaled -> (N, K) float32 squared distance to each centre."""
+        return squared_distances(rows, self.centres)
 
 
 def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:

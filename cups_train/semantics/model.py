@@ -179,6 +179,8 @@ def load(folder: Path, device: str) -> SemanticModel:
         encoder.load_state_dict(content.network)
         # a head needs none
         cells = None if card["cells"] is None else CellClasses.from_tensors(content.cells, card["cells"])
+        if cells is not None and cells.clusters.count != encoder.spec.classes:
+            raise ValueError(f"{cells.clusters.count} centres of {encoder.spec.classes} clusters")
         model = SemanticModel(encoder, int(card["height"]), bool(card["windows"]), card["refine"], cells)
     encoder.eval().to(torch_device(device), memory_format=torch.channels_last)
     return model

@@ -18,7 +18,6 @@ from cups_train.files import read_json, sha256, write_image, write_json
 from cups_train.folders.layout import MOTION
 from cups_train.folders.semantics import (
     class_counts_path,
-    classes_of_centres_path,
     encoder_path,
     nearest_path,
     read_array,
@@ -33,7 +32,7 @@ from cups_train.recording.recording import Recording
 from cups_train.report.contact_sheet import contact_sheet, find_examples
 from cups_train.semantics.batches import class_batch, pair_batch
 from cups_train.semantics.cells import CellClasses, fit_cells
-from cups_train.semantics.clusters import Clusters, Scaler, kmeans, nearest
+from cups_train.semantics.clusters import Clusters, Scaler, kmeans
 from cups_train.semantics.descriptors import Projection, encode_frames, fit_scaler, read_descriptors, sample_descriptors
 from cups_train.semantics.features.given import GivenFeatures, open_features
 from cups_train.semantics.features.network import ScratchFeatures
@@ -41,7 +40,6 @@ from cups_train.semantics.groups import SHAPE
 from cups_train.semantics.head.learning import learn_head
 from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.untrained import check_published, published_head
-from cups_train.semantics.joining import clusters_for, join
 from cups_train.semantics.losses import class_weights
 from cups_train.semantics.model import SemanticModel, save
 from cups_train.semantics.phases import Phase, class_losses, go_through, view_losses
@@ -91,9 +89,9 @@ def learn_classes(
 
 
 def cells_of(encoder: Encoder, paths: Sequence[Path], state: Path, seed: int) -> CellClasses:
-    """What geometry says of the classes that the encoder has learned."""
-    centres = read_array(classes_of_centres_path(state))
-    return fit_cells(encoder, paths, map(read_nearest, paths), centres, np.random.default_rng([seed, 9]))
+    """What geometry says of the clusters that the encoder has learned."""
+    count = len(read_array(class_counts_path(state)))
+    return fit_cells(encoder, paths, map(read_nearest, paths), count, np.random.default_rng([seed, 9]))
 
 
 def draw_sheet(model: SemanticModel, paths: Sequence[Path], classes: int) -> np.ndarray:
@@ -161,14 +159,12 @@ def train_encoder(encoder: Encoder, frames: Sequence[Path], state: Path, config:
         partial(pair_batch, frames, config.batch, scaler, seed),
         state,
     )
-    if not (class_counts_path(state).exists() and classes_of_centres_path(state).exists()):
+    if not class_counts_path(state).exists():
         projection = encode_frames(encoder, frames)
         clusters = cluster_frames(frames, projection, config.clusters, seed)
-        write_array(classes_of_centres_path(state), clusters.classes)
         write_array(class_counts_path(state), assign_frames(frames, projection, clusters))
     weights = class_weights(torch.from_numpy(read_array(class_counts_path(state))).float())
-    names = read_array(classes_of_centres_path(state))
-    batches = partial(class_batch, frames, config.batch, scaler, lambda path: names[read_nearest(path)], seed)
+    batches = partial(class_batch, frames, config.batch, scaler, read_nearest, seed)
     go_through(Phase("classes", class_losses(weights), config.cluster_steps, config.lr), encoder, batches, state)
 
 
@@ -181,31 +177,27 @@ def fit_shape(frames: Sequence[Path]) -> Scaler:
 
 
 def cluster_frames(frames: Sequence[Path], projection: Projection, count: int, seed: int) -> Clusters:
-    """k-means over cells of all frames; few classes are joined from more clusters. Raises CupsError where there are
-    fewer cells than classes."""
+    """k-means over cells of all frames, the largest cluster first. Raises CupsError where there are fewer cells than
+    clusters."""
     rng = np.random.default_rng([seed, 3])
     samples = sample_descriptors(frames, projection, SAMPLES, rng)
     if len(samples) < count:
         raise CupsError(
-            f"expected at least {count} cells for {count} classes, found {len(samples)}; record more, or lower `-o "
+            f"expected at least {count} cells for {count} clusters, found {len(samples)}; record more, or lower `-o "
             "semantics.clusters`"
         )
     scaler = fit_scaler(samples, projection)
-    rows = scaler(samples)
-    centres = kmeans(rows, min(clusters_for(count), len(rows)), rng)[0]
-    return Clusters.of(
-        scaler, centres, join(centres, np.bincount(nearest(rows, centres)[0], minlength=len(centres)), count)
-    )
+    return Clusters(scaler, kmeans(scaler(samples), count, rng)[0])
 
 
 def assign_frames(frames: Sequence[Path], projection: Projection, clusters: Clusters) -> np.ndarray:
-    """Write every frame's map of nearest centres beside it; gives the cells of each class, (K,)."""
-    counts = np.zeros(len(clusters.centres), np.int64)
+    """Write every frame's map of nearest centres beside it; gives the cells of each cluster, (K,)."""
+    counts = np.zeros(clusters.count, np.int64)
     for path in progress(frames, "assign cells", len(frames)):
-        index = clusters.nearest_centre(read_descriptors(path, projection))
+        index = clusters.nearest(read_descriptors(path, projection))
         write_array(nearest_path(path), index.astype(np.uint8))
         counts += np.bincount(index.ravel(), minlength=len(counts))
-    return np.bincount(clusters.classes, weights=counts, minlength=clusters.count)
+    return counts
 
 
 def read_nearest(frame: Path) -> np.ndarray:

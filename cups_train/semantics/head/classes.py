@@ -1,4 +1,4 @@
-"""The cluster probe of a head: its centres, and the classes that they are joined into."""
+"""The cluster probe of a head: its centres, and how sharp its probabilities are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from cups_train.semantics.head.agreement import Variants, agreement
 from cups_train.semantics.head.crops import DenseFrame
 from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.probe import calibrated_sharpness, fit_probe, unit
-from cups_train.semantics.joining import join
 
 SAMPLES = 30_000  # cells whose codes the probe is fitted on
 
@@ -21,8 +20,7 @@ SAMPLES = 30_000  # cells whose codes the probe is fitted on
 class HeadSettings:
     """Sizes and steps of a head."""
 
-    classes: int
-    extra: int  # centres beside one for each class; joined into the classes at the end
+    classes: int  # K clusters
     code: int
     steps: int
     lr: float
@@ -30,48 +28,43 @@ class HeadSettings:
 
 
 def with_classes(trained: HeadNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int) -> HeadNetwork:
-    """The same code with a probe of another number of classes: the code's training does not depend on it."""
-    network = HeadNetwork(
-        replace(trained.spec, centres=settings.classes + settings.extra, classes=settings.classes), trained.features
-    )
+    """The same code with a probe of another number of clusters: the code's training does not depend on it."""
+    network = HeadNetwork(replace(trained.spec, classes=settings.classes), trained.features)
     network.adapt.load_state_dict(trained.adapt.state_dict())
     network.head.load_state_dict(trained.head.state_dict())
     network = network.to(trained.centres.device).eval()
     network.centres.copy_(torch.from_numpy(fit_centres(network, dense, seed)))
-    set_classes(network, dense, settings, seed)
+    set_sharpness(network, dense, settings, seed)
     return network
 
 
 def fit_centres(network: HeadNetwork, dense: Sequence[DenseFrame], seed: int) -> np.ndarray:
-    """(M, D) of the cluster probe."""
+    """(K, D) of the cluster probe."""
     return fit_probe(
         sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 6])),
-        network.spec.centres,
+        network.spec.classes,
         np.random.default_rng([seed, 8]),
     )
 
 
-def set_classes(
+def set_sharpness(
     network: HeadNetwork,
     dense: Sequence[DenseFrame],
     settings: HeadSettings,
     seed: int,
     variants: Variants | None = None,
 ) -> None:
-    """Join the centres into the classes, and make probabilities as sharp as the most likely class is found again in the
-    mirror image.
+    """Make probabilities as sharp as the most likely cluster is found again in the mirror image.
 
     variants: of `dense`, where they are at hand.
     """
-    centres = network.centres.cpu().numpy()
-    cosine = unit(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 7]))) @ centres.T
-    joined = join(centres, np.bincount(cosine.argmax(1), minlength=len(centres)), network.spec.classes)
-    network.class_of_centre.copy_(torch.from_numpy(joined))
     sharpness = settings.sharpness
     if sharpness is None:
+        centres = network.centres.cpu().numpy()
+        cosine = unit(sample_codes(network, dense, SAMPLES, np.random.default_rng([seed, 7]))) @ centres.T
         variants = Variants.of(network.features, dense) if variants is None else variants
-        found = agreement(variants, lambda maps: joined[nearest_centre(network, maps, centres)], network.spec.classes)
-        sharpness = calibrated_sharpness(cosine, joined, found.same)
+        found = agreement(variants, lambda maps: nearest_centre(network, maps, centres), len(centres))
+        sharpness = calibrated_sharpness(cosine, found.same)
     network.spec = replace(network.spec, sharpness=sharpness)
 
 
@@ -95,5 +88,5 @@ def codes_of(network: HeadNetwork, features: np.ndarray) -> np.ndarray:
 
 
 def nearest_centre(network: HeadNetwork, features: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """(C, h, w) features, (M, code) centres -> (h, w) index of the nearest one."""
+    """(C, h, w) features, (K, code) centres -> (h, w) index of the nearest one."""
     return np.tensordot(centres, codes_of(network, features), 1).argmax(0)

@@ -20,7 +20,6 @@ from cups_train.semantics.head.distillation import ATTRACT, DESCRIBED_ATTRACT, D
 from cups_train.semantics.head.network import HeadNetwork
 from cups_train.semantics.head.training import train_head
 from cups_train.semantics.head.untrained import linear_head, new_head
-from cups_train.semantics.joining import clusters_for
 from cups_train.semantics.prepared import PreparedFrames
 
 logger = logging.getLogger(__name__)
@@ -58,8 +57,7 @@ def with_other_classes(trained: HeadNetwork, frames: PreparedFrames, config: Sem
 
 
 def head_settings(config: SemanticsConfig) -> HeadSettings:
-    extra = clusters_for(config.clusters) - config.clusters if config.extra_centres is None else config.extra_centres
-    return HeadSettings(config.clusters, extra, config.code, config.head_steps, config.head_lr, config.sharpness)
+    return HeadSettings(config.clusters, config.code, config.head_steps, config.head_lr, config.sharpness)
 
 
 def distillation_of(features: FeatureNetwork, config: SemanticsConfig) -> Distillation:

@@ -24,8 +24,7 @@ class HeadSpec:
     features: dict[str, Any]  # card of the frozen features
     adapted: int  # channels behind the fixed linear map of the features; 0: they are taken as they are
     code: int  # channels of the code
-    centres: int  # of the cluster probe
-    classes: int  # K; more centres than classes are joined
+    classes: int  # K clusters, one centre of the probe each
     sharpness: float = SHARPNESS
 
     def to_json(self) -> dict[str, Any]:
@@ -33,7 +32,7 @@ class HeadSpec:
 
 
 class HeadOutput(NamedTuple):
-    logits: Tensor  # (B, K, h/4, w/4) log-probabilities
+    logits: Tensor  # (B, K, h/4, w/4) log-probabilities of the clusters
 
 
 class Head(nn.Module):
@@ -65,8 +64,7 @@ class HeadNetwork(nn.Module):
             nn.Conv2d(self.features.channels, channels, 1).requires_grad_(False) if spec.adapted else nn.Identity()
         )
         self.head = Head(channels, spec.code)
-        self.register_buffer("centres", torch.zeros(spec.centres, spec.code))
-        self.register_buffer("class_of_centre", torch.arange(spec.centres) % spec.classes)
+        self.register_buffer("centres", torch.zeros(spec.classes, spec.code))
 
     @property
     def sees_shape(self) -> bool:
@@ -82,13 +80,6 @@ class HeadNetwork(nn.Module):
         return HeadOutput(self.log_probability(code))
 
     def log_probability(self, code: Tensor) -> Tensor:
-        """(B, code, h, w) -> (B, K, h, w); the centres of a class add their probabilities."""
+        """(B, code, h, w) -> (B, K, h, w)."""
         cosine = functional.conv2d(functional.normalize(code), functional.normalize(self.centres)[..., None, None])
-        logits = self.spec.sharpness * cosine
-        if self.spec.centres == self.spec.classes:
-            return functional.log_softmax(logits, 1)
-        probability = functional.softmax(logits, 1)
-        joined = probability.new_zeros(len(code), self.spec.classes, *code.shape[-2:]).index_add_(
-            1, self.class_of_centre, probability
-        )
-        return joined.clamp_(min=1e-12).log()
+        return functional.log_softmax(self.spec.sharpness * cosine, 1)

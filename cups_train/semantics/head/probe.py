@@ -35,14 +35,13 @@ def mutual_information(a: np.ndarray, b: np.ndarray, count: int) -> float:
     return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
 
 
-def calibrated_sharpness(cosine: np.ndarray, class_of_centre: np.ndarray, agreement: float) -> float:
-    """The factor of the cosines (N, M) at which the most likely class has the mean probability `agreement`, between
+def calibrated_sharpness(cosine: np.ndarray, agreement: float) -> float:
+    """The factor of the cosines (N, K) at which the most likely cluster has the mean probability `agreement`, between
     SHARPEST's ends."""
-    groups = np.eye(int(class_of_centre.max()) + 1, dtype=np.float32)[class_of_centre]
     low, high = SHARPEST
     for _ in range(24):
         middle = float(np.sqrt(low * high))
         likely = np.exp(middle * (cosine - cosine.max(1, keepdims=True)))
-        probability = (likely / likely.sum(1, keepdims=True)) @ groups
-        low, high = (middle, high) if probability.max(1).mean() < agreement else (low, middle)
+        most = float((likely.max(1) / likely.sum(1)).mean())
+        low, high = (middle, high) if most < agreement else (low, middle)
     return round(float(np.sqrt(low * high)), 3)

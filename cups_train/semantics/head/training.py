@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cups_train.folders.semantics import training_folder
 from cups_train.semantics.head.agreement import Variants, agreement
-from cups_train.semantics.head.classes import HeadSettings, fit_centres, nearest_centre, set_classes
+from cups_train.semantics.head.classes import HeadSettings, fit_centres, nearest_centre, set_sharpness
 from cups_train.semantics.head.correspondence import Shifts
 from cups_train.semantics.head.crops import DenseFrame, five_crops, neighbours
 from cups_train.semantics.head.distillation import CropBatch, CropPool, Distillation, compare, find_shifts, losses
@@ -45,7 +45,7 @@ def train_head(
     train(training, training.plan("head"))
     network.head.load_state_dict(training.best["head"])
     network.centres.copy_(training.best["centres"])
-    set_classes(network, dense, settings, seed, training.material.variants)
+    set_sharpness(network, dense, settings, seed, training.material.variants)
     return network
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cups_train.errors import ModelError
 from cups_train.semantics.features.network import FeatureNetwork, ScratchFeatures
-from cups_train.semantics.head.classes import HeadSettings, fit_centres, set_classes
+from cups_train.semantics.head.classes import HeadSettings, fit_centres, set_sharpness
 from cups_train.semantics.head.crops import DenseFrame
 from cups_train.semantics.head.network import HeadNetwork, HeadSpec
 from cups_train.semantics.principal import Moments, principal_components
@@ -21,7 +21,7 @@ ADAPTED = 32  # principal components of an encoder's features
 def new_head(features: FeatureNetwork, dense: Sequence[DenseFrame], settings: HeadSettings, seed: int) -> HeadNetwork:
     """A head with random weights on the device of the features, which stay as they are."""
     adapted = min(ADAPTED, features.channels) if isinstance(features, ScratchFeatures) else 0
-    spec = HeadSpec(features.to_json(), adapted, settings.code, settings.classes + settings.extra, settings.classes)
+    spec = HeadSpec(features.to_json(), adapted, settings.code, settings.classes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = HeadNetwork(spec, features)
@@ -46,7 +46,7 @@ def linear_head(network: HeadNetwork, dense: Sequence[DenseFrame], settings: Hea
         network.head.nonlinear.weight.zero_()
         network.head.nonlinear.bias.zero_()
     network.centres.copy_(torch.from_numpy(fit_centres(network, dense, seed)))
-    set_classes(network, dense, settings, seed)
+    set_sharpness(network, dense, settings, seed)
     return network
 
 
@@ -67,7 +67,7 @@ def check_published(head: Mapping[str, Tensor], classes: int) -> None:
 def published_head(features: FeatureNetwork, head: Mapping[str, Tensor]) -> HeadNetwork:
     """The head and the classes of a STEGO/DepthG checkpoint as they are."""
     count, code = head["centres"].shape
-    network = HeadNetwork(HeadSpec(features.to_json(), 0, code, count, count), features)
+    network = HeadNetwork(HeadSpec(features.to_json(), 0, code, count), features)
     network.head.load_state_dict({name: value for name, value in head.items() if name != "centres"})
     with torch.no_grad():
         network.centres.copy_(head["centres"])

@@ -86,7 +86,7 @@ def save_model(folder: Path, alike: float) -> np.ndarray:
     centres[:, 0] = [0, 100, 200, 500 - alike, 500, 600]
     cells = CellClasses(
         projection,
-        Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres, np.arange(6)),
+        Clusters(Scaler(np.zeros(channels, np.float32), np.ones(channels, np.float32)), centres),
         1.0,
     )
     save(SemanticModel(Encoder(EncoderSpec(4, 6, 2)), 64, cells=cells), folder, {})

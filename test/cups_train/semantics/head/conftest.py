@@ -39,7 +39,7 @@ def dense(tmp_path_factory, make_street, small_head):
 
 @pytest.fixture(scope="session")
 def settings():
-    return HeadSettings(classes=5, extra=3, code=8, steps=6, lr=5e-3)
+    return HeadSettings(classes=5, code=8, steps=6, lr=5e-3)
 
 
 @pytest.fixture(scope="session")

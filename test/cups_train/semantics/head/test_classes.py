@@ -12,7 +12,7 @@ def test_a_trained_code_takes_other_numbers_of_classes(dense, tmp_path, settings
     features, frames = dense
     trained = train_head(new_head(features, frames, settings, 1), frames, tmp_path, Distillation(4), settings, 1)
     network = with_classes(trained, frames, replace(settings, classes=7), 1)
-    assert network.centres.shape == (10, 8) and network.class_of_centre.unique().tolist() == list(range(7))
+    assert network.centres.shape == (7, 8)
     maps = np.asarray(frames[0].features(), np.float32)
     np.testing.assert_array_equal(codes_of(network, maps), codes_of(trained, maps))
     same = with_classes(trained, frames, settings, 1)

@@ -15,7 +15,7 @@ from cups_train.semantics import learn_classes, load
 from cups_train.semantics.features.described import DescribedFeatures
 from cups_train.semantics.head.correspondence import Shifts, Weights
 from cups_train.semantics.head.distillation import DESCRIBED_WEIGHTS
-from cups_train.semantics.head.learning import distillation_of, head_settings
+from cups_train.semantics.head.learning import distillation_of
 from cups_train.types import Work
 
 WORK = Work(3, 1, "cpu")
@@ -24,14 +24,13 @@ PUBLISHED = {
     "spots": "random",
     "shifts": (0.39, 0.25, 0.26, 0.03),
     "term_weights": (0.95, 1.02, 0.57, 0.09),
-    "extra_centres": 0,
     "sharpness": 2.0,
 }
 
 
 def test_the_result_is_a_semantic_model_like_any_other(learned_head, camera):
     model = load(learned_head, "cpu")
-    assert model.classes == 5 and model.encoder.spec.centres == 120  # so few classes are joined
+    assert model.classes == len(model.encoder.centres) == 5
     for size in ((64, 128), (97, 131)):
         image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         ids = model.classify(image, np.full(size, 3.0, np.float32), camera.scaled(*size))
@@ -53,16 +52,10 @@ def test_the_answer_hangs_on_the_geometry_where_there_is_one(learned_head, camer
 
 
 @pytest.mark.parametrize(
-    ("head", "more", "centres"),
-    [
-        ("clusters", {}, 120),
-        ("depthg", {}, 120),
-        ("depthg", PUBLISHED, 4),
-        ("depthg", {"extra_centres": 3}, 7),
-        ("published", {}, 4),
-    ],
+    ("head", "more"),
+    [("clusters", {}), ("depthg", {}), ("depthg", PUBLISHED), ("published", {})],
 )
-def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, street, head, more, centres, small_head):
+def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, street, head, more, small_head):
     torch.manual_seed(0)
     vit = timm.create_model(
         "vit_small_patch16_224", patch_size=8, img_size=32, embed_dim=64, depth=1, num_heads=1, num_classes=0
@@ -96,11 +89,7 @@ def test_a_vision_transformer_from_a_file_becomes_a_semantic_model(tmp_path, str
     assert card["licence"] == "MIT" and card["weights"].startswith("depthg.ckpt sha256:")
     model = load(tmp_path / "out", "cpu")
     path.unlink()  # the file is not needed any more
-    assert (
-        model.classes == 4
-        and model.encoder.spec.centres == centres
-        and 1 <= model.classify(street.left("000000")).min()
-    )
+    assert model.classes == 4 == len(model.encoder.centres) and 1 <= model.classify(street.left("000000")).min()
     torch.testing.assert_close(model.encoder.features.body.state_dict()["pos_embed"], vit.state_dict()["pos_embed"])
 
 
@@ -120,7 +109,7 @@ def test_heads_that_cannot_be_are_refused(tmp_path, street, small_head):
 
 
 def test_what_the_settings_say_is_what_runs(dense, small_head):
-    """No setting is overruled: not the centres of few classes, and no weight where geometry is among the features."""
+    """No setting is overruled: no weight where geometry is among the features."""
     features, _ = dense
     geometry = DescribedFeatures(features.encoder, 0)
     for network in (features, geometry):
@@ -131,5 +120,3 @@ def test_what_the_settings_say_is_what_runs(dense, small_head):
         distillation_of(geometry, small_head).weights == DESCRIBED_WEIGHTS
         and distillation_of(features, small_head).shifts is None
     )
-    for extra, found in ((0, 0), (7, 7), (None, 115)):
-        assert head_settings(small_head.model_copy(update={"extra_centres": extra})).extra == found

@@ -35,9 +35,7 @@ def test_training_lowers_the_loss_and_leaves_the_features_alone(dense, tmp_path,
     assert loss() < first - 0.01
     for name, value in features.state_dict().items():
         torch.testing.assert_close(value, before[name])
-    assert torch.linalg.norm(network.centres, dim=1).allclose(
-        torch.ones(8)
-    ) and network.class_of_centre.unique().tolist() == [0, 1, 2, 3, 4]
+    assert torch.linalg.norm(network.centres, dim=1).allclose(torch.ones(5))
 
 
 def test_a_stopped_training_ends_with_the_same_weights(learned_head, tmp_path, street, monkeypatch, small_head):
