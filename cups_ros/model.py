@@ -87,16 +87,20 @@ class Model:
         """Give up the engine in use and open the next one that runs the graph; False where none is left. Raises
         ModelError on a wrong graph."""
         self.close()
+        missing: list[str] = []
         while self._left:
             name = self._left.pop(0)
             try:
                 self._session = self._open(name)
             except EngineMissing as error:
-                self._refuse(name, error, logging.INFO)
+                missing.append(name)
+                self._refuse(name, error, logging.DEBUG)
             except EngineError as error:
                 self._refuse(name, error, logging.WARNING)
             else:
                 self.engine = name
+                if missing:
+                    logger.info("engine %s; not installed here: %s", name, ", ".join(missing))
                 return True
         return False
 
@@ -127,8 +131,8 @@ def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: in
     """Read card and graph, check both against each other and open the first of `engines` that runs the graph. Raises
     ModelError.
 
-    threads: of a CPU session, 0 = the engine's choice. An engine that is not installed is passed over (logged as
-    information), one that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to
+    threads: of a CPU session, 0 = the engine's choice. An engine that is not installed is passed over (all in
+    one line), one that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to
     minutes, progress logged.
     """
     folder = Path(folder)

@@ -29,7 +29,7 @@ def on_cluster(address: str) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise CupsError(
-            "expected Ray for --cluster, found none; `pip install cups[cluster]` installs it, on "
+            'expected Ray for --cluster, found none; `pip install ".[cluster]"` in a checkout installs it, on '
             "every machine of the cluster"
         ) from error
     try:

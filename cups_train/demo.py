@@ -13,14 +13,15 @@ from pathlib import Path
 from cups_train import pipeline
 from cups_train.config import Config, load_config
 from cups_train.errors import CupsError
-from cups_train.evaluation.table import render_stages
+from cups_train.evaluation.table import found_objects, in_words, render_stages
 from cups_train.files import read_json
 from cups_train.folders import layout, stages
 from cups_train.folders.run import RunFolder
-from cups_train.node_trial import play_through_node
+from cups_train.node_trial import NodeTrial, play_through_node
 from cups_train.recording import open_recordings
 from cups_train.render import render
 from cups_train.run import Run
+from cups_train.story import TimeLeft
 from cups_train.validation import Validation
 
 logger = logging.getLogger("cups_train")
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING = (("drive", 1), ("drive", 2), ("junction", 3), ("standstill", 4), ("turn", 5), ("static", 6))
 UNSEEN = (("drive", 101), ("junction", 102))
 FRAMES, UNSEEN_FRAMES = 24, 12
+SECONDS = {"motion": 200, "semantics": 500, "labels": 100, "bootstrap": 600, "self_train": 80, "model": 10, "rest": 150}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -66,7 +68,7 @@ def _demo(out: Path, overrides: list[str]) -> None:
         tuple(open_recordings([s / "recording" for s in unseen], config.recording)), tuple(s / "truth" for s in unseen)
     )
     run_folder = RunFolder.create(out, config)
-    pipeline.run_all(Run(run_folder, recordings, config), validation)
+    pipeline.run_all(Run(run_folder, recordings, config), validation, TimeLeft(SECONDS))
     trial = play_through_node(
         run_folder.stage(stages.MODEL),
         validation.recordings[0],
@@ -75,13 +77,7 @@ def _demo(out: Path, overrides: list[str]) -> None:
         ROOT,
     )
     report = pipeline.write_report(run_folder)
-    _print_scores(run_folder)
-    print(
-        f"/cups/panoptic answered {trial.answered} of {trial.played} images with their stamps, PQ "
-        f"{trial.pq_percent:.1f}, "
-        f"{trial.latency_ms_median:.0f} ms an image"
-    )
-    print(f"{report}   {(time.monotonic() - start) / 60:.1f} minutes")
+    print(_last_screen(run_folder.root, report, trial, (time.monotonic() - start) / 60))
 
 
 def _street(folder: Path, frames: int, seed: int, config: Config, scene: str) -> Path:
@@ -93,8 +89,26 @@ def _street(folder: Path, frames: int, seed: int, config: Config, scene: str) ->
     return folder
 
 
-def _print_scores(run_folder: RunFolder) -> None:
-    print(render_stages(read_json(run_folder.root / layout.SCORES), "percent, unseen streets"))
+def _last_screen(root: Path, report: Path, trial: NodeTrial, minutes: float) -> str:
+    """The table, what it says in words, what the node did, and what to type next."""
+    scores = read_json(root / layout.SCORES)
+    trained = list(scores)[-1]
+    return "\n".join(
+        [
+            render_stages(scores, "percent, unseen streets"),
+            "In words (strict PQ on streets that no stage has seen, no label used in training):",
+            *(f"  {sentence}" for sentence in in_words(scores)),
+            f"  objects found by the last: {found_objects(scores, trained)}",
+            f"  the node answered {trial.answered} of {trial.played} images of one street with their stamps, "
+            f"{trial.latency_ms_median:.0f} ms each",
+            "",
+            f"Pictures and figures: {report}   ({minutes:.1f} minutes)",
+            "Next, after `source .venv/bin/activate`:",
+            f"  cups-train name {root}                        look at the classes and name them",
+            "  cups-train inspect YOUR_RECORDING              can your own recording be trained on?",
+            f"  ros2 launch cups_ros panoptic.launch.py model:=$PWD/{root / 'model'} image:=/your/camera/image",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from cups_train.lock import locked
 from cups_train.output import check_output, claim
 from cups_train.recording import Recording
 from cups_train.run import Run
+from cups_train.story import TimeLeft, told
 from cups_train.types import Work
 from cups_train.validation import Validation, consistency, evaluate_stages
 from cups_train.work import work_of
@@ -25,12 +26,20 @@ from cups_train.work import work_of
 logger = logging.getLogger(__name__)
 
 
-def run_all(run: Run, validation: Validation | None = None) -> None:
-    """The three stages, export and, where truth is given, evaluation; ends with the report page."""
-    pseudo_label(run)
-    bootstrap(run)
-    self_train(run)
-    export(run.folder, run.config)
+def run_all(run: Run, validation: Validation | None = None, left: TimeLeft | None = None) -> None:
+    """The three stages, export and, where truth is given, evaluation; ends with the report page. Each says what it does
+    and what came of it."""
+    write_indices(run.recordings, run.folder)
+    for stage, make in (
+        (stages.MOTION, find_motion),
+        (stages.SEMANTICS, learn_classes),
+        (stages.LABELS, make_labels),
+        (stages.BOOTSTRAP, bootstrap),
+        (stages.SELF_TRAIN, self_train),
+        (stages.MODEL, lambda run: export(run.folder, run.config)),
+    ):
+        with told(run.folder, stage, logger.info, left):
+            make(run)
     if validation is not None:
         evaluate_stages(run, validation)
     consistency(run)

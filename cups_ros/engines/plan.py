@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 PACKAGES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}  # engine -> Python package
 INSTALL = {
     "tensorrt": "it comes with JetPack or from the vendor's package index",
-    "tensorrt-rtx": "install the extra cups[tensorrt]",
+    "tensorrt-rtx": '`pip install ".[tensorrt]"` in a checkout installs it',
 }
 # device of a plan that TensorRT-RTX built without a GPU: its kernels are made where it runs
 ANY_DEVICE = "ahead of time"

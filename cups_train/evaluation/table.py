@@ -10,6 +10,12 @@ from cups_train.evaluation.figures import Evaluation, Quality
 from cups_train.evaluation.protocols import MEANINGS, PROTOCOLS, TITLES, Matching
 
 COLUMNS = ("PQ", "SQ", "RQ", "things", "stuff", "acc", "mIoU")
+CALLED = {
+    "kmeans": "k-means",
+    "labels": "the pseudo labels",
+    "bootstrap": "the network after stage 2",
+    "self_train": "the network after stage 3",
+}
 MORE_COLUMNS = ("AP50", "PQ, published void rule")  # of the published protocol
 
 
@@ -97,6 +103,30 @@ def render_stages(metrics: Mapping[str, Any], title: str) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def in_words(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the strict table of a run's metrics.json shows, a sentence a stage: each beside the one before it."""
+    scores = {stage: 100 * figures["strict"]["pq"] for stage, figures in metrics.items() if "strict" in figures}
+    names = list(scores)
+    return tuple(
+        f"{CALLED.get(stage, stage)}: PQ {scores[stage]:.1f}, {_beside(scores[stage] - scores[before])} "
+        f"{CALLED.get(before, before)}"
+        for before, stage in zip(names, names[1:], strict=False)
+    )
+
+
+def found_objects(metrics: Mapping[str, Any], stage: str) -> str:
+    """How many things of each true class a stage found, e.g. "car 41 of 284 (19 false)"; classes without truth are left
+    out."""
+    rows = [row for row in metrics[stage]["strict"]["per_class"] if row["isthing"] and row["tp"] + row["fn"]]
+    return ", ".join(f"{r['name']} {r['tp']} of {r['tp'] + r['fn']} ({r['fp']} false)" for r in rows)
+
+
+def _beside(points: float) -> str:
+    if abs(points) < 0.05:
+        return "as good as"
+    return f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
 
 
 def _values(figures: Mapping[str, Any]) -> tuple[float | None, ...]:

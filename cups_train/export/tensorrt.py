@@ -38,7 +38,8 @@ def _import() -> tuple[str, Any]:
         except EngineMissing as error:
             reasons.append(str(error))
     raise ModelError(
-        f"expected TensorRT for `--format tensorrt`, found none; install the extra cups[tensorrt] ({reasons[0]})"
+        'expected TensorRT for `--format tensorrt`, found none; `pip install ".[tensorrt]"` in a checkout installs it '
+        f"({reasons[0]})"
     )
 
 

@@ -48,7 +48,7 @@ def test_without_ray_one_sentence_names_the_extra(monkeypatch, tmp_path, capsys)
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["pseudo-label", str(tmp_path), "--out", str(tmp_path / "run"), "--cluster", "auto"]) == 2
     text = capsys.readouterr().err
-    assert text.count("\n") == 1 and "pip install cups[cluster]" in text and not (tmp_path / "run").exists()
+    assert text.count("\n") == 1 and 'pip install ".[cluster]"' in text and not (tmp_path / "run").exists()
 
 
 def test_only_training_runs_under_torchrun(monkeypatch, tmp_path, capsys):
@@ -65,7 +65,7 @@ def test_other_machines_get_absolute_paths(monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def two_machines():
     """A head without cores and a machine with two: what stands for a cluster on this one."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install cups[cluster]")
+    pytest.importorskip("ray", reason='Ray is not installed: pip install ".[cluster]"')
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
@@ -123,6 +123,6 @@ def test_work_of_a_lost_machine_is_done_again(two_machines):
 
 
 def test_no_cluster_is_one_sentence(capsys, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install cups[cluster]")
+    pytest.importorskip("ray", reason='Ray is not installed: pip install ".[cluster]"')
     assert main(["motion", str(tmp_path), "--out", str(tmp_path / "m"), "--cluster", "nonsense://x"]) == 2
     assert "--cluster nonsense://x" in capsys.readouterr().err.splitlines()[-1]

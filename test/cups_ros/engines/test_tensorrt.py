@@ -96,7 +96,7 @@ def test_the_cache_that_cannot_be_made_is_named(graph, monkeypatch, tmp_path):
 
 
 def test_tensorrt_rtx_builds_without_a_gpu_and_refuses_nonsense(model_folder, tmp_path):
-    trt = pytest.importorskip("tensorrt_rtx", reason="the extra cups[tensorrt] is not installed")
+    trt = pytest.importorskip("tensorrt_rtx", reason="the extra `tensorrt` is not installed")
     plan = build_plan(trt, model_folder / "model.onnx")
     assert len(plan) > 1000
     (tmp_path / "model.onnx").write_bytes(b"nonsense")
@@ -105,7 +105,7 @@ def test_tensorrt_rtx_builds_without_a_gpu_and_refuses_nonsense(model_folder, tm
 
 
 def test_tensorrt_rtx_without_a_gpu_says_so(model_folder):
-    pytest.importorskip("tensorrt_rtx", reason="the extra cups[tensorrt] is not installed")
+    pytest.importorskip("tensorrt_rtx", reason="the extra `tensorrt` is not installed")
     with pytest.raises(EngineError, match="CUDA runtime|GPU"):
         open_engine("tensorrt-rtx", Graph(model_folder / "model.onnx", "abc", "fp32", "image"))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cups_train.evaluation.protocols import MATCHINGS, MEANINGS
 from cups_train.evaluation.score import EvaluationOptions, evaluate, evaluate_by_matching
-from cups_train.evaluation.table import render_matchings, render_stages, score_tables
+from cups_train.evaluation.table import found_objects, in_words, render_matchings, render_stages, score_tables
 
 
 def test_strict_comes_first_then_the_published_protocol_then_majority(figures: Callable[..., dict[str, Any]]) -> None:
@@ -40,3 +40,27 @@ def test_every_matching_from_one_reading(tmp_path: Path, random_pair: Callable[.
     lines = render_matchings(found).splitlines()
     assert len(lines) == 4 and all(MEANINGS[m] in line for m, line in zip(MATCHINGS, lines[1:], strict=True))
     assert list(evaluate_by_matching(result, truth, EvaluationOptions(no_assignment=True))) == ["hungarian"]
+
+
+def strict(pq: float, per_class: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    return {"strict": {"pq": pq, "per_class": per_class or []}}
+
+
+def test_a_table_in_words_sets_each_stage_beside_the_one_before() -> None:
+    words = in_words(
+        {"kmeans": strict(0.05), "labels": strict(0.241), "bootstrap": strict(0.2411), "self_train": strict(0.22)}
+    )
+    assert words == (
+        "the pseudo labels: PQ 24.1, 19.1 points above k-means",
+        "the network after stage 2: PQ 24.1, as good as the pseudo labels",
+        "the network after stage 3: PQ 22.0, 2.1 points below the network after stage 2",
+    )
+
+
+def test_found_objects_are_counted_by_true_class() -> None:
+    rows = [
+        {"name": "road", "isthing": 0, "tp": 1, "fp": 0, "fn": 0},
+        {"name": "car", "isthing": 1, "tp": 4, "fp": 1, "fn": 6},
+        {"name": "train", "isthing": 1, "tp": 0, "fp": 0, "fn": 0},
+    ]
+    assert found_objects({"labels": strict(0.1, rows)}, "labels") == "car 4 of 10 (1 false)"

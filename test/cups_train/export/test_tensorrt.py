@@ -12,7 +12,7 @@ def test_tensorrt_that_is_not_there_names_its_extra(monkeypatch, tmp_path):
 
 
 def test_tensorrt_rtx_builds_the_graph_without_a_gpu(exported, tmp_path):
-    pytest.importorskip("tensorrt_rtx", reason="the extra cups[tensorrt] is not installed")
+    pytest.importorskip("tensorrt_rtx", reason="the extra `tensorrt` is not installed")
     facts = engine.build_engine(
         Graph(exported[1] / "model" / "model.onnx", "abc", "fp32", "image"), tmp_path / "model.plan"
     )
