@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cups_train import cli_arguments, commands
+from cups_train import __version__, cli_arguments, commands
 from cups_train.errors import CupsError, briefly
 from cups_train.world import drop_output, open_streams, sentence_of
 
@@ -44,17 +44,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
 
 
-class _Verb(_Parser):
-    """One verb's arguments; what its settings are is looked up where its help is asked for, since that takes longer
-    than all else here."""
+class _ShowSettings(argparse.Action):
+    """Prints the settings of a command; they are looked up where they are asked for, since that takes longer than all
+    else here."""
 
     def __init__(self, *, sections: tuple[str, ...], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(nargs=0, default=argparse.SUPPRESS, **kwargs)
         self.sections = sections
 
-    def format_help(self) -> str:
-        self.epilog = _settings_text(self.sections)
-        return super().format_help()
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(_settings_text(self.sections))
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -205,52 +205,82 @@ COMMANDS = {
 }
 
 
+EXAMPLES = {
+    "inspect": "example: cups-train inspect my_drive",
+    "run": "example: cups-train run my_drive another_drive --out runs/mine --config config/train/vehicle.yaml",
+    "motion": "example: cups-train motion my_drive --out motion_of_my_drive",
+    "pseudo-label": "example: cups-train pseudo-label my_drive --out runs/mine",
+    "train": "example: cups-train train runs/mine -o bootstrap.steps=2000",
+    "self-train": "example: cups-train self-train runs/mine",
+    "predict": "example: cups-train predict runs/mine/model camera.mcap --left /camera/image --out answers",
+    "evaluate": "example: cups-train evaluate answers --truth truth --matching strict",
+    "export": "example: cups-train export runs/mine --out model",
+    "check": "example: cups-train check runs/mine",
+    "name": "example: cups-train name runs/mine",
+    "render": "example: cups-train render --out street --frames 24 --seed 7",
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="cups-train",
         description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.",
+        epilog="`cups-train COMMAND --help` explains one of them, `cups-train COMMAND --help-settings` its settings.",
     )
-    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Verb)
+    parser.add_argument("--version", action="version", version=f"cups-train {__version__}")
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         verb = verbs.add_parser(
             name,
             help=command.text,
             description=command.text,
-            sections=command.sections,
+            epilog=EXAMPLES.get(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.arguments(verb)
-        if command.on_a_cluster:
-            verb.add_argument(
-                "--cluster",
-                metavar="ADDRESS",
-                help="Ray cluster for the work on single frames: auto, ray://HOST:10001, or local",
-            )
-        verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
-        verb.add_argument(
-            "-o",
-            dest="override",
-            action="append",
-            default=[],
-            metavar="key.path=value",
-            help="one setting, over the file's",
-        )
-        if "recording" in command.sections:
-            for topic in commands.TOPICS:
-                verb.add_argument(
-                    f"--{topic.replace('_', '-')}", metavar="TOPIC", help=f"the setting recording.{topic}"
-                )
+        _options(verb, command)
     return parser
 
 
-def _settings_text(sections: tuple[str, ...]) -> str:
-    """The settings of a command with text and default, from config/."""
-    from cups_train.config import Config
+def _options(verb: argparse.ArgumentParser, command: Command) -> None:
+    """What commands share."""
+    if command.on_a_cluster:
+        verb.add_argument(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Ray cluster for the work on single frames: auto, ray://HOST:10001, or local",
+        )
+    verb.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings that differ from the defaults")
+    verb.add_argument(
+        "-o",
+        dest="override",
+        action="append",
+        default=[],
+        metavar="key.path=value",
+        help="one setting, over the file's",
+    )
+    verb.add_argument(
+        "--help-settings",
+        action=_ShowSettings,
+        sections=("", *command.sections),
+        help="every setting of this command with its default, and exit",
+    )
+    if "recording" in command.sections:
+        for topic in commands.TOPICS:
+            verb.add_argument(f"--{topic.replace('_', '-')}", metavar="TOPIC", help=f"the setting recording.{topic}")
 
-    lines = ["settings (-o key.path=value or --config FILE.yaml):"] if sections else []
+
+def _settings_text(sections: tuple[str, ...]) -> str:
+    """The settings of a command with text and default, from config/; "" stands for those of no section."""
+    from cups_train.config import Config, Section
+
+    config = Config()
+    lines = ["settings, given by -o key.path=value or in the file of --config FILE.yaml:"]
     for name in sections:
-        for key, field in type(getattr(Config(), name)).model_fields.items():
-            lines.append(f"  {name}.{key}  {field.description} [{field.default}]")
+        section, prefix = (getattr(config, name), f"{name}.") if name else (config, "")
+        for key, field in type(section).model_fields.items():
+            if not isinstance(getattr(section, key), Section):
+                lines.append(f"  {prefix}{key}  {field.description} [{field.default}]")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from cups_train import __version__
 from cups_train.cli import COMMANDS, main
 
 HEAVY = ("cv2", "numpy", "pydantic", "torch", "yaml")
@@ -32,15 +33,30 @@ except SystemExit:
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
-def test_help_names_every_setting(verb, capsys):
+def test_help_fits_a_screen_and_ends_with_an_example(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as stop:
         main([verb, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert stop.value.code == 0 and len(lines) <= 50 and lines[-1].startswith(f"example: cups-train {verb} ")
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_help_settings_names_every_setting(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help-settings"])
     text = capsys.readouterr().out
-    assert stop.value.code == 0 and "--config" in text
+    assert stop.value.code == 0 and "  workers  " in text and "  device  " in text
     assert (
         "motion" not in COMMANDS[verb].sections
         or "motion.max_depth  points further away are not used [m] [70.0]" in text
     )
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"cups-train {__version__}\n"
 
 
 @pytest.mark.parametrize("argv", [["fly"], ["run"], ["motion", "x"], ["render", "--out", "x", "--frames", "many"]])
