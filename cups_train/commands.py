@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cups_train.errors import CupsError
+from cups_train.folders import stages
 
 if TYPE_CHECKING:
     from cups_train.config import Config
@@ -71,7 +72,7 @@ def pseudo_label(args: argparse.Namespace) -> None:
 
     config = _config(args)
     recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
-    if args.export is not None and is_run(args.out) and RunFolder.open(args.out).is_finished("labels"):
+    if args.export is not None and is_run(args.out) and RunFolder.open(args.out).is_finished(stages.LABELS):
         run_folder = RunFolder.open(args.out)
         check_recordings(run_folder, recordings)
     else:
@@ -83,7 +84,7 @@ def pseudo_label(args: argparse.Namespace) -> None:
                 pipeline.take_published_labels(run, args.published)
     if args.export is not None:
         pseudo_label.export_results(
-            run_folder.stage("labels"), run_folder.classes(), recordings, args.export, args.force
+            run_folder.stage(stages.LABELS), run_folder.classes(), recordings, args.export, args.force
         )
 
 
@@ -162,9 +163,9 @@ def check(args: argparse.Namespace) -> None:
     from cups_train.validation import consistency
 
     run_folder = RunFolder.open(args.run)
-    run_folder.fingerprint("labels")
+    run_folder.fingerprint(stages.LABELS)
     config = run_folder.config(args.override, args.config)
-    print(pseudo_label.check(run_folder.stage("labels"), config.labels), flush=True)
+    print(pseudo_label.check(run_folder.stage(stages.LABELS), config.labels), flush=True)
     print(render(consistency(Run(run_folder, recordings_of(run_folder, config), config))))
 
 

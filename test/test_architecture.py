@@ -175,6 +175,19 @@ def test_a_file_of_a_run_is_named_in_one_place():
     assert len(names) > 10 and spelled == []
 
 
+def test_stages_are_named_by_their_table():
+    """Where a run folder is asked for one of its stages."""
+    asked = [
+        (module, ast.unparse(node))
+        for module, (tree, _) in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args
+        if node.func.attr in ("stage", "making", "fingerprint", "is_finished", "checkpoint")
+        if isinstance(node.args[0], ast.Constant)
+    ]
+    assert asked == []
+
+
 def test_stages_meet_in_folders_alone():
     met = [
         (module, other)

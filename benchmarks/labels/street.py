@@ -30,6 +30,7 @@ from cups_train.evaluation.predictors import load_predictor, predictor_of_stage
 from cups_train.evaluation.protocols import MATCHINGS, VoidRule
 from cups_train.evaluation.score import EvaluationOptions, evaluate
 from cups_train.files import read_image, read_json, write_json
+from cups_train.folders import stages
 from cups_train.folders.labels import LabelInstance, LabelledFrame, write_labels, write_maps
 from cups_train.folders.layout import PANOPTIC
 from cups_train.folders.results import rgb_to_ids
@@ -97,7 +98,7 @@ def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val:
         )
     if stage == "labels":
         exported = pseudo_label.export_results(
-            run_folder.stage("labels"), run_folder.classes(), train.recordings, root / "train"
+            run_folder.stage(stages.LABELS), run_folder.classes(), train.recordings, root / "train"
         )
         return exported, predict(predictor_of_stage(run_folder, stage, config), list(val.recordings), root / "val")
     return two_folders(predictor_of_stage(run_folder, stage, config), root, train, val)
@@ -105,7 +106,7 @@ def answers(run_folder: RunFolder, stage: str, config: Config, train: Part, val:
 
 def kmeans(run_folder: RunFolder, config: Config, train: Part, scored: Part, out: Path) -> list[Path]:
     """The baseline, learned on train."""
-    learning = baseline.Learning(train.recordings, len(run_folder.classes().learned()), run_folder.stage("motion"))
+    learning = baseline.Learning(train.recordings, len(run_folder.classes().learned()), run_folder.stage(stages.MOTION))
     return baseline.write_baseline(learning, scored.recordings, out, config)
 
 
