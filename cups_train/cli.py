@@ -60,7 +60,7 @@ class _ShowSettings(argparse.Action):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     open_streams()
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         with _all_ends_like_interrupts():
@@ -221,14 +221,15 @@ EXAMPLES = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    top = _Parser(
         prog="cups-train",
         description="Panoptic segmentation for a vehicle, learned from stereo recordings without labels.",
         epilog="`cups-train COMMAND --help` explains one of them, `cups-train COMMAND --help-settings` its settings.",
     )
-    parser.add_argument("--version", action="version", version=f"cups-train {__version__}")
-    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top.add_argument("--version", action="version", version=f"cups-train {__version__}")
+    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         verb = verbs.add_parser(
             name,
@@ -239,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.arguments(verb)
         _options(verb, command)
-    return parser
+    return top
 
 
 def _options(verb: argparse.ArgumentParser, command: Command) -> None:

@@ -18,7 +18,7 @@ from cups_ros.health import Counts
 from cups_ros.settings import INPUTS, OUTPUTS, PARAMETERS
 
 ROOT = Path(__file__).parents[2]
-MANUAL = (ROOT / "docs/operations.md").read_text()
+MANUAL = (ROOT / "docs/vehicle.md").read_text()
 TOPICS = {f"/{topic.topic}" for topic in OUTPUTS} | {"/diagnostics"}
 FACTS = ("state", "model", "engine", "rate_hz", "latency_p50_ms", "latency_p99_ms", "age_s", "last_error")
 MARKER_SPACES = {"things", "things_text", "stuff", "stuff_text"}

@@ -24,7 +24,7 @@ def shown(value: bool | str | int | float) -> str:
 
 
 def test_manual_lists_every_parameter_with_its_default_and_text_and_every_topic_with_its_qos() -> None:
-    manual = (ROOT / "docs/operations.md").read_text()
+    manual = (ROOT / "docs/vehicle.md").read_text()
     tables = manual.split("## Parameters")[1].split("## Images")[0]
     rows = [line for line in tables.splitlines() if line.startswith("| `") and not line.startswith("| `TOPIC`")]
     assert rows == [
