@@ -1,14 +1,15 @@
 """Real photographs of another camera: classes that were learned on stereo recordings without labels, scored on single
 labelled images (CamVid).
 
-    python benchmarks/labels/camvid.py RECORDING... --labels CAMVID [--motion FOLDER] [--out DIR]
-        [-o semantics.steps=200]
+    cups-train pseudo-label RECORDING... --out RUN
+    python benchmarks/labels/camvid.py RECORDING... --run RUN --labels CAMVID [--out DIR]
 
 CAMVID holds NAME.jpg and NAME_label.png: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign, 7 fence, 8 car,
-9 pedestrian, 10 bicyclist, 11 unlabelled. FOLDER holds what stage 1a found in the recordings (NAME/instances/KEY.png).
-The encoder and the k-means baseline (colour and position) are learned on the recordings and kept in DIR; each names the
-pixels of every photograph from that image alone. The assignment of pseudo classes is fitted on every other image and
-scored on the rest, then the other way round; the mean of both is printed and written to DIR/camvid.json.
+9 pedestrian, 10 bicyclist, 11 unlabelled. RUN is a run on the recordings whose stage 1 is finished.
+Scored are the classes that a user sees, the clusters that they were joined from, and k-means on colour and position
+with as many classes as a user sees; each names the pixels of every photograph from that image alone. The assignment of
+pseudo classes is fitted on every other image and scored on the rest, then the other way round; the mean of both is
+printed and written to DIR/camvid.json.
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from cups_ros.colors import palette, tint
-from cups_train import semantics
+from cups_train import pseudo_label, semantics
 from cups_train.config import load_config
 from cups_train.errors import CupsError
 from cups_train.evaluation import baseline
@@ -34,11 +34,10 @@ from cups_train.evaluation.metrics.assignment import match
 from cups_train.evaluation.metrics.semantic import accuracy_and_miou
 from cups_train.evaluation.protocols import MATCHINGS, TITLES, Matching
 from cups_train.files import read_image, write_image, write_json
-from cups_train.parallel import worker_count
+from cups_train.folders import stages
+from cups_train.folders.run import RunFolder
 from cups_train.progress import progress
 from cups_train.recording import open_recordings
-from cups_train.semantics.refine import Method
-from cups_train.types import Work
 
 UNLABELLED = 11
 Counts = dict[tuple[int | None, int], int]
@@ -49,23 +48,17 @@ def main() -> None:
     args = arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = load_config(args.config, args.override)
-    recordings = open_recordings(args.recordings, config.recording)
-    semantics.learn_classes(
-        recordings,
-        args.out,
-        config.semantics,
-        Work(config.seed, worker_count(config.workers), config.device),
-        args.motion,
+    run = RunFolder.open(args.run)
+    rules = pseudo_label.read_rules(run.stage(stages.LABELS), run.classes(), config.labels)
+    learned, shown = semantics.load(run.stage(stages.SEMANTICS), config.device), len(run.classes().learned())
+    by_colour = baseline.kmeans_colour_position(
+        open_recordings(args.recordings, config.recording), args.out / "kmeans.json", shown, config.seed
     )
-    learned = semantics.load(args.out, config.device)
-    clusters = baseline.kmeans_colour_position(recordings, args.out / "kmeans.json", learned.classes, config.seed)
     answers: dict[str, Classify] = {
-        f"k-means on colour and position, K = {learned.classes}": lambda image: baseline.classify(clusters, image)
+        f"k-means on colour and position, K = {shown}": lambda image: baseline.classify(by_colour, image),
+        f"classes, K = {shown}": lambda image: rules.joined(learned.classify(image)),
+        f"their clusters, K = {rules.clusters}": learned.classify,
     }
-    for method in get_args(Method):
-        model = replace(learned, refine=method)
-        answers[f"learned classes, K = {learned.classes}, refine {method}"] = model.classify
-    answers[f"class head alone, K = {learned.classes}, refine {learned.refine}"] = replace(learned, cells=None).classify
     photographs = [
         (read_image(path), read_image(path.with_name(f"{path.stem}_label.png")))
         for path in sorted(args.labels.glob("*.jpg"))
@@ -86,9 +79,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="+", type=Path)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument(
-        "--motion", type=Path, help="moving objects of the recordings, as written by `cups-train pseudo-label`"
-    )
+    parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/camvid"))
     parser.add_argument("--config", type=Path)
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="key.path=value")
