@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import stat
 import struct
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
-from rosbags.rosbag2 import Reader
-from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.typesys import Stores, get_typestore
 
 from cups_ros.stamps import nanoseconds
 from cups_train.errors import RecordingError
-from cups_train.recording.unchunked import read_unchunked
+from cups_train.recording.mcap import open_mcap
+from cups_train.recording.sqlite import open_sqlite
+from cups_train.recording.stored import ZSTD_START, Place, StoredFile, StoredTopic, TopicIndex, unpack_zstd
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -39,19 +38,15 @@ class Topic:
     count: int
 
 
-@dataclass(frozen=True, eq=False)
-class TopicIndex:
-    """Times of all messages of one topic, in the order of reading."""
-
-    stamp_ns: np.ndarray  # (N,) int64, header stamp
-    log_ns: np.ndarray  # (N,) int64, when the message was recorded
-
-
 def list_topics(path: Path) -> tuple[Topic, ...]:
     """All topics, by name. Raises RecordingError where the recording cannot be opened or is empty."""
-    with reading(path):
-        topics = _reader(path).topics
-        found = tuple(Topic(name, info.connections[0].msgtype, info.msgcount) for name, info in sorted(topics.items()))
+    counts: dict[str, Topic] = {}
+    for topic in (topic for file in _files(path) for topic in file.topics):
+        known = counts.get(topic.name, Topic(topic.name, topic.type, 0))
+        if not known.count:  # of two types under one name the one that has messages counts
+            known = Topic(topic.name, topic.type, 0)
+        counts[topic.name] = Topic(known.name, known.type, known.count + topic.log_ns.size * (known.type == topic.type))
+    found = tuple(counts[name] for name in sorted(counts))
     if not any(topic.count for topic in found):
         raise RecordingError(f"expected messages in {path}, found none; record again")
     return found
@@ -79,39 +74,36 @@ class Recorded(NamedTuple):
 
 
 def stream(path: Path, topics: Iterable[str]) -> Iterator[Recorded]:
-    """The messages of some topics in the order of reading, through a reader of its own."""
-    with reading(path):
-        reader = _open(path)
-        try:
-            for connection, log_ns, data in reader.messages(_connections(reader, topics)):
-                yield Recorded(connection.topic, log_ns, data)
-        finally:
-            reader.close()
+    """The messages of some topics by the time of recording, those of one time in the order of the files."""
+    found = [(file, topic) for name in dict.fromkeys(topics) for file, topic in _stored(path, name)]
+    if not found:
+        return
+    times = np.concatenate([topic.log_ns for _, topic in found])
+    places = np.concatenate([topic.places for _, topic in found])
+    owner = np.repeat(np.arange(len(found)), [topic.log_ns.size for _, topic in found])
+    files = [file.path for file, _ in found]
+    rank = np.array([files.index(file.path) for file, _ in found])[owner]
+    for row in np.lexsort((places[:, 1], places[:, 0], rank, times)):
+        file, topic = found[owner[row]]
+        yield Recorded(topic.name, int(times[row]), _bytes(path, file, Place(*places[row].tolist())))
 
 
 def first_message(path: Path, topic: str) -> tuple[int, bytes]:
     """(log time [ns], CDR bytes) of the first message. Raises RecordingError where there is none."""
-    with reading(path):
-        reader = _reader(path)
-        for _, log_ns, data in reader.messages(_connections(reader, [topic])):
-            if len(data) < STAMP_END:
-                break
-            return log_ns, data
-    raise RecordingError(f"expected whole messages on {topic} in {path}, found none; record again")
+    first = next(stream(path, [topic]), None)
+    if first is None or len(first.data) < STAMP_END:
+        raise RecordingError(f"expected whole messages on {topic} in {path}, found none; record again")
+    return first.log_ns, first.data
 
 
 def fetch(path: Path, topic: str, log_ns: int, stamp_ns: int) -> bytes:
-    """CDR bytes of the message recorded at `log_ns` whose header stamp is `stamp_ns`: random access by the file's
-    index."""
-    with reading(path):
-        reader = _reader(path)
-        for file in _unchunked_files(reader):
-            for data in read_unchunked(file, topic, log_ns):
-                if header_stamp(data) == stamp_ns:
-                    return data
-        for _, _, data in reader.messages(_connections(reader, [topic]), log_ns, log_ns + 1):
-            if header_stamp(data) == stamp_ns:
-                return bytes(data)
+    """CDR bytes of the message recorded at `log_ns` whose header stamp is `stamp_ns`: random access by the index in
+    memory."""
+    for file, stored in _stored(path, topic):
+        for row in range(*np.searchsorted(stored.log_ns, [log_ns, log_ns + 1]).tolist()):
+            data = _bytes(path, file, Place(*stored.places[row].tolist()))
+            if len(data) >= STAMP_END and header_stamp(data) == stamp_ns:
+                return data
     raise RecordingError(
         f"expected a message on {topic} at {stamp_ns} ns in {path}, found none: the file has "
         "changed since it was opened"
@@ -139,7 +131,7 @@ def _typestore() -> Any:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what `rosbags` raises on damaged files into one sentence."""
+    """Turns what damaged files raise into one sentence."""
     try:
         yield
     except (RecordingError, MemoryError):
@@ -151,58 +143,59 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _connections(reader: Reader, topics: Iterable[str]) -> list[Any]:
-    wanted = set(topics)
-    found = [connection for connection in reader.connections if connection.topic in wanted]
-    missing = wanted - {connection.topic for connection in found}
-    if missing:
+def _bytes(path: Path, file: StoredFile, place: Place) -> bytes:
+    """CDR bytes; a message that was packed by itself is unpacked, whatever metadata.yaml says of it."""
+    with reading(path):
+        data = file.read(place)
+        return unpack_zstd(data) if data.startswith(ZSTD_START) else data
+
+
+def _stored(path: Path, name: str) -> list[tuple[StoredFile, StoredTopic]]:
+    """A topic in every file that has it, of the type that `list_topics` names. Raises RecordingError where none has."""
+    files = _files(path)
+    found = [(file, topic) for file in files for topic in file.topics if topic.name == name]
+    if not found:
+        there = sorted({topic.name for file in files for topic in file.topics})
         raise RecordingError(
-            f"expected a topic {sorted(missing)[0]} in {reader.path}, found "
-            f"{', '.join(sorted(reader.topics)) or 'none'}; "
+            f"expected a topic {name} in {path}, found {', '.join(there) or 'none'}; "
             "`--left`, `--right`, `--left-info` and `--right-info` name them"
         )
-    return found
+    full = [topic.type for _, topic in found if topic.log_ns.size] or [found[0][1].type]
+    return [(file, topic) for file, topic in found if topic.type == full[0]]
 
 
-def _unchunked_files(reader: Reader) -> list[Path]:
-    storages = getattr(reader.storage, "storages", [reader.storage])
-    compressed = reader.compression_mode == "message"
-    return [
-        Path(str(storage.path))
-        for storage in storages
-        if isinstance(storage, McapReader) and not storage.chunks and not compressed
-    ]
+def _files(path: Path) -> tuple[StoredFile, ...]:
+    """The storage files of a recording; each is read through once a process."""
+    with reading(path):
+        return tuple(_opened(file, *_state(file)) for file in _storage_files(Path(path)))
 
 
-def _reader(path: Path) -> Reader:
-    """The open reader of this process and thread: file positions are never shared."""
-    file = path / "metadata.yaml" if path.is_dir() else path
-    changed = file.stat().st_mtime_ns if file.exists() else 0
-    return _cached_reader(path, changed, os.getpid(), threading.get_ident())
+def _state(file: Path) -> tuple[int, int]:
+    """By what a file, and the log of sqlite beside it, are known to be unchanged: time and size."""
+    parts = [part.stat() for part in (file, file.with_name(file.name + "-wal")) if part.exists()]
+    return max(part.st_mtime_ns for part in parts), sum(part.st_size for part in parts)
 
 
-@lru_cache(maxsize=16)
-def _cached_reader(path: Path, changed: int, process: int, thread: int) -> Reader:
-    return _open(path)
+@lru_cache(maxsize=256)
+def _opened(file: Path, changed: int, size: int) -> StoredFile:
+    return open_mcap(file) if file.suffix == ".mcap" else open_sqlite(file)
 
 
-def _open(path: Path) -> Reader:
+def _storage_files(path: Path) -> tuple[Path, ...]:
     if path.is_dir():
-        _check_folder(path)
-    elif not path.exists():
+        return _check_folder(path)
+    if not path.exists():
         raise RecordingError(f"expected a rosbag2 folder or a .mcap or .db3 file, found no {path}")
-    elif path.suffix not in STORAGE:
+    if path.suffix not in STORAGE:
         hint = " of ROS 1; `rosbags-convert` makes a rosbag2 folder of it" if path.suffix == ".bag" else ""
         raise RecordingError(f"expected a rosbag2 folder or a .mcap or .db3 file, found {path}{hint}")
-    else:
-        _check_file(path)
-    reader = Reader(path)
-    reader.open()
-    return reader
+    _check_file(path)
+    return (path,)
 
 
-def _check_folder(path: Path) -> None:
-    storage = sorted(file for file in path.iterdir() if file.suffix in STORAGE)
+def _check_folder(path: Path) -> tuple[Path, ...]:
+    """The files that metadata.yaml names; nothing else of it counts, the files say it better."""
+    storage = sorted(f for f in path.iterdir() if f.suffix in STORAGE and not f.name.startswith("."))
     if not (path / "metadata.yaml").exists():
         if storage:
             raise RecordingError(
@@ -212,11 +205,33 @@ def _check_folder(path: Path) -> None:
         raise RecordingError(
             f"expected a rosbag2 folder with metadata.yaml and .mcap or .db3 files, found none of them in {path}"
         )
+    files = _named_files(path)
+    if len(files) == len(storage) and not all(file.exists() for file in files):
+        files = storage  # renamed
+    for file in files:
+        if not file.exists():
+            raise RecordingError(
+                f"expected {file.name} beside metadata.yaml, found none in {path}; copy the recording again"
+            )
+        _check_file(file)
+    return tuple(files)
+
+
+def _named_files(path: Path) -> list[Path]:
+    """As metadata.yaml names them."""
     try:
         metadata = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         version, compression = int(metadata["version"]), metadata.get("compression_mode") or ""
         files = [path / Path(file).name for file in metadata["relative_file_paths"]]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        yaml.YAMLError,
+        UnicodeDecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise RecordingError(
             f"expected rosbag2 metadata in {path / 'metadata.yaml'}, found a damaged file ({type(error).__name__}); "
             f"`ros2 bag reindex {path}` writes it anew"
@@ -231,15 +246,12 @@ def _check_folder(path: Path) -> None:
             f"expected a recording that can be read in place, found compressed files in {path}; "
             "unpack them with `zstd -d` and give the .mcap or .db3 file itself"
         )
-    for file in files:
-        if not file.exists():
-            raise RecordingError(
-                f"expected {file.name} beside metadata.yaml, found none in {path}; copy the recording again"
-            )
-        _check_file(file)
+    return files
 
 
 def _check_file(path: Path) -> None:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise RecordingError(f"expected a file with messages, found {path}, which is none; give a .mcap or .db3 file")
     magic = b"\x89MCAP0\r\n" if path.suffix == ".mcap" else b"SQLite format 3\x00"
     with path.open("rb") as file:
         start = file.read(len(magic))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from cups_ros import rectification as lenses
 from cups_ros.rectification import IDENTITY, SAME_PX, CalibrationError, Lens, Numbers
 from cups_train.errors import RecordingError
-from cups_train.recording.bag import CAMERA_INFO, deserialize, first_message
 from cups_train.types import StereoCamera
 
 
@@ -29,17 +27,6 @@ class Rectification:
 
     lens: Lens
     target: Numbers  # 3x3, px
-
-
-def read_calibration(path: Path, topic: str) -> Calibration:
-    """The first CameraInfo of a topic. Raises RecordingError where it is not calibrated."""
-    try:
-        message = deserialize(first_message(path, topic)[1], CAMERA_INFO)
-    except ValueError as error:
-        raise RecordingError(
-            f"expected a CameraInfo on {topic} in {path}, found one that cannot be read: {error}"
-        ) from error
-    return calibration_from_message(message, topic)
 
 
 def calibration_from_message(message: Any, topic: str) -> Calibration:

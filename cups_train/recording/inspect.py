@@ -15,7 +15,6 @@ from cups_train.recording.bag import (
     COMPRESSED,
     IMAGE,
     Topic,
-    TopicIndex,
     first_message,
     list_topics,
     read_index,
@@ -24,6 +23,7 @@ from cups_train.recording.calibration import Calibration
 from cups_train.recording.decode import image_encoding
 from cups_train.recording.naming import recording_names
 from cups_train.recording.recording import Recording, open_recording
+from cups_train.recording.stored import TopicIndex
 from cups_train.recording.topics import CameraTopics, choose_stereo
 from cups_train.recording.tracking import corner_motion, row_offset
 from cups_train.types import StereoCamera

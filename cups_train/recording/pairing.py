@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cups_train.recording.bag import TopicIndex
+from cups_train.recording.stored import TopicIndex
 
 # t+1 was read at most this many images after (or before) t: a clock that was set back does not interleave two drives
 NEIGHBOURS = 16

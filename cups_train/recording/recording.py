@@ -14,12 +14,13 @@ import numpy as np
 from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.geometry.se3 import inverse, transform
-from cups_train.recording.bag import COMPRESSED, TopicIndex, deserialize, fetch, first_message, header_stamp, read_index
+from cups_train.recording.bag import COMPRESSED, deserialize, fetch, first_message, header_stamp, read_index
 from cups_train.recording.calibration import Calibration, Rectification, rectification, rectify, stereo_camera
 from cups_train.recording.decode import decode_image
 from cups_train.recording.naming import recording_names
 from cups_train.recording.odometry import read_trajectory
 from cups_train.recording.pairing import PairIndex, find_steps, nearest, pair_stamps
+from cups_train.recording.stored import TopicIndex
 from cups_train.recording.streaming import stream_pairs
 from cups_train.recording.topics import CameraTopics, StereoTopics, choose_stereo, frame_id
 from cups_train.types import StereoCamera, StereoFrame

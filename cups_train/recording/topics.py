@@ -9,7 +9,7 @@ from pathlib import Path
 from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, deserialize, first_message, list_topics
-from cups_train.recording.calibration import Calibration, baseline, read_calibration
+from cups_train.recording.calibration import Calibration, baseline, calibration_from_message
 
 OPTIONS = "`--left`, `--right`, `--left-info` and `--right-info` name them"
 TRANSPORT = re.compile(r"/(compressed|image_transport|republished)$")
@@ -127,6 +127,17 @@ def _camera(path: Path, topics: tuple[Topic, ...], image: str, info: str, needed
         if needed:
             raise
         return CameraTopics(image, message_type, None, str(error))  # an uncalibrated camera is no candidate
+
+
+def read_calibration(path: Path, topic: str) -> Calibration:
+    """The first CameraInfo of a topic. Raises RecordingError where it is not calibrated."""
+    try:
+        message = deserialize(first_message(path, topic)[1], CAMERA_INFO)
+    except ValueError as error:
+        raise RecordingError(
+            f"expected a CameraInfo on {topic} in {path}, found one that cannot be read: {error}"
+        ) from error
+    return calibration_from_message(message, topic)
 
 
 def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:

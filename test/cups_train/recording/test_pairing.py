@@ -1,7 +1,7 @@
 import numpy as np
 
-from cups_train.recording.bag import TopicIndex
 from cups_train.recording.pairing import find_steps, nearest, pair_stamps
+from cups_train.recording.stored import TopicIndex
 
 
 def _index(*stamps):

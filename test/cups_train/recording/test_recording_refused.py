@@ -87,7 +87,7 @@ def test_damaged_in_the_middle(good):
     data = bytearray(file.read_bytes())
     data[5000:16000] = b"\xff" * 11000  # longer than one message
     file.write_bytes(bytes(data))
-    _fails(good, "expected a readable recording")
+    _fails(good, "expected a message at offset .* found another record; copy it again")
 
 
 def test_no_messages(bags):
