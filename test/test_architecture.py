@@ -18,7 +18,6 @@ STAGES = ("motion", "semantics", "pseudo_label", "bootstrap", "self_train")
 WITHOUT_ROS = ("engines", "model", "fusion", "decoding", "tracking", "types")
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "builtin_interfaces", "rcl_interfaces"}
 MOST_ARGUMENTS, LONGEST_CHAIN, WITH_SHAPES = 6, 14, 0.95
-MOST_LINES, LONGEST_FUNCTION = 300, 40
 # of one axis
 SIZE = re.compile(r"\.\.\.|\d+(?: or \d+)?|[a-z]|\d*[A-Z][A-Za-z0-9_]*(?: ?[-+*/] ?\d+)?|[a-z] ?[-+*/] ?\d+")
 
@@ -216,71 +215,6 @@ def test_no_function_takes_many_arguments():
     assert [
         (name, len(arguments(node))) for name, node in every_function() if len(arguments(node)) > MOST_ARGUMENTS
     ] == []
-
-
-def long_tuples(tree: ast.AST) -> list[str]:
-    """Anonymous tuples of more than two values: in what functions take and give, in fields and in names of types. A
-    type of as many equal numbers may have a name: a colour, a point, a box."""
-    notes: list[ast.expr] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            notes += [note for note in (node.returns, *(a.annotation for a in arguments(node))) if note is not None]
-        elif isinstance(node, ast.AnnAssign):
-            notes.append(node.annotation)
-        elif isinstance(node, ast.Assign) and not is_named_number(node.value):
-            notes.append(node.value)
-    return [ast.unparse(part) for note in notes for part in ast.walk(note) if len(tuple_of(part)) > 2]
-
-
-def tuple_of(node: ast.AST) -> list[str]:
-    """The types in `tuple[A, B]`; none of anything else, nor of `tuple[A, ...]`."""
-    if not (
-        isinstance(node, ast.Subscript) and ast.unparse(node.value) == "tuple" and isinstance(node.slice, ast.Tuple)
-    ):
-        return []
-    return [] if "..." in (types := [ast.unparse(item) for item in node.slice.elts]) else types
-
-
-def is_named_number(node: ast.AST) -> bool:
-    return len(set(tuple_of(node))) == 1 and tuple_of(node)[0] in ("int", "float")
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("def f() -> tuple[int, str, bool]: ...", 1),
-        ("def f(rows: Iterator[tuple[int, int, int]]): ...", 1),
-        ("rows: list[tuple[float, float, float]] = []", 1),
-        ("Row = tuple[int, str, bool]", 1),
-        ("Color = tuple[int, int, int]\ndef f() -> Color: ...", 0),
-        ("def f(size: tuple[int, int]) -> tuple[int, ...]: ...", 0),
-    ],
-)
-def test_what_counts_as_a_long_tuple(text, found):
-    assert len(long_tuples(ast.parse(text))) == found
-
-
-def test_no_anonymous_tuple_of_more_than_two():
-    paths = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*.py")]
-    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in paths}
-    assert {name: found for name, tree in trees.items() if (found := long_tuples(tree))} == {}
-
-
-def test_files_and_functions_are_short():
-    """Files of programs and of tests; functions of programs."""
-    programs = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*.py")]
-    lines = {
-        str(path.relative_to(ROOT)): path.read_text().count("\n") for path in [*programs, *ROOT.glob("test/**/*.py")]
-    }
-    assert len(lines) > 300 and {name: count for name, count in lines.items() if count >= MOST_LINES} == {}
-    found = [
-        (str(path.relative_to(ROOT)), node.name, length)
-        for path in programs
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        if (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
-    ]
-    assert found == []
 
 
 def test_public_array_functions_state_shapes():
