@@ -188,6 +188,7 @@ class Bootstrapping(PanopticTraining[Sample]):
             rois=config.rois,
             rpn_samples=config.rpn_samples,
             drop_iou=config.drop_iou,
+            rpn_iou=config.rpn_iou,
             drop_rpn=config.drop_rpn,
             known_background=config.known_background,
             semantic_stride=config.semantic_stride,

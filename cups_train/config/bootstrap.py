@@ -37,8 +37,12 @@ class BootstrapConfig(TrainingConfig):
         description="a pixel weighs as one over its class's number of pixels to the power of this; "
         "0: all weigh the same (published)",
     )
-    drop_iou: float = Field(
-        0.4, ge=0, le=1, description="DropLoss: a proposal whose best IoU is not above this is not punished"
+    drop_iou: float | None = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="DropLoss: a proposal whose best IoU is not above this is not punished; null: each is, for labels "
+        "that lack nothing",
     )
     drop_rpn: bool = Field(
         True, description="DropLoss for the proposal network too: such anchors are ignored, not background"

@@ -73,7 +73,7 @@ class SelfTrainConfig(TrainingConfig):
         ge=0,
         description="steps after which teacher and student are judged without labels, by how well their answers "
         "agree along optical flow and between the cameras; the best is the result, stage 2's "
-        "network where none beats it by a point; "
+        "network where none beats it by two points; "
         "0: never, the last is (published)",
     )
     validation_frames: int = Field(12, ge=1, description="frames on which they are judged")

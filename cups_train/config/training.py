@@ -18,6 +18,13 @@ class TrainingConfig(Section):
     weight_decay: float = Field(1e-5, ge=0, description="weight decay; 0 for normalisation layers")
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     rois: int = Field(512, ge=8, description="proposals sampled for the box heads, per image")
+    rpn_iou: float = Field(
+        0.5,
+        ge=0.3,
+        le=1,
+        description="IoU with an object from which an anchor teaches that something is there; few anchors have the "
+        "shape of a person (published: 0.7)",
+    )
     copy_paste: int = Field(8, ge=0, description="most objects pasted into an image; 0 switches copy-paste off")
     light: Literal["mild", "strong"] = Field(
         "mild", description="changes of light and colour: `mild`, or blur, strong jitter and greyscale (published)"

@@ -23,7 +23,7 @@ def explained(boxes: Tensor, target: Target, share: float) -> Tensor:
 
 
 def anchor_labels(anchors: Tensor, target: Target, options: LossOptions) -> tuple[Tensor, Tensor]:
-    """Labels (A,) in {1, 0, -1} and matched object (A,): IoU >= 0.7 or an object's best anchor positive, < 0.3
+    """Labels (A,) in {1, 0, -1} and matched object (A,): IoU >= `rpn_iou` or an object's best anchor positive, < 0.3
     negative.
 
     With `drop_rpn` an anchor below 0.3 stays negative only where it is known to hold no object of its own, else it is
@@ -42,7 +42,7 @@ def anchor_labels(anchors: Tensor, target: Target, options: LossOptions) -> tupl
         overlaps = iou(anchors, target.boxes)
         top = overlaps.max(dim=0).values.clamp(min=1e-3)
         forced = (overlaps >= top - 1e-6).any(dim=1)
-        labels[forced | (best >= 0.7)] = POSITIVE
+        labels[forced | (best >= options.rpn_iou)] = POSITIVE
     return labels, index
 
 

@@ -175,6 +175,7 @@ class LossOptions:
     rois: int = 512  # proposals sampled for the box heads, per image
     rpn_samples: int = 256  # anchors sampled, per image
     drop_iou: float | None = 0.4  # DropLoss: RoIs whose best IoU is not above are not punished; None switches it off
+    rpn_iou: float = 0.7  # an anchor from this IoU on is an object
     drop_rpn: bool = False  # leave anchors out that may lie on an object without label (rpn.anchor_labels)
     background_share: float = 0.9  # a box holds no undiscovered object where more of it is stuff or labelled object
     known_background: bool = False  # DropLoss still punishes RoIs that hold no undiscovered object

@@ -192,6 +192,7 @@ class SelfTraining(PanopticTraining[np.ndarray]):
         return LossOptions(
             rois=self.config.rois,
             drop_iou=drop,
+            rpn_iou=self.config.rpn_iou,
             drop_rpn=drop is not None,
             known_background=drop is not None,
             semantic_stride=self.config.semantic_stride,

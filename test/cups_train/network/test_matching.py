@@ -13,6 +13,7 @@ def test_anchor_labels_of_the_plain_rule(make_target):
     labels, index = anchor_labels(anchors, target, LossOptions())
     assert labels.tolist() == [1, -1, 0, 0, 1]  # the last one is its object's best anchor
     assert index[[0, 4]].tolist() == [0, 1]
+    assert anchor_labels(anchors, target, LossOptions(rpn_iou=0.4))[0].tolist() == [1, 1, 0, 0, 1]
 
 
 def test_anchor_labels_with_drop_rpn_keep_only_known_background(make_target):
