@@ -8,7 +8,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.parameter import Parameter as RosParameter
 
-from cups_ros.settings import PARAMETERS, Parameter
+from cups_ros.settings import PARAMETERS, Parameter, Value
 
 WHEN = {
     "start": "read when the process starts",
@@ -23,7 +23,10 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
     """Text, range or choices, and when the parameter is read."""
     constraints = "; ".join(part for part in (", ".join(parameter.choices), WHEN[parameter.when]) if part)
     described = ParameterDescriptor(
-        description=parameter.text, additional_constraints=constraints, read_only=parameter.when == "start"
+        description=parameter.text,
+        additional_constraints=constraints,
+        read_only=parameter.when == "start",
+        dynamic_typing=parameter.is_float,  # check_parameters looks after the type instead: 10 is taken for 10.0
     )
     if parameter.low is None or parameter.high is None:
         return described
@@ -35,12 +38,18 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
 
 
 def check_parameters(parameters: list[RosParameter]) -> SetParametersResult:
-    """Refuses values that are not among the choices; rclpy itself checks types and ranges."""
+    """Refuses values that are not among the choices, or no number where one is due; rclpy itself checks the rest."""
     for parameter in parameters:
         refusal = _TABLE[parameter.name].refusal(parameter.value) if parameter.name in _TABLE else ""
         if refusal:
             return SetParametersResult(successful=False, reason=refusal)
     return SetParametersResult(successful=True)
+
+
+def value_of(node: Any, name: str) -> Value:
+    """The value of a parameter in the type of its default."""
+    value: Value = node.get_parameter(name).value
+    return float(value) if _TABLE[name].is_float else value
 
 
 class RosLog(logging.Handler):

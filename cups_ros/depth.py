@@ -52,6 +52,11 @@ def depth_from_disparity(
     return depth
 
 
+def usable(depth: np.ndarray, farthest_m: float) -> np.ndarray:
+    """(H, W) float depth [m] -> (H, W) bool: near enough to be measured, and not too near."""
+    return np.isfinite(depth) & (depth >= NEAREST_M) & (depth <= farthest_m)
+
+
 def locate(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: float) -> tuple[Located, ...]:
     """Where the segments are, those that have depth; unknown objects are no one place.
 
@@ -59,7 +64,7 @@ def locate(panoptic: Panoptic, depth: np.ndarray, camera: Pinhole, farthest_m: f
     """
     height, width = depth.shape
     camera = camera.scaled(height, width)
-    valid = np.isfinite(depth) & (depth >= NEAREST_M) & (depth <= farthest_m)
+    valid = usable(depth, farthest_m)
     class_ids, instances = (_at_size(map_, (height, width)) for map_ in (panoptic.class_id, panoptic.instance_id))
     found = []
     for segment in panoptic.segments:

@@ -28,8 +28,8 @@ class Counts:
     lost: int = 0  # told by the transport; not part of `received`
     engine_failures: int = 0  # each was followed by another engine, or by opening the same one again
     clock_jumps: int = 0  # the ROS clock went backwards or was changed, or an image was stamped before the last one
-    measured: int = 0  # answers whose segments were measured with depth
-    unmeasured: int = 0  # answers that found no depth of their time
+    measured: int = 0  # answers with a depth of their time that has pixels to measure
+    unmeasured: int = 0  # answers without
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Health:
     _fault: str = ""
     _errors: int = 0
     _reported_errors: int = 0
+    _warnings: int = 0
+    _reported_warnings: int = 0
     _last_image: float | None = None
     _last_answer: float | None = None
     _answers: deque[tuple[float, float]] = field(default_factory=deque)
@@ -87,6 +89,13 @@ class Health:
             if error:
                 self.last_error = error
                 self._errors += 1
+
+    def warn(self, name: str, text: str) -> None:
+        """Add to one of the counts what is no fault of the node, but nothing that a vehicle may rely on."""
+        with self._lock:
+            self.counts = replace(self.counts, **{name: getattr(self.counts, name) + 1})
+            self.last_error = text
+            self._warnings += 1
 
     def error(self, text: str) -> None:
         """Note an error that belongs to no image."""
@@ -119,8 +128,11 @@ class Health:
             latencies = sorted(1e3 * latency for _, latency in self._answers)
             span = min(WINDOW_S, max(now - started, 1e-3))
             new_errors, self._reported_errors = self._errors - self._reported_errors, self._errors
+            new_warnings, self._reported_warnings = self._warnings - self._reported_warnings, self._warnings
             p50, p99 = (_percentile(latencies, share) for share in (0.5, 0.99)) if latencies else (None, None)
             level, summary = self._judge(now, state, started, new_errors)
+            if level == OK and new_warnings:
+                level, summary = WARN, f"{new_warnings} new warnings, the last one: {self.last_error}"
             age = None if self._last_answer is None else now - self._last_answer
             return Report(level, summary, len(latencies) / span, p50, p99, age, self.counts, self.last_error)
 

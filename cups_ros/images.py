@@ -55,6 +55,21 @@ def depth_from(message: Image | DisparityImage) -> np.ndarray:
     return np.nan_to_num(_floats(message, "depth"), nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def values_in(message: Image | DisparityImage) -> str:
+    """What a depth or disparity image holds, in words, where no pixel of it can be used. Raises MessageError."""
+    if isinstance(message, DisparityImage):
+        return f"{_span(_floats(message.image, 'disparity'))} px; a disparity is above 0, left minus right"
+    if message.encoding in MONO16:
+        return f"{_span(millimetres_from(message))} mm"
+    return f"{_span(_floats(message, 'depth'))} m; 32FC1 is in metres"
+
+
+def _span(values: np.ndarray) -> str:
+    """(H, W) numbers: from the least to the greatest of those that are finite and not 0, which stands for unknown."""
+    known = values[np.isfinite(values) & (values != 0)]
+    return f"{known.min():g} to {known.max():g}" if known.size else "no value but 0"
+
+
 def _floats(message: Image, what: str) -> np.ndarray:
     """(H, W) float32."""
     if message.encoding != "32FC1":

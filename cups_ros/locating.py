@@ -11,9 +11,9 @@ from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
 from cups_ros.decoding import MessageError
-from cups_ros.depth import Located, Pinhole, locate
+from cups_ros.depth import NEAREST_M, Located, Pinhole, locate, usable
 from cups_ros.health import Health
-from cups_ros.images import depth_from
+from cups_ros.images import depth_from, values_in
 from cups_ros.pairing import Pairing
 from cups_ros.stamps import stamp_ns
 from cups_ros.types import Panoptic
@@ -78,10 +78,22 @@ class Locating:
             camera = self._camera()
             if camera is None:
                 raise MessageError(NO_CAMERA)
-            found = locate(waiting.panoptic, depth_from(message), camera, self._farthest_m())
-            self._publish(found, waiting.header)
+            depth, farthest_m = depth_from(message), self._farthest_m()
+            if not usable(depth, farthest_m).any():
+                self._tell_unusable(message, farthest_m)
+                return
+            self._publish(locate(waiting.panoptic, depth, camera, farthest_m), waiting.header)
             self._health.count("measured")
         except Exception as error:  # one bad depth image must not end the thread
             text = f"no positions: {error}"
             self._health.count("unmeasured", error=text)
             self._logger.error(text, throttle_duration_sec=REPEATED_LOG_S)
+
+    def _tell_unusable(self, message: Image | DisparityImage, farthest_m: float) -> None:
+        """No markers either: an empty list would say that the road is free."""
+        text = (
+            f"no positions: expected a pixel of {NEAREST_M:g} to {farthest_m:g} m in the depth, "
+            f"found {values_in(message)}"
+        )
+        self._health.warn("unmeasured", text)
+        self._logger.warning(text, throttle_duration_sec=REPEATED_LOG_S)

@@ -131,8 +131,8 @@ def load_model(folder: Path | str, engines: Sequence[str] = ENGINES, threads: in
     """Read card and graph, check both against each other and open the first of `engines` that runs the graph. Raises
     ModelError.
 
-    threads: of a CPU session, 0 = the engine's choice. An engine that is not installed is passed over (all in
-    one line), one that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to
+    threads: of a CPU session, 0 = as many as the process has cores. An engine that is not installed is passed over (all
+    in one line), one that fails too (as a warning); TensorRT builds its plan here where none is cached: seconds to
     minutes, progress logged.
     """
     folder = Path(folder)

@@ -25,7 +25,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
-from cups_ros.declaring import RosLog, check_parameters, descriptor
+from cups_ros.declaring import RosLog, check_parameters, descriptor, value_of
 from cups_ros.diagnostics import diagnostics_message
 from cups_ros.engines import ENGINES
 from cups_ros.guarding import Spinning, refuse_wrong_transitions
@@ -220,7 +220,7 @@ class PanopticNode(LifecycleNodeMixin, Node):
         return Live.read(self._value).thresholds(self._model.thresholds).score if self._model is not None else 0.0
 
     def _value(self, name: str) -> Value:
-        return self.get_parameter(name).value
+        return value_of(self, name)
 
     def _now(self) -> Header:
         return Header(stamp=self.get_clock().now().to_msg())

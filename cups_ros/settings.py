@@ -28,7 +28,18 @@ class Parameter:
         """Why a value cannot be taken; empty if it can."""
         if self.choices and value not in self.choices:
             return f"{self.name} is {value!r}, expected one of {', '.join(self.choices)}"
+        if not self.is_float:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"{self.name} is {value!r}, expected a number"
+        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
+            return f"{self.name} is {value:g}, expected {self.low:g} to {self.high:g}"
         return ""
+
+    @property
+    def is_float(self) -> bool:
+        """Numbers with a fraction, which a whole number is taken for too (`max_rate_hz: 10`)."""
+        return isinstance(self.default, float)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def qos_parameters(topic: Topic) -> tuple[Parameter, ...]:
 BEHAVIOUR = (
     Parameter("model", "", "folder of the exported model (model.onnx and model.json)"),
     Parameter("engines", "", "back ends to try, in order, with commas between; empty: all, fastest first"),
-    Parameter("threads", 0, "threads of an engine on the CPU, 0: the engine's choice", 0, 256),
+    Parameter("threads", 0, "threads of an engine on the CPU, 0: as many as the process has cores", 0, 256),
     Parameter("autostart", False, "configure and activate by itself when the process starts", when="start"),
     Parameter(
         "input_transport",

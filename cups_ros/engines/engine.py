@@ -29,7 +29,7 @@ class Graph:
     input: str  # name of the image's input
     # what MODEL/model.plan was built with (`engine` of the card); None: there is none
     plan: dict[str, Any] | None = None
-    threads: int = 0  # of a CPU session; 0: the back end's choice
+    threads: int = 0  # of a CPU session; 0: as many as the process has cores
 
 
 class Engine(Protocol):

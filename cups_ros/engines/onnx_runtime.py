@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,8 @@ def _import() -> Any:
 
 def _open(onnxruntime: Any, provider: str, graph: Graph) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = graph.threads
+    # 0 would pin threads to all cores of the machine, also to those that this process was not given
+    options.intra_op_num_threads = graph.threads or len(os.sched_getaffinity(0))
     options.log_severity_level = ONLY_ERRORS
     # numbers below 1e-38 cost a CPU a hundred times as much
     options.add_session_config_entry("session.set_denormal_as_zero", "1")

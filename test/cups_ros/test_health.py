@@ -32,6 +32,19 @@ def test_silence_errors_and_states_are_told() -> None:
     assert after.level == OK and after.last_error == "malformed image: step is 5"
 
 
+def test_a_warning_is_told_once_below_any_error() -> None:
+    health = Health(stale_after_s=2.0)
+    health.warn("unmeasured", "no positions: found -4 to -4 px")
+    told = health.report(1.0, "active", 0.0)
+    assert told.level == WARN and "1 new warnings" in told.summary and "-4 px" in told.summary
+    assert (told.counts.unmeasured, told.counts.measured) == (1, 0)
+    after = health.report(1.5, "active", 0.0)
+    assert after.level == OK and after.last_error == "no positions: found -4 to -4 px"
+    health.warn("unmeasured", "no positions")
+    health.error("worse")
+    assert health.report(1.8, "active", 0.0).level == ERROR
+
+
 def test_a_fault_is_told_until_it_is_mended() -> None:
     health = Health(stale_after_s=2.0)
     health.fault("cannot load the model: no card")

@@ -55,8 +55,22 @@ def test_every_number_refuses_what_lies_outside_its_range_and_no_number(running:
                     **{parameter.name: kind(parameter.high + 1)}
                 )
                 assert kind is int or not graph.set(**{parameter.name: float("nan")}), parameter.name
+                assert not graph.set(**{parameter.name: "1"}) and not graph.set(**{parameter.name: True}), (
+                    parameter.name
+                )
             elif parameter.choices:
                 assert all(graph.set(**{parameter.name: choice}) for choice in parameter.choices)
                 assert not graph.set(**{parameter.name: "anything"}), parameter.name
             elif parameter.when == "start":
                 assert not graph.set(**{parameter.name: True}), parameter.name
+
+
+def test_a_whole_number_is_taken_for_a_float_from_a_file_and_while_running(
+    running: Running, model_folder: Path
+) -> None:
+    with running(model_folder, autostart=False, max_rate_hz=10, depth_max_m=60) as graph:
+        assert [graph.node._value(name) for name in ("max_rate_hz", "depth_max_m")] == [10.0, 60.0]
+        assert all(isinstance(graph.node._value(p.name), type(p.default)) for p in PARAMETERS)
+        assert graph.set(max_rate_hz=20) and not graph.set(max_rate_hz=-1) and not graph.set(max_rate_hz=1001)
+        assert not graph.set(threads=2.0)  # the other way round nothing is guessed
+        assert graph.node._value("max_rate_hz") == 20.0
