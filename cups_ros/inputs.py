@@ -12,7 +12,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from stereo_msgs.msg import DisparityImage
 
 from cups_ros.outputs import incompatible, qos
-from cups_ros.rectification import Lens
 from cups_ros.settings import INPUTS, Topic, Value
 
 try:
@@ -34,17 +33,6 @@ class Receivers:
     lost: Callable[[int], None]  # images that the transport lost
     # a sentence about what went wrong: a publisher whose QoS does not fit, a message that broke its receiver
     report: Callable[[str], None]
-
-
-def lens_from(message: CameraInfo) -> Lens:
-    """The lens through which a camera's images are seen: `roi` and `binning` as sensor_msgs/CameraInfo defines them.
-    Raises CalibrationError."""
-    matrices = (tuple(float(value) for value in matrix) for matrix in (message.d, message.k, message.r, message.p))
-    d, k, r, p = matrices
-    lens = Lens(height=message.height, width=message.width, model=message.distortion_model.lower(), d=d, k=k, r=r, p=p)
-    roi = message.roi
-    window = (roi.x_offset, roi.y_offset, roi.width or message.width, roi.height or message.height)  # 0: all of it
-    return lens.shown(window, (message.binning_x or 1, message.binning_y or 1))
 
 
 class Inputs:

@@ -12,12 +12,12 @@ from stereo_msgs.msg import DisparityImage
 
 from cups_ros.answering import Answering, Frame, Parts
 from cups_ros.health import Health
-from cups_ros.inputs import Inputs, Receivers, lens_from
+from cups_ros.inputs import Inputs, Receivers
 from cups_ros.locating import Locating
 from cups_ros.outputs import Outputs
 from cups_ros.pacing import spare_collector
 from cups_ros.recovery import LastingModel
-from cups_ros.rectification import CalibrationError, Lens
+from cups_ros.rectification import CalibrationError, Lens, lens_from
 from cups_ros.settings import Live, Value
 from cups_ros.tracking import Tracker
 from cups_ros.worker import NewestWorker, RateLimit
@@ -93,7 +93,7 @@ class Listening:
     def _new_locating(self) -> Locating:
         return Locating(
             self._outputs.located,
-            lambda: self.lens.pinhole() if self.lens else None,
+            lambda: self.lens,
             self._health,
             self._node.get_logger(),
             lambda: (float(self._value("depth_tolerance_s")), float(self._value("depth_max_m"))),

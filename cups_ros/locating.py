@@ -11,10 +11,11 @@ from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
 from cups_ros.decoding import MessageError
-from cups_ros.depth import NEAREST_M, Located, Pinhole, locate, usable
+from cups_ros.depth import NEAREST_M, Located, locate, usable
 from cups_ros.health import Health
 from cups_ros.images import depth_from, values_in
 from cups_ros.pairing import Pairing
+from cups_ros.rectification import Lens
 from cups_ros.stamps import stamp_ns
 from cups_ros.types import Panoptic
 from cups_ros.worker import NewestWorker
@@ -37,7 +38,7 @@ class Locating:
     def __init__(
         self,
         publish: Callable[[tuple[Located, ...], Header], None],
-        camera: Callable[[], Pinhole | None],
+        camera: Callable[[], Lens | None],
         health: Health,
         logger: Any,
         limits: Callable[[], tuple[float, float]],
@@ -82,7 +83,8 @@ class Locating:
             if not usable(depth, farthest_m).any():
                 self._tell_unusable(message, farthest_m)
                 return
-            self._publish(locate(waiting.panoptic, depth, camera, farthest_m), waiting.header)
+            pinhole = camera.sized(waiting.panoptic.class_id.shape).pinhole()
+            self._publish(locate(waiting.panoptic, depth, pinhole, farthest_m), waiting.header)
             self._health.count("measured")
         except Exception as error:  # one bad depth image must not end the thread
             text = f"no positions: {error}"

@@ -35,7 +35,7 @@ def inspect(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from cups_train import pipeline
     from cups_train.folders.run import RunFolder
-    from cups_train.recording import open_recordings
+    from cups_train.recording import open_recordings, open_to_train
     from cups_train.run import Run
     from cups_train.validation import Validation
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         raise CupsError(
             f"expected as many --truth folders as --val recordings, found {len(args.truth)} and {len(args.val)}"
         )
-    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+    recordings = sorted(open_to_train(args.recordings, config.recording), key=lambda r: r.name)
     validation = None
     if args.val:
         validation = Validation(tuple(open_recordings(args.val, config.recording)), tuple(args.truth))
@@ -55,11 +55,11 @@ def run(args: argparse.Namespace) -> None:
 
 def motion(args: argparse.Namespace) -> None:
     from cups_train import pipeline
-    from cups_train.recording import open_recording
+    from cups_train.recording import open_to_train
 
     config = _config(args)
     pipeline.find_motion_alone(
-        open_recording(args.recording, config.recording), args.out, config, args.given, args.force
+        open_to_train([args.recording], config.recording)[0], args.out, config, args.given, args.force
     )
 
 
@@ -67,11 +67,11 @@ def pseudo_label(args: argparse.Namespace) -> None:
     from cups_train import pipeline, pseudo_label
     from cups_train.folders.recordings import check_recordings
     from cups_train.folders.run import RunFolder, is_run
-    from cups_train.recording import open_recordings
+    from cups_train.recording import open_to_train
     from cups_train.run import Run
 
     config = _config(args)
-    recordings = sorted(open_recordings(args.recordings, config.recording), key=lambda r: r.name)
+    recordings = sorted(open_to_train(args.recordings, config.recording), key=lambda r: r.name)
     if args.export is not None and is_run(args.out) and RunFolder.open(args.out).is_finished(stages.LABELS):
         run_folder = RunFolder.open(args.out)
         check_recordings(run_folder, recordings)

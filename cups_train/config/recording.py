@@ -17,3 +17,7 @@ class RecordingConfig(Section):
     pair_slop_ms: float = Field(15.0, gt=0, description="largest difference of the stamps of a stereo pair [ms]")
     max_gap: float = Field(1.8, gt=1, description="frames further apart than this many median steps are not t and t+1")
     stride: int = Field(1, ge=1, description="take every n-th stereo pair")
+    rectified: bool | None = Field(
+        None, description="the images are rectified as recorded; null: as their topic and camera_info say"
+    )
+    baseline: float = Field(0.0, ge=0, description="distance of the two cameras [m] where P is wrong; 0: from P")

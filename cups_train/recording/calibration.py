@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from cups_ros import rectification as lenses
-from cups_ros.rectification import IDENTITY, SAME_PX, CalibrationError, Lens, Numbers
+from cups_ros.rectification import IDENTITY, SAME_PX, CalibrationError, Lens, Numbers, lens_from, whole_lens
 from cups_train.errors import RecordingError
 from cups_train.types import StereoCamera
 
@@ -19,6 +19,7 @@ class Calibration(Lens):
 
     topic: str
     frame_id: str
+    whole: Lens = field(repr=False)  # of the sensor, before binning and cutting
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,9 @@ class Rectification:
 
 def calibration_from_message(message: Any, topic: str) -> Calibration:
     """Raises RecordingError where P or K is missing or the lens model is unknown."""
-    d, k, r, p = (tuple(float(v) for v in np.ravel(a)) for a in (message.d, message.k, message.r, message.p))
     try:
-        return Calibration(
-            height=int(message.height),
-            width=int(message.width),
-            model=str(message.distortion_model).lower(),
-            d=d,
-            k=k,
-            r=r if any(r) else IDENTITY,
-            p=p,
-            topic=topic,
-            frame_id=str(message.header.frame_id),
-        )
+        lens = lens_from(message)
+        return Calibration(**vars(lens), topic=topic, frame_id=str(message.header.frame_id), whole=whole_lens(message))
     except CalibrationError as error:
         raise RecordingError(
             f"{error} on {topic}; calibrate the pair and record camera_info again, "
@@ -51,9 +42,10 @@ def calibration_from_message(message: Any, topic: str) -> Calibration:
         ) from error
 
 
-def rectification(calibration: Calibration, image_topic: str, target: Numbers) -> Rectification | None:
-    """What brings an image of this camera to the pinhole camera `target`; None where it has it already."""
-    if not calibration.is_rectified(image_topic):
+def rectification(calibration: Calibration, rectified: bool, target: Numbers) -> Rectification | None:
+    """What brings an image of this camera, `rectified` as recorded or not, to the pinhole camera `target`; None where
+    it has it already."""
+    if not rectified:
         return Rectification(calibration, target)
     own = calibration.target()
     if np.allclose(own, target, atol=SAME_PX):
@@ -72,20 +64,20 @@ def baseline(left: Calibration, right: Calibration) -> float:
     return (left.p[3] - right.p[3]) / right.p[0]
 
 
-def stereo_camera(left: Calibration, right: Calibration) -> StereoCamera:
-    """The rectified pair. Raises RecordingError where left and right are swapped or have no baseline."""
-    metres = baseline(left, right)
+def stereo_camera(left: Calibration, right: Calibration, given_m: float = 0.0) -> StereoCamera:
+    """The rectified pair; `given_m` is the baseline where P cannot tell. Raises RecordingError where left and right are
+    swapped or have no baseline."""
+    metres = given_m or baseline(left, right)
     if metres < 0:
         raise RecordingError(
             f"expected the right camera to the right of the left one, found a baseline of {metres:.3f} m from P of "
-            f"{left.topic} and "
-            f"{right.topic}: left and right are swapped; swap `--left` and `--right` (and their `-info`)"
+            f"{left.topic} and {right.topic}: left and right are swapped, then swap `--left` and `--right` (and their "
+            f"`-info`), or P[3] of {right.topic} has the wrong sign, then add `-o recording.baseline={-metres:.4g}`"
         )
     if metres < 1e-4:
         raise RecordingError(
             f"expected a baseline in P of the right camera (P[3] = -fx * baseline), found P[3] = {right.p[3]:g} on "
-            f"{right.topic}; "
-            "calibrate the pair as a stereo camera"
+            f"{right.topic}; calibrate the pair as a stereo camera, or give `-o recording.baseline=METRES`"
         )
     if (left.width, left.height) != (right.width, right.height):
         raise RecordingError(

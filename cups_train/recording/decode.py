@@ -20,9 +20,3 @@ def decode_image(data: bytes, message_type: str, topic: str) -> np.ndarray:
             f"expected an image on {topic} at stamp {header_stamp(data)} ns, found one that cannot be decoded: {error}"
         ) from error
     return np.require(image, requirements=["C", "O"])  # not a view of the message
-
-
-def image_encoding(data: bytes, message_type: str) -> str:
-    """The encoding of a raw image, the format of a compressed one, as the message names it."""
-    message = deserialize(data, message_type)
-    return str(message.format if message_type == COMPRESSED else message.encoding)

@@ -12,12 +12,20 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from cups_ros.decoding import MAX_MEGAPIXELS, MessageError, check_size, compressed_size
 from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording.bag import STORAGE, read_index
 from cups_train.recording.calibration import rectification
 from cups_train.recording.naming import recording_names
-from cups_train.recording.recording import ImageReader, calibrated_size, image_size
+from cups_train.recording.recording import (
+    LEAST_SIDE,
+    ImageReader,
+    calibrated_size,
+    checked_size,
+    image_size,
+    is_rectified,
+)
 from cups_train.recording.topics import choose_camera
 from cups_train.types import ImageFrame
 
@@ -68,9 +76,14 @@ class ImageFolder:
 
     def _read(self, file: str) -> ImageFrame:
         data = np.fromfile(self.path / file, np.uint8)
+        try:
+            check_size(compressed_size(data) or (LEAST_SIDE, LEAST_SIDE), MAX_MEGAPIXELS)
+        except MessageError as error:
+            raise RecordingError(f"expected an image in {self.path / file}, found {error}") from error
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is None:
             raise RecordingError(f"expected an image in {self.path / file}, found a damaged file; replace or delete it")
+        checked_size(image.shape[:2], str(self.path / file))
         return ImageFrame(Path(file).stem, 0, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
 
 
@@ -114,7 +127,7 @@ def open_images(path: Path, config: RecordingConfig, name: str | None = None) ->
     if (
         path.is_dir()
         and not (path / "metadata.yaml").exists()
-        and not any(file.suffix in STORAGE for file in path.iterdir())
+        and not any(f.suffix in STORAGE and not f.name.startswith(".") for f in path.iterdir())
     ):
         return _open_folder(path, name, config.stride)
     topic = choose_camera(path, config)
@@ -122,7 +135,8 @@ def open_images(path: Path, config: RecordingConfig, name: str | None = None) ->
     how = None
     if topic.calibration is not None:
         calibration = calibrated_size(topic, size)
-        how = rectification(calibration, topic.image, calibration.target())
+        rectified = is_rectified(calibration, topic.image, config)
+        how = rectification(calibration, rectified, calibration.target())
     times = read_index(path, [topic.image])[topic.image]
     order = np.argsort(times.stamp_ns, kind="stable")
     number = np.arange(order.size)[:: config.stride]
@@ -142,13 +156,17 @@ def is_image_folder(path: Path) -> bool:
     return (
         path.is_dir()
         and not (path / "metadata.yaml").exists()
-        and any(file.suffix.lower() in ENDINGS for file in path.iterdir())
+        and any(f.suffix.lower() in ENDINGS and not f.name.startswith(".") for f in path.iterdir())
     )
 
 
 def _open_folder(path: Path, name: str, stride: int) -> ImageFolder:
     files = sorted(
-        (entry.name for entry in os.scandir(path) if entry.is_file() and Path(entry.name).suffix.lower() in ENDINGS),
+        (
+            entry.name
+            for entry in os.scandir(path)
+            if entry.is_file() and not entry.name.startswith(".") and Path(entry.name).suffix.lower() in ENDINGS
+        ),
         key=_natural,
     )
     if not files:

@@ -20,17 +20,16 @@ from cups_train.recording.bag import (
     read_index,
 )
 from cups_train.recording.calibration import Calibration
-from cups_train.recording.decode import image_encoding
+from cups_train.recording.judging import Pair, Sampled, Verdict, judge_pictures, rows_are_off
 from cups_train.recording.naming import recording_names
-from cups_train.recording.recording import Recording, open_recording
+from cups_train.recording.recording import Recording, is_rectified, open_recording, open_recordings
 from cups_train.recording.stored import TopicIndex
-from cups_train.recording.topics import CameraTopics, choose_stereo
+from cups_train.recording.topics import CameraTopics, choose_stereo, image_encoding
 from cups_train.recording.tracking import corner_motion, row_offset
 from cups_train.types import StereoCamera
 
 SAMPLES = 6  # pairs looked at
 STANDING_PX = 0.5  # median way of the corners at 1280 px image width below which the car stands
-ROWS_WARN_PX, ROWS_STOP_PX = 1.0, 2.5  # median |dy| of a pair, at 1280 px image width
 PAIRED_WARN = 0.9
 
 
@@ -92,13 +91,14 @@ def inspect(path: Path, config: RecordingConfig) -> Inspection:
     try:
         chosen = choose_stereo(path, config)
         recording = open_recording(path, config)
-        cameras = tuple(_camera(path, camera) for camera in (chosen.left, chosen.right))
+        cameras = tuple(_camera(path, camera, config) for camera in (chosen.left, chosen.right))
         seen = look_at_samples(recording)
     except RecordingError as error:
         return Inspection(path, name, duration, reports, (), None, (0, 0), 0, 0.0, 0, None, None, None, (), str(error))
     images = times[chosen.left.image].stamp_ns.size, times[chosen.right.image].stamp_ns.size
-    following = int(recording.follows.sum())
-    warnings, problem = _judge(recording, reports, images, seen, following)
+    verdict = judge(recording, config, seen)
+    lefts = next(topic for topic in reports if topic.name == chosen.left.image)
+    stamps = _judge_stamps(int(recording.index.number[-1]) + 1, min(images), lefts)
     return Inspection(
         path,
         name,
@@ -109,23 +109,13 @@ def inspect(path: Path, config: RecordingConfig) -> Inspection:
         images,
         len(recording),
         recording.step_ns / 1e6,
-        following,
+        int(recording.follows.sum()),
         seen.off_px,
         seen.standing,
         seen.motion_px,
-        warnings,
-        problem,
+        (*stamps, *verdict.warnings),
+        verdict.problem,
     )
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """What a few evenly spaced pairs show; None: nothing to track."""
-
-    off_px: float | None  # median |dy| of corners between left and right
-    disparity_px: float | None  # their median
-    standing: float | None  # share of the steps in which the car stands
-    motion_px: float | None  # median way of the corners from t to t+1
 
 
 def look_at_samples(recording: Recording) -> Sampled:
@@ -148,19 +138,34 @@ def look_at_samples(recording: Recording) -> Sampled:
     )
 
 
-def _judge(
-    recording: Recording, topics: tuple[TopicReport, ...], images: tuple[int, int], seen: Sampled, following: int
-) -> tuple[tuple[str, ...], str | None]:
-    """Warnings, and what makes the recording useless."""
-    lefts = next(topic for topic in topics if topic.name == recording.left_reader.topic)
-    pairs = int(recording.index.number[-1]) + 1
-    warnings, problem = _judge_rows(seen, recording.camera.width / 1280)
-    if not following:
-        problem = (
+def judge(recording: Recording, config: RecordingConfig, seen: Sampled) -> Verdict:
+    """The one judge of what the pictures say: `inspect` shows it, and what trains obeys it."""
+    rectified = recording.left_reader.rectified and recording.right_reader.rectified
+    other = None
+    if config.rectified is None and rows_are_off(seen, recording.camera):
+        changed = config.model_copy(update={"rectified": not rectified})
+        other = look_at_samples(open_recording(recording.path, changed, recording.name))
+    pair = Pair(
+        recording.left_reader.topic, recording.right_reader.topic, recording.camera, config.baseline > 0, rectified
+    )
+    verdict = judge_pictures(pair, seen, other)
+    if not recording.follows.any():
+        return Verdict(
+            verdict.warnings,
             "expected pairs that follow each other, found none: record at a steady rate, or raise `-o "
-            "recording.max_gap`"
+            "recording.max_gap`",
         )
-    return (*_judge_stamps(pairs, min(images), lefts), *warnings), problem
+    return verdict
+
+
+def open_to_train(paths: list[Path], config: RecordingConfig) -> list[Recording]:
+    """Several recordings that can be trained on. Raises RecordingError where `inspect` says that one cannot."""
+    recordings = open_recordings(paths, config)
+    for recording in recordings:
+        problem = judge(recording, config, look_at_samples(recording)).problem
+        if problem is not None:
+            raise RecordingError(f"{recording.path} cannot be trained on: {problem}")
+    return recordings
 
 
 def _judge_stamps(pairs: int, images: int, lefts: TopicReport) -> list[str]:
@@ -183,34 +188,13 @@ def _judge_stamps(pairs: int, images: int, lefts: TopicReport) -> list[str]:
     return warnings
 
 
-def _judge_rows(seen: Sampled, scale: float) -> tuple[list[str], str | None]:
-    """scale: pixels that are one in an image of 1280 columns."""
-    if seen.off_px is None or seen.disparity_px is None:
-        return ["too little structure to compare left with right"], None
-    if seen.disparity_px < -1.0:
-        return [], (
-            "expected objects further left in the right image, found a median disparity of "
-            f"{seen.disparity_px:.1f} px: "
-            "swap `--left` and `--right`"
-        )
-    if seen.off_px > ROWS_STOP_PX * scale:
-        return [], (
-            f"expected left and right on the same rows, found them {seen.off_px:.1f} px apart: "
-            "calibrate the pair anew, "
-            "or record with the camera_info of these lenses"
-        )
-    if seen.off_px > ROWS_WARN_PX * scale:
-        return [
-            f"left and right are {seen.off_px:.1f} px off each other's rows: calibrate the pair anew for better depth"
-        ], None
-    return [], None
-
-
-def _camera(path: Path, camera: CameraTopics) -> CameraReport:
+def _camera(path: Path, camera: CameraTopics, config: RecordingConfig) -> CameraReport:
     if camera.calibration is None:
         raise ValueError(f"{camera.image} was chosen without a calibration")
     encoding = image_encoding(first_message(path, camera.image)[1], camera.type)
-    return CameraReport(camera.image, encoding, camera.calibration.is_rectified(camera.image), camera.calibration)
+    return CameraReport(
+        camera.image, encoding, is_rectified(camera.calibration, camera.image, config), camera.calibration
+    )
 
 
 def _duration(times: dict[str, TopicIndex]) -> float:

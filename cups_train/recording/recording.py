@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from cups_train.recording.streaming import stream_pairs
 from cups_train.recording.topics import CameraTopics, StereoTopics, choose_stereo, frame_id
 from cups_train.types import StereoCamera, StereoFrame
 
+LEAST_SIDE = 32  # px
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -44,6 +46,7 @@ class ImageReader:
     type: str
     size: tuple[int, int] | None  # (height, width) that every image must have
     how: Rectification | None
+    rectified: bool = field(default=True, repr=False)  # as recorded
 
     def decode(self, data: bytes) -> np.ndarray:
         """CDR bytes to (H, W, 3) uint8 RGB, rectified. Raises RecordingError that names topic and stamp."""
@@ -158,13 +161,15 @@ def open_recording(path: Path, config: RecordingConfig, name: str | None = None)
             f"expected left and right of one size, found {sizes[0][1]}x{sizes[0][0]} on {topics.left.image} and "
             f"{sizes[1][1]}x{sizes[1][0]} on {topics.right.image}; `--left` and `--right` name a pair of one size"
         )
-    camera = stereo_camera(left, right)
+    camera = stereo_camera(left, right, config.baseline)
     index = pair_index(path, topics, config).strided(config.stride)
     step, follows = find_steps(index.left_stamp, index.left_order, config.stride, config.max_gap)
     target = left.target()
+    sides = (topics.left, left), (topics.right, right)
     first, second = (
-        ImageReader(path, topic.image, topic.type, sizes[0], rectification(calibration, topic.image, target))
-        for topic, calibration in ((topics.left, left), (topics.right, right))
+        ImageReader(path, topic.image, topic.type, sizes[0], rectification(calibration, rectified, target), rectified)
+        for topic, calibration in sides
+        for rectified in [is_rectified(calibration, topic.image, config)]
     )
     name = name or recording_names([path])[0]
     return Recording(
@@ -178,6 +183,11 @@ def open_recording(path: Path, config: RecordingConfig, name: str | None = None)
         index,
         follows,
     )
+
+
+def is_rectified(calibration: Calibration, image_topic: str, config: RecordingConfig) -> bool:
+    """As recorded: what the settings say, else the topic and its camera_info."""
+    return calibration.is_rectified(image_topic) if config.rectified is None else config.rectified
 
 
 def open_recordings(paths: list[Path], config: RecordingConfig) -> list[Recording]:
@@ -218,7 +228,7 @@ def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
     data = first_message(path, camera.image)[1]
     if camera.type == COMPRESSED:
         image = decode_image(data, camera.type, camera.image)
-        return int(image.shape[0]), int(image.shape[1])
+        return checked_size((int(image.shape[0]), int(image.shape[1])), camera.image)
     try:
         message = deserialize(data, camera.type)
     except ValueError as error:
@@ -226,7 +236,17 @@ def image_size(path: Path, camera: CameraTopics) -> tuple[int, int]:
             f"expected an image on {camera.image} at stamp {header_stamp(data)} ns, "
             f"found one that cannot be decoded: {error}"
         ) from error
-    return int(message.height), int(message.width)
+    return checked_size((int(message.height), int(message.width)), camera.image)
+
+
+def checked_size(size: tuple[int, int], where: str) -> tuple[int, int]:
+    """`size` (height, width). Raises RecordingError where an image is too small for anything to be seen in it."""
+    if min(size) < LEAST_SIDE:
+        raise RecordingError(
+            f"expected images of at least {LEAST_SIDE} px a side on {where}, found {size[1]}x{size[0]}; record larger "
+            "ones"
+        )
+    return size
 
 
 def calibrated_size(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
@@ -234,8 +254,10 @@ def calibrated_size(camera: CameraTopics, size: tuple[int, int]) -> Calibration:
     calibration = camera.calibration
     if calibration is None:
         raise ValueError(f"{camera.image} was chosen without a calibration")
-    if not calibration.width or not calibration.height:
+    if not calibration.width:
         return replace(calibration, height=size[0], width=size[1])
+    if size == (calibration.whole.height, calibration.whole.width):  # told of binning, but sends all pixels
+        return replace(calibration, **vars(calibration.whole))
     if (calibration.height, calibration.width) != size:
         raise RecordingError(
             f"expected images of {calibration.width}x{calibration.height} on {camera.image} as "

@@ -12,6 +12,9 @@ from cups_train.recording.bag import CAMERA_INFO, COMPRESSED, IMAGE, Topic, dese
 from cups_train.recording.calibration import Calibration, baseline, calibration_from_message
 
 OPTIONS = "`--left`, `--right`, `--left-info` and `--right-info` name them"
+DEPTH = re.compile(r"(^|[/_])depth([/_]|$)|disparity", re.IGNORECASE)
+DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+SHOWN = 4  # reasons in a sentence
 TRANSPORT = re.compile(r"/(compressed|image_transport|republished)$")
 
 
@@ -37,7 +40,7 @@ def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
     """The pair that the options name, or the only one that fits. Raises RecordingError with the topics and the
     options."""
     topics = list_topics(path)
-    images = image_topics(topics)
+    images = image_topics(path, topics, (config.left, config.right))
     _check_named(path, topics, config)
     if len(images) < 2:
         found = f"one camera, {images[0].name}" if images else "no image topic"
@@ -58,7 +61,7 @@ def choose_stereo(path: Path, config: RecordingConfig) -> StereoTopics:
 def choose_camera(path: Path, config: RecordingConfig) -> CameraTopics:
     """The image topic that `--left` names, or the only one; its calibration is None where the recording has none."""
     topics = list_topics(path)
-    images = image_topics(topics)
+    images = image_topics(path, topics, (config.left, config.right))
     _check_named(path, topics, config)
     if not config.left and len(images) != 1:
         raise RecordingError(
@@ -68,15 +71,34 @@ def choose_camera(path: Path, config: RecordingConfig) -> CameraTopics:
     return _camera(path, topics, config.left or images[0].name, config.left_info, needed=bool(config.left_info))
 
 
-def image_topics(topics: tuple[Topic, ...]) -> list[Topic]:
-    """Topics with images, raw or compressed, depth maps left out."""
+def image_topics(path: Path, topics: tuple[Topic, ...], named: tuple[str, ...] = ()) -> list[Topic]:
+    """Topics with images, raw or compressed; depth maps are left out, unless an option names them."""
     return [
         topic
         for topic in topics
-        if topic.type in (IMAGE, COMPRESSED)
-        and topic.count
-        and not re.search(r"(compressed_?depth|theora|(^|[/_])depth([/_]|$)|disparity)", topic.name, re.IGNORECASE)
+        if topic.type in (IMAGE, COMPRESSED) and topic.count and (topic.name in named or not _is_depth(path, topic))
     ]
+
+
+def _is_depth(path: Path, topic: Topic) -> bool:
+    """Its own name says so, or its namespace and its encoding: a camera may be called a depth camera."""
+    if re.search(r"compressed_?depth|theora", topic.name, re.IGNORECASE):
+        return True
+    parent, _, leaf = TRANSPORT.sub("", topic.name).rpartition("/")
+    if DEPTH.search(leaf):
+        return True
+    if not DEPTH.search(parent):
+        return False
+    try:
+        return image_encoding(first_message(path, topic.name)[1], topic.type).startswith(DEPTH_ENCODINGS)
+    except (RecordingError, ValueError):
+        return True
+
+
+def image_encoding(data: bytes, message_type: str) -> str:
+    """The encoding of a raw image, the format of a compressed one, as the message names it."""
+    message = deserialize(data, message_type)
+    return str(message.format if message_type == COMPRESSED else message.encoding)
 
 
 def listing(topics: tuple[Topic, ...]) -> str:
@@ -149,16 +171,21 @@ def find_info(path: Path, topics: tuple[Topic, ...], image: str) -> str:
         return beside
     message_type = next(topic.type for topic in topics if topic.name == image)
     frame = frame_id(path, image, message_type)
-    taken = {_info_beside(infos, topic.name) for topic in image_topics(topics)}  # a pair may share one frame_id
+    taken = {_info_beside(infos, topic.name) for topic in image_topics(path, topics)}  # a pair may share one frame_id
     same = [name for name in infos if frame and name not in taken and frame_id(path, name, CAMERA_INFO) == frame]
     return same[0] if len(same) == 1 else ""
 
 
 def _info_beside(infos: list[str], image: str) -> str:
-    parent, _, leaf = TRANSPORT.sub("", image).rpartition("/")
-    beside = [name for name in infos if name.rpartition("/")[0] in (parent, f"{parent}/{leaf}")]
-    renamed = f"{parent}/{re.sub(r'image(_raw|_rect|_mono|_color)*', 'camera_info', leaf)}"
-    for name in (f"{parent}/camera_info", renamed):
+    """The camera_info whose name has most in common with the image's: of image_raw_color that is camera_info_raw_color,
+    else camera_info_raw, else camera_info."""
+    topic = TRANSPORT.sub("", image)
+    parent, _, leaf = topic.rpartition("/")
+    beside = [name for name in infos if name.rpartition("/")[0] in (parent, topic)]
+    before, _, after = leaf.partition("image") if "image" in leaf else ("", "", "")
+    words = after.split("_")
+    names = [f"{before}camera_info{'_'.join(words[:count])}" for count in range(len(words), 0, -1)]
+    for name in (f"{topic}/camera_info", *(f"{parent}/{name}" for name in (*names, "camera_info"))):
         if name in beside:
             return name
     return beside[0] if len(beside) == 1 else ""
@@ -176,14 +203,9 @@ def _only_pair(
     path: Path, topics: tuple[Topic, ...], lefts: list[CameraTopics], rights: list[CameraTopics]
 ) -> StereoTopics:
     cameras = list(dict.fromkeys(lefts + rights))
+    reasons = list(dict.fromkeys(camera.reason for camera in cameras if camera.reason))
     if not any(camera.calibration for camera in cameras):
-        reasons = {camera.reason for camera in cameras}
-        raise RecordingError(
-            reasons.pop()
-            if len(reasons) == 1
-            else f"expected camera_info with a calibration beside the image topics of {path}, "
-            f"found none ({listing(topics)}); {OPTIONS}"
-        )
+        raise RecordingError(" | ".join(reasons[:SHOWN]))
     pairs = [StereoTopics(left, right) for left in lefts for right in rights if _fits(left, right)]
     if not pairs and len(cameras) == 2:
         pairs = [_two_cameras(*cameras)]
@@ -195,6 +217,7 @@ def _only_pair(
     found = "; ".join(f"{pair.left.image} + {pair.right.image}" for pair in pairs) if pairs else "none"
     raise RecordingError(
         f"expected one stereo pair with camera_info in {path}, found {found} ({listing(topics)}); {OPTIONS}"
+        + "".join(f" | {reason}" for reason in reasons[:SHOWN])
     )
 
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
-from cups_ros.inputs import lens_from
-from cups_ros.rectification import CalibrationError
+from cups_ros.rectification import CalibrationError, lens_from
 
 K = [100.0, 0.0, 48.0, 0.0, 100.0, 32.0, 0.0, 0.0, 1.0]
 P = [100.0, 0.0, 48.0, 0.0, 0.0, 100.0, 32.0, 0.0, 0.0, 0.0, 1.0, 0.0]

@@ -58,3 +58,52 @@ def test_binned_images_have_the_focal_length_of_their_pixels() -> None:
     assert lens.k == pytest.approx((50.0, 0, 16.0, 0, 25.0, 6.0, 0, 0, 1))  # (48 - 16) / 2, (32 - 8) / 4
     assert lens.p == pytest.approx((45.0, 0, 15.5, -22.5, 0, 22.5, 5.75, 0, 0, 0, 1, 0))
     assert (lens.d, lens.r) == (LENS.d, LENS.r)
+
+
+@pytest.mark.parametrize("count", range(1, 16))
+def test_distortion_of_any_length(count: int) -> None:
+    """Zeros fill up to what OpenCV takes, and mean the same."""
+    d = (-0.2, 0.05, 0.001, 0.002)[:count]
+    short = replace(LENS, d=(*d, *[0.0] * (count - len(d))))
+    assert (rectify(picture(), short) == rectify(picture(), replace(LENS, d=(*d, *[0.0] * (14 - len(d)))))).all()
+    bent = replace(short, model="equidistant")
+    assert rectify(picture(), bent).shape == picture().shape
+
+
+@pytest.mark.parametrize(
+    "model", ["Brown-Conrady", "brown_conrady", "Plumb Bob", "PLUMB_BOB", "radtan", "pinhole", "none", "opencv", ""]
+)
+def test_names_of_vendors_are_the_pinhole_lens(model: str) -> None:
+    assert (rectify(picture(), replace(LENS, model=model)) == rectify(picture(), LENS)).all()
+
+
+@pytest.mark.parametrize("model", ["Kannala-Brandt", "kannala_brandt4", "FISHEYE", "kb4"])
+def test_names_of_vendors_are_the_fisheye(model: str) -> None:
+    bent = replace(LENS, d=(0.1, 0.01, 0.0, 0.0), model="equidistant")
+    assert (rectify(picture(), replace(bent, model=model)) == rectify(picture(), bent)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"r": (1.0,) * 9}, "expected a rotation in R"),
+        ({"r": (-1.0, 0, 0, 0, -1.0, 0, 0, 0, -1.0)}, "expected a rotation in R"),
+        ({"d": (1e30, 0.0, 0.0, 0.0)}, "numbers of a lens in D, found 1e[+]30"),
+        ({"d": (0.1,) * 15}, "at most 14 numbers in D"),
+        ({"d": (0.1,) * 5, "model": "equidistant"}, "at most 4 numbers in D"),
+        ({"k": (1e12, *K[1:])}, "expected a focal length"),
+        ({"p": (1e-9, *P[1:])}, "expected a focal length"),
+        ({"k": (float("nan"), *K[1:])}, "no focal length"),
+        ({"model": "inverse_brown_conrady"}, "'inverse_brown_conrady'"),
+        ({"width": 0}, "size of the image, found 0x64"),
+    ],
+)
+def test_what_no_camera_has(change: dict[str, object], words: str) -> None:
+    with pytest.raises(CalibrationError, match=words):
+        replace(LENS, **change)  # type: ignore[arg-type]
+
+
+def test_a_size_that_is_not_told_is_that_of_the_images() -> None:
+    untold = replace(LENS, height=0, width=0)
+    assert (rectify(picture(), untold) == rectify(picture(), LENS)).all()
+    assert untold.sized((64, 96)) == LENS and LENS.sized((1, 1)) == LENS

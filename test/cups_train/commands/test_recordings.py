@@ -77,9 +77,9 @@ def empty_file(bags):
 
 def small_right(bags):
     rows = [
-        replace(r, message=bags.raw(bags.pair(0)[1][:24, :32], r.log_ns))
+        replace(r, message=bags.raw(bags.pair(0)[1][:40, :48], r.log_ns))
         if r.topic == RIGHT
-        else replace(r, message=bags.info(True, height=24, width=32))
+        else replace(r, message=bags.info(True, height=40, width=48))
         if r.topic == "/stereo/right/camera_info"
         else r
         for r in bags.stereo(bags.steady(2))
@@ -121,7 +121,7 @@ UNFIT = {
         r"on /radar, found radar_msgs/msg/Echo; `--left`",
         ("--left", "/radar", "--right", RIGHT),
     ),
-    "two sizes": (small_right, "left and right of one size, found 64x48 .*32x24 .*`--right`", ()),
+    "two sizes": (small_right, "left and right of one size, found 64x48 .*48x40 .*`--right`", ()),
     "one pair": (lambda bags: bags.write(bags.stereo(bags.steady(1))), "found only one stereo pair.*record longer", ()),
 }
 
@@ -175,7 +175,7 @@ def test_an_undecodable_image_in_the_middle_stops_every_stage_that_reads_it(bags
 
 
 def test_a_damaged_file_among_images(network, refused, tmp_path):
-    write_image(tmp_path / "images" / "a.png", np.zeros((8, 8, 3), np.uint8))
+    write_image(tmp_path / "images" / "a.png", np.zeros((40, 40, 3), np.uint8))
     (tmp_path / "images" / "b.png").write_bytes((tmp_path / "images" / "a.png").read_bytes()[:20])
     assert "replace or delete it" in refused(
         "predict", network, tmp_path / "images", "--out", tmp_path / "p", after=True

@@ -20,7 +20,7 @@ def _calibration(bags, right=False, **other):
 def _check(calibration, distort):
     """The rectified ramps hold the raw image's own coordinates: compare them with the lens formula."""
     target = calibration.target()
-    image = rectify(RAMPS, rectification(calibration, "/left/image_raw", target)).astype(float)
+    image = rectify(RAMPS, rectification(calibration, False, target)).astype(float)
     k, inverse = np.reshape(calibration.k, (3, 3)), np.linalg.inv(np.reshape(calibration.r, (3, 3)))
     checked = 0
     for v in range(4, 44, 5):
@@ -83,7 +83,7 @@ def test_what_counts_as_rectified(bags):
 
 def test_rectified_images_are_used_as_they_are(bags):
     plain = _calibration(bags)
-    assert rectification(plain, "/left/image", plain.target()) is None
+    assert rectification(plain, True, plain.target()) is None
     assert rectify(RAMPS, None) is RAMPS
 
 
@@ -95,7 +95,7 @@ def test_right_image_gets_the_left_principal_point(bags):
         k=np.array([50, 0, 35.5, 0, 50, 23.5, 0, 0, 1.0]),
         p=np.array([50, 0, 35.5, -10, 0, 50, 23.5, 0, 0, 0, 1, 0.0]),
     )
-    image = rectify(RAMPS, rectification(right, "/right/image_rect", _calibration(bags).target()))
+    image = rectify(RAMPS, rectification(right, True, _calibration(bags).target()))
     assert (image[:, :-4] == RAMPS[:, 4:]).all()
 
 
@@ -117,3 +117,33 @@ def test_bad_calibrations(bags):
         _calibration(bags, p=np.zeros(12))
     with pytest.raises(RecordingError, match="found 'omni' on /info"):
         _calibration(bags, distortion_model="omni", d=np.ones(4))
+
+
+def test_p_alone_describes_a_rectified_image(bags):
+    nothing = {"k": np.zeros(9), "r": np.zeros(9), "d": np.zeros(0)}
+    alone = _calibration(bags, **nothing)
+    assert alone.is_rectified("/left/image_raw") and rectification(alone, True, alone.target()) is None
+    assert stereo_camera(alone, _calibration(bags, True, **nothing)).baseline == pytest.approx(0.2)
+
+
+def test_distortion_without_k(bags):
+    with pytest.raises(RecordingError, match="no focal length in K or P on /info"):
+        _calibration(bags, k=np.zeros(9), d=np.full(5, 0.1))
+
+
+@pytest.mark.parametrize("binning", [1, 2, 4])
+def test_binning_and_roi(bags, binning):
+    message = bags.info(False, width=200, height=120)
+    message.binning_x = message.binning_y = binning
+    message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = 16, 8, 128, 96
+    shown = calibration_from_message(message, "/info")
+    assert (shown.width, shown.height) == (128 // binning, 96 // binning)
+    assert shown.p[0] == pytest.approx(50 / binning) and shown.p[2] == pytest.approx((31.5 - 16) / binning)
+    assert (shown.whole.width, shown.whole.height, shown.whole.p[0]) == (200, 120, 50)
+
+
+def test_a_baseline_by_the_settings(bags):
+    wrong = _calibration(bags, True, p=np.array([50, 0, 31.5, 10, 0, 50, 23.5, 0, 0, 0, 1, 0.0]))
+    with pytest.raises(RecordingError, match=r"wrong sign, then add `-o recording.baseline=0.2`"):
+        stereo_camera(_calibration(bags), wrong)
+    assert stereo_camera(_calibration(bags), wrong, 0.2).baseline == 0.2

@@ -11,7 +11,7 @@ from cups_train.recording import is_image_folder, open_images
 
 def test_folder_of_images(tmp_path):
     for number, name in enumerate(("f10.png", "f9.png", "f1.jpg", "note.txt")):
-        (tmp_path / name).write_bytes(cv2.imencode(".png", np.full((4, 6, 3), (3, 2, number), np.uint8))[1].tobytes())
+        (tmp_path / name).write_bytes(cv2.imencode(".png", np.full((32, 36, 3), (3, 2, number), np.uint8))[1].tobytes())
     assert is_image_folder(tmp_path)
     source = open_images(tmp_path, RecordingConfig())
     assert (source.name, source.keys) == (tmp_path.name, ("f1", "f9", "f10"))
@@ -26,14 +26,39 @@ def test_folder_of_images(tmp_path):
 
 
 def test_grey_and_damaged_files(tmp_path):
-    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.full((4, 6), 7, np.uint8))[1].tobytes())
-    assert open_images(tmp_path, RecordingConfig()).frame("a").image.tolist() == [[[7, 7, 7]] * 6] * 4
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.full((32, 36), 7, np.uint8))[1].tobytes())
+    assert open_images(tmp_path, RecordingConfig()).frame("a").image.tolist() == [[[7, 7, 7]] * 36] * 32
     (tmp_path / "b.jpg").write_bytes(b"nothing")
     with pytest.raises(RecordingError, match="b.jpg, found a damaged file"):
         list(open_images(tmp_path, RecordingConfig()).frames())
     (tmp_path / "a.jpg").write_bytes(b"nothing")
     with pytest.raises(RecordingError, match="two named a"):
         open_images(tmp_path, RecordingConfig())
+
+
+def test_hidden_files_do_not_count(tmp_path):
+    """What macOS leaves beside every file on a foreign disk."""
+    for name in ("._a.png", ".DS_Store", ".b.jpg"):
+        (tmp_path / name).write_bytes(b"resource fork")
+    assert not is_image_folder(tmp_path)
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((40, 40, 3), np.uint8))[1].tobytes())
+    assert open_images(tmp_path, RecordingConfig()).keys == ("a",)
+
+
+@pytest.mark.parametrize("size", [(31, 64), (64, 31), (1, 1)])
+def test_small_images(tmp_path, size):
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((*size, 3), np.uint8))[1].tobytes())
+    with pytest.raises(RecordingError, match=f"at least 32 px a side .* found {size[1]}x{size[0]}"):
+        open_images(tmp_path, RecordingConfig()).frame("a")
+
+
+def test_a_picture_that_would_fill_the_memory(tmp_path):
+    """By its head alone: 60000x60000 pixels in 100 bytes."""
+    data = bytearray(cv2.imencode(".png", np.zeros((40, 40), np.uint8))[1].tobytes())
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    (tmp_path / "a.png").write_bytes(bytes(data))
+    with pytest.raises(RecordingError, match="60000x60000 pixels"):
+        open_images(tmp_path, RecordingConfig()).frame("a")
 
 
 def test_one_camera_without_calibration(bags):

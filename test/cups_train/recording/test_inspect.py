@@ -6,7 +6,7 @@ import pytest
 
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
-from cups_train.recording.inspect import inspect
+from cups_train.recording.inspect import inspect, open_to_train
 from cups_train.recording.inspection_text import render_text
 from cups_train.recording.tracking import corner_motion, row_offset
 
@@ -18,7 +18,7 @@ def _wall(width=260):
     return cv2.resize(noise, (width, HEIGHT + 20), interpolation=cv2.INTER_CUBIC)
 
 
-def _drive(bags, disparity=10, rows_off=0, ways=(0, 3, 6, 9), stamps=None):
+def _drive(bags, disparity=10, rows_off=0, ways=(0, 3, 6, 9), stamps=None, right_info=None):
     """A wall that moves to the left by the given ways [px], seen by a pair."""
     wall = _wall()
     stamps = stamps or bags.steady(len(ways))
@@ -30,7 +30,8 @@ def _drive(bags, disparity=10, rows_off=0, ways=(0, 3, 6, 9), stamps=None):
     done = []
     for row in rows:
         side = "right" if "right" in row.topic else "left"
-        info = bags.info(side == "right", height=HEIGHT, width=WIDTH)
+        changed = right_info if right_info and side == "right" else {}
+        info = bags.info(side == "right", height=HEIGHT, width=WIDTH, **changed)
         message = info if row.topic.endswith("info") else bags.raw(images[side, row.log_ns], row.log_ns)
         done.append(replace(row, message=message))
     return bags.write(done)
@@ -112,3 +113,29 @@ def test_verdict_says_why_not(bags):
 def test_cannot_be_opened(tmp_path):
     with pytest.raises(RecordingError, match="found no"):
         inspect(tmp_path / "nowhere", RecordingConfig())
+
+
+def test_what_trains_refuses_what_inspect_refuses(bags):
+    path = _drive(bags, rows_off=4)
+    with pytest.raises(RecordingError, match="cannot be trained on: expected left and right on the same rows"):
+        open_to_train([path], RecordingConfig())
+
+
+def test_what_inspect_takes_trains(bags):
+    assert len(open_to_train([_drive(bags)], RecordingConfig())[0]) == 4
+
+
+def test_a_wrong_sign_can_be_overruled(bags):
+    """Whatever P says, the pictures and the settings decide."""
+    path = _drive(bags, right_info={"p": np.array([50, 0, 31.5, 10, 0, 50, 23.5, 0, 0, 0, 1, 0.0])})
+    given = RecordingConfig(left="/stereo/left/image_raw", right="/stereo/right/image_raw", baseline=0.2)
+    assert inspect(path, given).problem is None and inspect(path, given).camera.baseline == 0.2
+    named = inspect(path, RecordingConfig(left="/stereo/left/image_raw", right="/stereo/right/image_raw"))
+    assert "wrong sign" in named.problem
+
+
+def test_rectified_images_with_the_lens_of_the_raw_ones(bags):
+    """KITTI's converters: the pictures are rectified, their camera_info is not."""
+    path = _drive(bags, right_info={"r": cv2.Rodrigues(np.array([0.15, 0.0, 0.0]))[0].ravel()})
+    assert "recording.rectified=true" in inspect(path, RecordingConfig()).problem
+    assert inspect(path, RecordingConfig(rectified=True)).problem is None

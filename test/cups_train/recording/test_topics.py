@@ -4,7 +4,8 @@ import pytest
 
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
-from cups_train.recording.topics import choose_stereo
+from cups_train.recording.bag import Topic
+from cups_train.recording.topics import choose_stereo, find_info
 
 PLAIN = RecordingConfig()
 TEXT = "std_msgs/msg/Header"
@@ -98,3 +99,64 @@ def test_options_that_do_not_fit(bags, option, text):
     path = bags.write(rows)
     with pytest.raises(RecordingError, match=text):
         choose_stereo(path, RecordingConfig(**option))
+
+
+@pytest.mark.parametrize(
+    ("image", "infos", "belongs"),
+    [
+        ("/zed/left/image_raw_color", ("camera_info", "camera_info_raw"), "/zed/left/camera_info_raw"),
+        ("/zed/left/image_rect_color", ("camera_info", "camera_info_raw"), "/zed/left/camera_info"),
+        ("/zed/left_raw/image_raw_color", ("camera_info",), "/zed/left_raw/camera_info"),
+        ("/zed/left/color/raw/image", ("camera_info",), "/zed/left/color/raw/camera_info"),
+        ("/camera/infra1/image_rect_raw", ("camera_info",), "/camera/infra1/camera_info"),
+        ("/oak/left/image_rect", ("camera_info", "camera_info_raw"), "/oak/left/camera_info"),
+        ("/multisense/left/image_mono_rect", ("image_mono_rect/camera_info",), None),
+        ("/multisense/left/image_rect", ("camera_info", "image_rect/camera_info"), None),
+        (
+            "/my_camera/pylon_ros2_camera_node/image_raw",
+            ("camera_info",),
+            "/my_camera/pylon_ros2_camera_node/camera_info",
+        ),
+        ("/flir_camera/image_raw/compressed", ("camera_info",), "/flir_camera/camera_info"),
+        ("/image_raw", ("camera_info",), "/camera_info"),
+        ("/left/rgb", ("camera_info",), "/left/camera_info"),
+        (
+            "/kitti/camera_gray_left/image_raw",
+            ("camera_info", "camera_info_raw"),
+            "/kitti/camera_gray_left/camera_info_raw",
+        ),
+        ("/rig/left_image_raw", ("left_camera_info", "right_camera_info"), "/rig/left_camera_info"),
+    ],
+)
+def test_camera_info_by_the_longest_common_name(bags, image, infos, belongs):
+    parent = image.removesuffix("/compressed").rpartition("/")[0]
+    there = tuple(Topic(f"{parent}/{name}", "sensor_msgs/msg/CameraInfo", 1) for name in infos)
+    topics = (*there, Topic(image, "sensor_msgs/msg/Image", 1))
+    expected = belongs or f"{image}/camera_info"
+    assert find_info(bags.folder, topics, image) == expected
+
+
+def test_a_depth_camera_has_pictures_too(bags):
+    names = [f"/depth_camera/infra{side}/image_rect_raw" for side in (1, 2)]
+    rows = bags.stereo(bags.steady(2), left=names[0], right=names[1])
+    rows += [
+        replace(
+            row,
+            topic="/depth_camera/depth/image_rect_raw",
+            message=bags.raw(bags.pair(0)[0][..., :2], row.log_ns, "16UC1"),
+        )
+        for row in rows
+        if row.topic == names[0]
+    ]
+    assert _chosen(bags, rows) == tuple(names)
+
+
+def test_every_reason_is_told(bags):
+    rows = bags.stereo(bags.steady(2))
+    for row in rows:
+        if row.topic == "/stereo/left/camera_info":
+            row.message.k[:], row.message.p[:] = 0, 0
+        elif row.topic == "/stereo/right/camera_info":
+            row.message.distortion_model, row.message.d[:] = "omni", 0.1
+    with pytest.raises(RecordingError, match="no focal length .*left/camera_info.*'omni' on /stereo/right/camera_info"):
+        choose_stereo(bags.write(rows), PLAIN)
