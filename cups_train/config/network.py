@@ -53,6 +53,12 @@ class NetworkConfig(Section):
     semantic_channels: int = Field(128, ge=16, description="channels of `semantic_head: fpn`")
     proposals: int = Field(256, ge=16, le=1000, description="proposals that reach the box heads in inference")
     detections: int = Field(100, ge=1, le=300, description="instances that reach the mask head in inference")
+    scoring: Literal["any_thing", "per_class"] = Field(
+        "any_thing",
+        description="an instance's score is the probability that it is any thing, with one NMS over all things: right "
+        "for pseudo classes that share a kind of object; or `per_class` (published): of its class, with an NMS for "
+        "each: right for classes that a person defined",
+    )
     height: int = Field(0, ge=0, multiple_of=32, description="input height [px]")
     width: int = Field(0, ge=0, multiple_of=32, description="input width [px]")
     area: int = Field(512 * 1024, ge=64 * 64, description="pixels of the input where height and width are 0")

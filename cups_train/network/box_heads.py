@@ -92,9 +92,9 @@ class ScaleGradient(torch.autograd.Function):
 class Cascade(nn.ModuleList):
     """The three stages."""
 
-    def __init__(self, channels: int, hidden: int, things: int) -> None:
+    def __init__(self, channels: int, hidden: int, things: int, scoring: str = "any_thing") -> None:
         super().__init__(BoxHead(channels, hidden, things) for _ in MATCH_IOU)
-        self.things = things
+        self.things, self.scoring = things, scoring
 
     def losses(
         self,
@@ -133,21 +133,29 @@ class Cascade(nn.ModuleList):
             probability = probability + logits.softmax(dim=1) / len(MATCH_IOU)
             boxes = clip(decode(boxes, deltas.reshape(batch, number, 4), DELTA_WEIGHTS[stage]), size)
         scores = probability.reshape(batch, number, -1)[:, :, : self.things] * valid[:, :, None]
-        return best_detections(boxes, scores, count)
+        return best_detections(boxes, scores, count, self.scoring)
 
 
-def best_detections(boxes: Tensor, scores: Tensor, count: int) -> Detections:
-    """NMS over all objects, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T),
-    probabilities of the thing classes.
+def best_detections(boxes: Tensor, scores: Tensor, count: int, scoring: str = "any_thing") -> Detections:
+    """NMS, then the best `count`, padded with score 0. boxes: (B, N, 4); scores: (B, N, T), probabilities of the thing
+    classes.
 
-    An object's score is the probability that it is any thing, its class the likeliest one. The published rule takes
-    each class's own probability: where several pseudo classes share one kind of object (cars of different colours), it
-    falls below every threshold though the object is sure.
+    `any_thing`: an object's score is the probability that it is any thing, its class the likeliest one, and NMS runs
+    over all objects. `per_class` (published): each class has its own probability and its own NMS. Where several pseudo
+    classes share one kind of object (cars of different colours), that falls below every threshold though the object is
+    sure; where classes are real, two of them may overlap.
     """
-    score, row = scores.sum(dim=2).clamp(max=1).topk(min(CANDIDATES, scores.shape[1]), dim=1)
+    if scoring == "per_class":
+        things = scores.shape[2]
+        score, place = scores.flatten(1).topk(min(CANDIDATES, scores.shape[1] * things), dim=1)
+        row, thing = torch.div(place, things, rounding_mode="floor"), place % things
+        groups = thing
+    else:
+        score, row = scores.sum(dim=2).clamp(max=1).topk(min(CANDIDATES, scores.shape[1]), dim=1)
+        thing = scores.argmax(dim=2).gather(1, row)
+        groups = torch.zeros_like(row)
     box = boxes.gather(1, row[:, :, None].expand(-1, -1, 4))
-    thing = scores.argmax(dim=2).gather(1, row)
-    keep = suppress(box, torch.zeros_like(row), NMS_IOU) & (score > 0)
+    keep = suppress(box, groups, NMS_IOU) & (score > 0)
     chosen = choose(keep, min(count, score.shape[1]))
     short = count - chosen.shape[1]
     kept = (score * keep).gather(1, chosen)

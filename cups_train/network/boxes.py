@@ -82,11 +82,11 @@ def best_iou(boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 def share_inside(boxes: Tensor, mask: Tensor) -> Tensor:
     """Share of each box's area (N,), as far as it lies in the image, that `mask` (H, W) bool covers; borders rounded to
-    pixels."""
+    pixels. 0 for a box that is no number: its step is refused later, by its gradient."""
     height, width = mask.shape
     table = torch.zeros(height + 1, width + 1, device=mask.device)
     table[1:, 1:] = mask.float().cumsum(0).cumsum(1)
-    x1, y1, x2, y2 = clip(boxes, (height, width)).round().long().unbind(-1)
+    x1, y1, x2, y2 = clip(boxes.nan_to_num(), (height, width)).round().long().unbind(-1)
     covered = table[y2, x2] - table[y1, x2] - table[y2, x1] + table[y1, x1]
     pixels = ((x2 - x1) * (y2 - y1)).clamp(min=1)
     return covered / pixels

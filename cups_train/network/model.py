@@ -67,7 +67,7 @@ class PanopticNetwork(nn.Module):
         )
         if self.things:
             self.rpn = ProposalNetwork(spec.channels)
-            self.box_heads = Cascade(spec.channels, spec.hidden, self.things)
+            self.box_heads = Cascade(spec.channels, spec.hidden, self.things, spec.scoring)
             self.mask_head = MaskHead(spec.channels, spec.mask_convs, self.things, not spec.mask_classes)
         self.register_buffer(
             "thing_ids", torch.tensor(spec.classes.things or (0,), dtype=torch.int32), persistent=False

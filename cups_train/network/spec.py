@@ -45,6 +45,7 @@ class NetworkSpec:
     pixel_weights: tuple[float, ...] = ()  # of the semantic channels in the loss; (): all the same
     widths: tuple[int, ...] = encoder.WIDTHS  # own
     blocks: tuple[int, ...] = encoder.BLOCKS  # own
+    scoring: str = "any_thing"  # "any_thing" | "per_class": whose probability an instance's score is, and NMS
 
     def __post_init__(self) -> None:
         if self.height % SIZE_STEP or self.width % SIZE_STEP or min(self.height, self.width) < SIZE_STEP:
@@ -57,6 +58,8 @@ class NetworkSpec:
                 f"expected backbone {'|'.join((OWN, *WIDTHS))} with norm batch|group, found {self.backbone!r} with "
                 f"{self.norm!r}"
             )
+        if self.scoring not in ("any_thing", "per_class"):
+            raise ModelError(f"expected scoring any_thing|per_class, found {self.scoring!r}")
         if self.clusters and (len(self.clusters) != len(self.classes.stuff) + 1 or min(self.clusters) < 1):
             raise ModelError(
                 f"expected clusters of {len(self.classes.stuff) + 1} semantic channels, found {self.clusters}"
@@ -140,6 +143,7 @@ def make_spec(
         config.mask_classes,
         widths=config.widths or (known.widths if known else encoder.WIDTHS),
         blocks=config.blocks or (known.blocks if known else encoder.BLOCKS),
+        scoring=config.scoring,
     )
 
 

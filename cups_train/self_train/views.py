@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import nms
+from torchvision.ops import batched_nms
 
 from cups_train.network import Detections, Features, PanopticNetwork, to_step
 from cups_train.network.box_heads import NMS_IOU
@@ -65,7 +65,8 @@ def detect_in_views(network: PanopticNetwork, views: list[Look], size: Size, low
     for row in range(len(boxes)):
         sure = scores[row] > lowest
         sure_boxes, sure_scores = boxes[row][sure], scores[row][sure]
-        kept = nms(sure_boxes, sure_scores, NMS_IOU)[: network.spec.detections]
+        groups = thing[row][sure] * (network.spec.scoring == "per_class")
+        kept = batched_nms(sure_boxes, sure_scores, groups, NMS_IOU)[: network.spec.detections]
         kept_of_images.append(Detections(sure_boxes[kept], sure_scores[kept], thing[row][sure][kept]))
     return kept_of_images
 

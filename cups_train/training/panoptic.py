@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cups_train.config import TrainingConfig
 from cups_train.folders.layout import overlay_path
 from cups_train.network import LossOptions, PanopticNetwork
+from cups_train.training import failed
 from cups_train.training.batch import image_batch, prefetch, sample_threads, target_of
 from cups_train.training.copy_paste import Cutout
 from cups_train.training.distributed import Process, join_processes, losses_module, multiplies_bfloat16
@@ -170,12 +171,23 @@ class PanopticTraining(ABC, Generic[Item]):
         targets = [target_of(s, self.process.device) for s in samples]
         self.waiting.stop()
         lr = self.rate(step)
+        statistics = [buffer.clone() for buffer in self.network.buffers()]
         values = self.optimisation.step(lambda: self.module(images, targets, self.options(step)), lr)
+        if self.optimisation.bad_steps:
+            self.refuse(step, samples, statistics)
         self.journal.step(
             step + 1, {**values, "lr": lr, **self.learned(step, lesson, samples), "data_seconds": self.waiting.take()}
         )
         if self.process.first and ((step + 1) % self.config.pictures_every == 0 or step + 1 in (1, self.config.steps)):
             write_picture(overlay_path(self.out, f"{step + 1:06d}"), samples, self.network)
+
+    def refuse(self, step: int, samples: list[Sample], statistics: list[Tensor]) -> None:
+        """A step without a finite gradient leaves no trace in the network; the first of several in a row is kept."""
+        for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+            buffer.copy_(before)
+        if self.process.first and self.optimisation.bad_steps == 1:
+            path = failed.keep(self.out, step, self.network, samples)
+            self.journal.text(f"step {step + 1}: no finite gradient; nothing is learned from it, its batch is {path}")
 
     def save(self, done: int) -> None:
         if self.process.first:

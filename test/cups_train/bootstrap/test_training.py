@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 
 from cups_train.bootstrap import LabelledRecordings, bootstrap
 from cups_train.config import BootstrapConfig, NetworkConfig
+from cups_train.network import PanopticNetwork
+from cups_train.training.failed import read
 from cups_train.training.state import load_state
 from cups_train.types import Work
 
@@ -78,3 +80,22 @@ def test_some_steps_lower_the_loss(labelled, tmp_path):
     )
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert np.mean(losses[-4:]) < 0.75 * np.mean(losses[:3])
+
+
+def test_a_step_without_a_finite_gradient_is_kept_and_leaves_no_trace(labelled, tmp_path, monkeypatch):
+    """One poisoned step: the training goes on, and ends with statistics that are numbers."""
+    losses = PanopticNetwork.losses
+
+    def poisoned(network, images, targets, options):
+        images = images * (float("nan") if len(calls) == 1 else 1)
+        calls.append(1)
+        return losses(network, images, targets, options)
+
+    calls = []
+    monkeypatch.setattr(PanopticNetwork, "losses", poisoned)
+    tiny = TINY.model_copy(update={"norm": "batch"})
+    checkpoint = bootstrap(labelled, tmp_path / "out", tiny, SHORT, Work(7, 1, "cpu"))
+    assert all(torch.isfinite(tensor).all() for tensor in load_file(checkpoint).values())
+    kept = tmp_path / "out/failed/000001.npz"
+    assert len(read(kept)) == 2 and kept.with_suffix(".safetensors").exists()
+    assert f"its batch is {kept}" in (tmp_path / "out/train.log").read_text()

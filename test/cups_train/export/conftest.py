@@ -18,7 +18,9 @@ def exported(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     classes = Classes(tuple(PseudoClass(i, f"c{i}", i in (2, 4), (i, i, i)) for i in range(1, 6)))
     spec = NetworkSpec(classes, 64, 96, "resnet18", "group", 16, 16, 1, 16, 16, 8, (("start.pth", "CC0"),))
-    network = build_network(replace(spec, **OWN) if request.param == "own" else spec, seed=1).eval()
+    network = build_network(
+        replace(spec, **(OWN if request.param == "own" else {"scoring": "per_class"})), seed=1
+    ).eval()
     save_checkpoint(network, folder / "checkpoint.safetensors", step=5)
     write_model_folder(folder / "checkpoint.safetensors", folder / "model", ExportConfig(score=0.3), "demo")
     return network, folder
