@@ -228,12 +228,3 @@ def test_public_array_functions_state_shapes():
             if not states_a_shape(ast.get_docstring(node) or ""):
                 missing.append(name)
     assert count > 100 and len(missing) <= (1 - WITH_SHAPES) * count, f"{len(missing)} of {count}: {', '.join(missing)}"
-
-
-def test_nobody_is_told_to_install_a_package_that_is_not_ours():
-    """`cups` of the public index is somebody else's: an extra is installed from a checkout."""
-    advised = re.compile(r"\bcups(?:-panoptic)?\[|pip install (?:-\S+ )*[\"']?cups\b")
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docker/*")]
-    programs = [path for program in PROGRAMS for path in (ROOT / program).rglob("*.py")]
-    found = [str(p.relative_to(ROOT)) for p in documents + programs if advised.search(p.read_text("utf-8"))]
-    assert not found, found

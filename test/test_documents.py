@@ -43,3 +43,14 @@ def test_every_setting_that_is_told_is_one(document: Path) -> None:
 def test_every_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", document.read_text("utf-8"))
     assert not [link for link in links if not (document.parent / link).exists()]
+
+
+def test_nobody_is_told_to_install_a_package_that_is_not_ours():
+    """`cups` of the public index is somebody else's: an extra is installed from a checkout."""
+    advised = re.compile(r"\bcups(?:-panoptic)?\[|pip install (?:-\S+ )*[\"']?cups\b")
+    documents = [*DOCUMENTS, *ROOT.glob("docs/**/*.md"), *ROOT.glob("docker/*")]
+    programs = [
+        path for name in ("cups_ros", "cups_train", "launch", "ros_wheels") for path in (ROOT / name).rglob("*.py")
+    ]
+    found = [str(p.relative_to(ROOT)) for p in documents + programs if advised.search(p.read_text("utf-8"))]
+    assert not found, found

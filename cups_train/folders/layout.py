@@ -43,6 +43,7 @@ STATISTICS = "statistics.json"  # what the labels hold, and the gate's verdict
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "train.log"  # a training for people
 LOSSES = "metrics.jsonl"  # a training for programs
+TENSORBOARD = "tensorboard"  # trainings for TensorBoard, a folder each, where it is installed
 PANOPTIC = "panoptic.json"
 TRUTH = "truth.json"  # written last into a rendered truth folder
 OVERLAYS = "overlays"  # pictures of some frames

@@ -1,4 +1,4 @@
-"""The log of a training: train.log for people, metrics.jsonl for programs."""
+"""The log of a training: train.log for people, metrics.jsonl for programs, TensorBoard where it is installed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from cups_train.files import write_text
-from cups_train.folders.layout import LOG, LOSSES
+from cups_train.folders.layout import LOG, LOSSES, TENSORBOARD
 
 LINES = 200  # about so many step lines in train.log
 
@@ -38,6 +39,7 @@ class Journal:
         self.out, self.steps, self.active = out, steps, active
         self.every = max(1, steps // LINES)
         self.written_at = time.monotonic()
+        self.board: Any = None
         if active:
             out.mkdir(parents=True, exist_ok=True)
 
@@ -47,6 +49,7 @@ class Journal:
         path = self.out / LOSSES
         if not self.active:
             return
+        self.board = _board(self.out.parent / TENSORBOARD / self.out.name, step)
         if step == 0:
             (self.out / LOG).unlink(missing_ok=True)
         kept = "".join(line for line in _lines(path) if _step_of(line) <= step) if step else ""
@@ -69,10 +72,23 @@ class Journal:
             file.write(
                 json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n"
             )
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
         if step % self.every == 0 or step == self.steps:
             self.text(
                 f"step {step}/{self.steps}  " + "  ".join(f"{name} {value:.4g}" for name, value in values.items())
             )
+
+
+def _board(folder: Path, step: int) -> Any:
+    """A writer of TensorBoard's events that forgets what an earlier run wrote from `step` on; None without the extra
+    `tensorboard`. The events name host and time, so that they lie beside the stage and not in it."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def _lines(path: Path) -> Iterator[str]:

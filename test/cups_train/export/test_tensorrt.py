@@ -7,7 +7,7 @@ from cups_train.export import tensorrt as engine
 
 def test_tensorrt_that_is_not_there_names_its_extra(monkeypatch, tmp_path):
     monkeypatch.setattr(plan, "PACKAGES", dict.fromkeys(plan.PACKAGES, "no_such_package"))
-    with pytest.raises(ModelError, match=r"cups\[tensorrt\]"):
+    with pytest.raises(ModelError, match=r"pip install .\.\[tensorrt\]"):
         engine.build_engine(Graph(tmp_path / "model.onnx", "", "fp32", "image"), tmp_path / "model.plan")
 
 
