@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from cups_train.errors import ResultError
 from cups_train.files import read_json
 from cups_train.folders.layout import PANOPTIC
+from cups_train.folders.result_values import area_of, file_name, image_id, once, score_of, segment_id, whole
 from cups_train.folders.results import map_path
 
 Folders = str | Path | Sequence[str | Path]
@@ -33,6 +35,7 @@ class SegmentEntry:
     category_id: int
     iscrowd: bool
     score: float | None  # in [0, 1]; None where the file has none
+    area: int | None = None  # px, as the file says
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class FrameEntry:
     image: Path  # its PNG, id = R + 256 G + 65536 B
     segments: Mapping[int, SegmentEntry]  # by segment id, in the order of the file
     void: frozenset[int] = frozenset()  # ids whose pixels are taken for void
+    image_id: int | str = 0
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,11 @@ class ResultIndex:
 
 
 def folder_list(folders: Folders) -> list[Path]:
-    """ "a,b" or a list -> paths."""
-    if isinstance(folders, Path):
-        return [folders]
-    parts = [p.strip() for p in folders.split(",")] if isinstance(folders, str) else folders
+    """ "a,b" or a list -> paths. A comma of a folder's own name is written `\\,`, or as it is where that folder is the
+    only one."""
+    if isinstance(folders, Path) or (isinstance(folders, str) and folders and Path(folders).is_dir()):
+        return [Path(folders)]
+    parts = _split(folders) if isinstance(folders, str) else folders
     return [Path(p) for p in parts if str(p)]
 
 
@@ -90,12 +95,11 @@ def read_index(folders: Folders) -> ResultIndex:
     for position, path in enumerate(paths):
         tree = _read_panoptic_json(path)
         try:
-            categories |= {int(c["id"]): _category(c) for c in tree["categories"]}
-            for annotation in tree["annotations"]:
-                name = str(annotation["file_name"])
-                segments = {int(s["id"]): _segment(s) for s in annotation["segments_info"]}
-                frames[position, name] = FrameEntry(map_path(path, name), segments)
-        except (KeyError, TypeError, ValueError) as error:
+            categories |= _categories(tree["categories"])
+            frames |= {(position, name): frame for name, frame in _frames(path, tree).items()}
+        except ResultError as error:
+            raise ResultError(f"{error} in {path / PANOPTIC}") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ResultError(
                 f"expected images, annotations and categories in COCO panoptic form in {path / PANOPTIC}, "
                 f"found {type(error).__name__} at {error}"
@@ -119,13 +123,43 @@ def _read_panoptic_json(folder: Path) -> dict[str, Any]:
     return tree
 
 
-def _category(row: dict[str, Any]) -> Category:
-    return Category(int(row["id"]), str(row["name"]), bool(row["isthing"]), bool(row.get("unknown")))
+def _split(text: str) -> list[str]:
+    return [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text)]
+
+
+def _categories(rows: list[dict[str, Any]]) -> dict[int, Category]:
+    found = [
+        Category(
+            whole(row["id"], "the id of a category"), str(row["name"]), bool(row["isthing"]), bool(row.get("unknown"))
+        )
+        for row in rows
+    ]
+    once((category.id for category in found), "id of a category")
+    once((category.name for category in found), "name of a category")
+    return {category.id: category for category in found}
+
+
+def _frames(folder: Path, tree: dict[str, Any]) -> dict[str, FrameEntry]:
+    """By file name."""
+    rows = tree["annotations"]
+    names, ids = [file_name(row["file_name"]) for row in rows], [image_id(row["image_id"]) for row in rows]
+    once(names, "file_name of an annotation")
+    once(ids, "image_id of an annotation")
+    once((image_id(row["id"]) for row in tree["images"]), "id of an image")
+    return {
+        name: FrameEntry(map_path(folder, name), _segments(row["segments_info"], name), image_id=number)
+        for name, number, row in zip(names, ids, rows, strict=True)
+    }
+
+
+def _segments(rows: list[dict[str, Any]], name: str) -> dict[int, SegmentEntry]:
+    once((segment_id(row["id"]) for row in rows), f"id of a segment of {name}")
+    return {segment_id(row["id"]): _segment(row) for row in rows}
 
 
 def _segment(row: dict[str, Any]) -> SegmentEntry:
-    score = row.get("score")
-    return SegmentEntry(int(row["category_id"]), bool(row.get("iscrowd")), None if score is None else float(score))
+    category = whole(row["category_id"], "the category_id of a segment")
+    return SegmentEntry(category, bool(row.get("iscrowd")), score_of(row.get("score")), area_of(row.get("area")))
 
 
 def _without(frame: FrameEntry, void: set[int]) -> FrameEntry:

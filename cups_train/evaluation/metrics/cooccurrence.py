@@ -3,20 +3,27 @@ from it."""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from cups_ros.decoding import HEAD, MessageError, check_size, compressed_size
 from cups_train.errors import ResultError
 from cups_train.files import read_image
 from cups_train.folders.result_index import FrameEntry, FrameKey, ResultIndex, SegmentEntry
+from cups_train.folders.result_pairing import paired
 from cups_train.folders.results import rgb_to_ids
 from cups_train.parallel import map_frames
 from cups_train.progress import progress
 
+logger = logging.getLogger(__name__)
 VOID_SEGMENT = 0
+MAX_MEGAPIXELS = 200.0  # of a map of segments
 _SHIFT = 24  # segment ids have 24 bits
 
 
@@ -72,16 +79,17 @@ def image_tables(result: ResultIndex, truth: ResultIndex, workers: int = 1) -> I
 
     Raises ResultError where an image has no result, or map and segments of one do not fit each other.
     """
-    missing = sorted(set(truth.frames) - set(result.frames))
-    if missing:
-        position, name = missing[0]
-        raise ResultError(
-            f"expected a result for each of the {len(truth.frames)} images of {truth.name}, "
-            f"found none for {len(missing)} in {result.name}, first {name} of folder {position + 1} "
-            f"(folders joined by commas are paired by position)"
+    results = paired(result, truth)
+    jobs = [_Job(key, results[key], truth.frames[key]) for key in sorted(truth.frames)]
+    wrong: list[str] = []
+    for job, table in zip(jobs, progress(map_frames(_table, jobs, workers), "evaluate", total=len(jobs)), strict=True):
+        wrong += _wrong_areas(table.predicted, table.pixels, job.result)
+        wrong += _wrong_areas(table.true, table.pixels, job.truth)
+        yield table
+    if wrong:
+        logger.warning(
+            "%d areas of segments are not those of their pixels, which count: first %s", len(wrong), wrong[0]
         )
-    jobs = [_Job(key, result.frames[key], truth.frames[key]) for key in sorted(truth.frames)]
-    yield from progress(map_frames(_table, jobs, workers), "evaluate", total=len(jobs))
 
 
 @dataclass(frozen=True)
@@ -104,15 +112,34 @@ def _table(job: _Job) -> ImageTable:
         )
     table = ImageTable(job.key, *count_pairs(predicted, true), result.segments, truth.segments)
     for ids, frame in ((table.predicted, result), (table.true, truth)):
-        if unknown := sorted(set(ids.tolist()) - set(frame.segments) - {VOID_SEGMENT}):
+        found = set(ids.tolist())
+        if unknown := sorted(found - set(frame.segments) - {VOID_SEGMENT}):
             raise ResultError(
                 f"expected every id of {frame.image} in its segments_info, found {unknown[:5]} without an entry"
+            )
+        if absent := sorted(set(frame.segments) - found):
+            raise ResultError(
+                f"expected pixels of every segment in {frame.image}, found none of {absent[:5]} of its segments_info"
             )
     return table
 
 
+def _wrong_areas(ids: np.ndarray, pixels: np.ndarray, frame: FrameEntry) -> list[str]:
+    """ids, pixels: (R,) int64, as in a table -> a text for every segment whose file says another area."""
+    counts = Counter[int]()
+    for number, count in zip(ids.tolist(), pixels.tolist(), strict=True):
+        counts[number] += count
+    return [
+        f"{segment.area} px of segment {number} in {frame.image}, found {counts[number]}"
+        for number, segment in frame.segments.items()
+        if segment.area is not None and segment.area != counts[number]
+    ]
+
+
 def _read_ids(frame: FrameEntry) -> np.ndarray:
     """(H, W) int64 segment ids, 0 where they are taken for void."""
+    if frame.image.is_file():
+        _check_size(frame.image)
     image = read_image(frame.image)
     if image.ndim != 3 or image.dtype != np.uint8:
         raise ResultError(
@@ -123,3 +150,13 @@ def _read_ids(frame: FrameEntry) -> np.ndarray:
     if frame.void:
         ids[np.isin(ids, list(frame.void))] = VOID_SEGMENT
     return ids
+
+
+def _check_size(image: Path) -> None:
+    """Raises ResultError for a picture that is too large, by its header."""
+    with image.open("rb") as file:
+        size = compressed_size(np.frombuffer(file.read(HEAD), np.uint8))
+    try:
+        check_size(size or (1, 1), MAX_MEGAPIXELS)
+    except MessageError as error:
+        raise ResultError(f"expected at most {MAX_MEGAPIXELS:g} megapixels in {image}, found an {error}") from error

@@ -83,6 +83,7 @@ def _random_pair(folder: Path, rng: np.random.Generator, pseudo: int = 14, image
             [
                 {"id": i, "category_id": c, "iscrowd": 0, "score": float(rng.integers(0, 6)) / 5}
                 for i, c in kinds.items()
+                if (mixed == i).any()
             ],
         )
     _write_folder(folder / "truth", truth, [(n + 1, name, int(n >= 5)) for n, name in enumerate(NAMES)])
