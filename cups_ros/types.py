@@ -139,13 +139,23 @@ class Classes:
                     int(r["id"]),
                     str(r["name"]),
                     bool(r["isthing"]),
-                    tuple(r["color"]),
+                    _color(r["color"]),
                     int(r.get("merge_into", 0)),
                     bool(r.get("unknown", 0)),
                 )
                 for r in rows
             )
         )
+
+
+def _color(values: Any) -> Color:
+    """Raises ValueError where it is none: pages and pictures take it as it is."""
+    if not isinstance(values, list | tuple) or len(values) != 3:
+        raise ValueError(f"color {str(values)[:100]}")
+    red, green, blue = values
+    if not all(isinstance(v, int) and 0 <= v <= 255 for v in values):
+        raise ValueError(f"color {str(values)[:100]}")
+    return red, green, blue
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,18 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = beside(path)
     try:
         write(temporary)
+        if temporary.is_file():
+            temporary.chmod(0o666 & ~_umask())  # some libraries write files for their owner alone
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """There is no way to read it but to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def beside(path: Path) -> Path:

@@ -71,7 +71,9 @@ def map_frames(function: Callable[[Item], Result], items: Iterable[Item], worker
     elif cluster is not None:
         yield from _in_order(cluster.submitter(function), items, AHEAD * workers)
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
+        with _interrupts_wait():  # what multiprocessing starts beside the workers
+            processes = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
+        with processes as pool:
             try:
                 yield from _in_order(partial(_submit, pool, function), items, AHEAD * workers)
             except BrokenProcessPool as error:
@@ -103,8 +105,9 @@ def _submit(pool: ProcessPoolExecutor, function: Callable[[Any], Any], item: Any
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Processes started inside never see Ctrl-C: their parent does, and ends them without a word from each."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Processes started inside never see Ctrl-C nor a closed terminal: their parent does, and ends them without a word
+    from each."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -1,5 +1,5 @@
 """Stage 1 killed again and again: the labels and their statistics must be byte for byte those of a run that nobody
-stopped.
+stopped, and no file may be left over that such a run does not have.
 
     python benchmarks/labels/kill_resume.py [--times 20] [--frames 3] [--workers 1] [--labels-only] [--out DIR]
         [--seed 0] [-o key.path=value]
@@ -169,12 +169,14 @@ def stages(run: Path) -> str:
 
 
 def labels(run: Path) -> dict[str, str]:
-    """File -> sha256 of all labels, their statistics and classes; leftovers of a kill are hidden files."""
-    files = [
-        run / layout.CLASSES,
-        *(p for p in sorted((run / "labels").rglob("*")) if p.is_file() and p.name not in TIMED and p.name[0] != "."),
-    ]
-    return {str(path.relative_to(run)): sha256(path) for path in files}
+    """File -> sha256 of all labels, their statistics and classes; of every other file of the run, hidden ones too, its
+    name alone: an undisturbed run has it as well."""
+    decisive = {run / layout.CLASSES, *(p for p in (run / "labels").rglob("*") if p.name not in TIMED)}
+    return {
+        str(path.relative_to(run)): sha256(path) if path in decisive else "there"
+        for path in sorted(run.rglob("*"))
+        if path.is_file()
+    }
 
 
 def differing(expected: dict[str, str], run: Path) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from cups_ros.types import Classes, Panoptic
 from cups_train.config import LabelConfig
 from cups_train.errors import GateError
-from cups_train.files import read_json, write_json
+from cups_train.files import read_object, write_json
 from cups_train.folders.labels import LabelledFrame, checksum, holds, write_class_of, write_labels, write_maps
 from cups_train.folders.layout import LABELS, STATISTICS
 from cups_train.folders.semantics import read_classes
@@ -166,7 +166,7 @@ def _sight(rules: Rules, item: FrameInput) -> Sight | None:
 def _keep_only_labels_of(out: Path, digest: str) -> None:
     """Finished frames are kept where they were made from the same input; labels of another input are removed."""
     basis = out / "basis.json"
-    if basis.is_file() and read_json(basis) == {"sha256": digest}:
+    if read_object(basis) == {"sha256": digest}:
         return
     basis.unlink(missing_ok=True)
     for path in (

@@ -14,7 +14,7 @@ import torch
 from cups_train.config.semantics import SemanticsConfig
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
-from cups_train.files import read_json, sha256, write_image, write_json
+from cups_train.files import read_object, sha256, write_image, write_json
 from cups_train.folders.layout import MOTION
 from cups_train.folders.semantics import (
     class_counts_path,
@@ -217,7 +217,7 @@ def _state_of(
         "recordings": [r.fingerprint for r in recordings],
         "motion": moved,
     }
-    if not state_key_path(state).exists() or read_json(state_key_path(state)) != key:
+    if read_object(state_key_path(state)) != key:
         shutil.rmtree(state, ignore_errors=True)
         write_json(state_key_path(state), key)
     return state

@@ -4,6 +4,7 @@ renamed."""
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -12,11 +13,13 @@ from typing import Any
 
 import torch
 
-from cups_train.files import beside, read_json, write_bytes, write_json
+from cups_train.errors import ModelError, briefly
+from cups_train.files import beside, read_object, write_bytes, write_json
 from cups_train.folders.layout import CHECKPOINT
 from cups_train.network import PanopticNetwork, load_checkpoint, save_checkpoint
 from cups_train.training.tensors import load_tensors
 
+logger = logging.getLogger(__name__)
 STATE = "state"
 OPTIMISER, FACTS = "optimiser.pt", "state.json"
 
@@ -57,19 +60,28 @@ def publish(out: Path, folder: Path, result: str) -> None:
 
 
 def load_state(out: Path, identity: dict[str, Any], result: str | None, device: torch.device) -> State | None:
-    """The last state in `out`, if its training had the same identity (settings, seed, data); else None. Raises
-    ModelError.
+    """The last state in `out`, if its training had the same identity (settings, seed, data); else None, also where it
+    is damaged, so that the training begins anew and ends with the same weights.
 
     Its network named `result` is published again: a run may have been killed between the state and its checkpoint.
     None: another process does it.
     """
     for folder in sorted((out / STATE).glob("[0-9]*"), reverse=True):
-        facts = read_json(folder / FACTS)
-        if facts["identity"] != json.loads(json.dumps(identity)):
+        facts = read_object(folder / FACTS)
+        if facts.get("identity", {}) != json.loads(json.dumps(identity)) and facts:
             return None
-        optimiser = load_tensors(folder / OPTIMISER, device, out / STATE)
+        try:
+            found = _read_state(folder, facts, device)
+        except (ModelError, KeyError, TypeError, ValueError) as error:
+            logger.warning("the state in %s is damaged, the training begins anew: %s", folder, briefly(str(error)))
+            return None
         if result is not None:
             publish(out, folder, result)
-        networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}
-        return State(int(facts["step"]), networks, optimiser, facts["memory"])
+        return found
     return None
+
+
+def _read_state(folder: Path, facts: dict[str, Any], device: torch.device) -> State:
+    optimiser = load_tensors(folder / OPTIMISER, device, folder.parent)
+    networks = {name: load_checkpoint(folder / f"{name}.safetensors", device) for name in facts["networks"]}
+    return State(int(facts["step"]), networks, optimiser, facts["memory"])

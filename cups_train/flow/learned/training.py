@@ -14,7 +14,7 @@ from torch import Tensor
 from cups_train.config import MotionConfig
 from cups_train.device import torch_device
 from cups_train.errors import CupsError
-from cups_train.files import read_json, write_json
+from cups_train.files import read_object, write_json
 from cups_train.flow.learned.checkpoint import read_identity, save
 from cups_train.flow.learned.losses import census_loss, imitation, seen_in_both, smoothness
 from cups_train.flow.learned.refiner import Refiner, fetch
@@ -52,7 +52,7 @@ def train_flow(recordings: Sequence[Recording], folder: Path, config: MotionConf
     }
     if path.is_file() and read_identity(path) == identity:
         return path
-    if not (state / "key.json").is_file() or read_json(state / "key.json") != identity:
+    if read_object(state / "key.json") != identity:
         shutil.rmtree(state, ignore_errors=True)
         write_json(state / "key.json", identity)
     pairs = choose(recordings, state)

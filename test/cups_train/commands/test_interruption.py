@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from cups_train.cli import main
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -25,7 +27,7 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def interrupted_motion(path, out):
+def interrupted_motion(path, out, number):
     """What `cups-train motion` says when Ctrl-C comes while frames are under way; None where all of them were done
     before it came."""
     process = subprocess.Popen(
@@ -39,17 +41,18 @@ def interrupted_motion(path, out):
     until = time.monotonic() + 60
     while not list((out / "frames").glob("0*.json")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # to all processes of the command
+    os.killpg(process.pid, number)  # to all processes of the command
     err = process.communicate(timeout=60)[1]
     assert process.returncode in (0, 130), err
     return err if process.returncode else None
 
 
-def test_an_interrupted_motion_goes_on_and_gives_the_same_bytes(bags, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_motion_goes_on_and_gives_the_same_bytes(number, bags, tmp_path):
     path = bags.write(bags.stereo(bags.steady(16)))
     for _ in range(5):  # on a busy machine the signal may come late
         shutil.rmtree(tmp_path / "a", ignore_errors=True)
-        err = interrupted_motion(path, tmp_path / "a")
+        err = interrupted_motion(path, tmp_path / "a", number)
         if err is not None:
             break
     assert err is not None
