@@ -6,52 +6,20 @@ nothing else.
 
 from __future__ import annotations
 
+import logging
 import struct
+from functools import lru_cache
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
+from cups_ros.encodings import CHANNELS, ENCODINGS, PLANES, SHARED_COLOUR, TO_RGB, WORDS, plain_encoding
 from cups_ros.types import Panoptic, Segment
 
-CHANNELS = {
-    "rgb8": 3,
-    "bgr8": 3,
-    "8UC3": 3,
-    "rgba8": 4,
-    "bgra8": 4,
-    "8UC4": 4,
-    "mono8": 1,
-    "8UC1": 1,
-    "yuv422": 2,
-    "uyvy": 2,
-    "yuv422_yuy2": 2,
-    "yuyv": 2,
-    "bayer_rggb8": 1,
-    "bayer_bggr8": 1,
-    "bayer_gbrg8": 1,
-    "bayer_grbg8": 1,
-}
-MONO16 = ("mono16", "16UC1")
-ENCODINGS = (*CHANNELS, *MONO16)
-TO_RGB = {
-    "bgr8": cv2.COLOR_BGR2RGB,
-    "8UC3": cv2.COLOR_BGR2RGB,
-    "rgba8": cv2.COLOR_RGBA2RGB,
-    "bgra8": cv2.COLOR_BGRA2RGB,
-    "8UC4": cv2.COLOR_BGRA2RGB,
-    "mono8": cv2.COLOR_GRAY2RGB,
-    "8UC1": cv2.COLOR_GRAY2RGB,
-    "yuv422": cv2.COLOR_YUV2RGB_UYVY,
-    "uyvy": cv2.COLOR_YUV2RGB_UYVY,
-    "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
-    "yuyv": cv2.COLOR_YUV2RGB_YUY2,
-    "bayer_rggb8": cv2.COLOR_BayerRGGB2RGB,
-    "bayer_bggr8": cv2.COLOR_BayerBGGR2RGB,
-    "bayer_gbrg8": cv2.COLOR_BayerGBRG2RGB,
-    "bayer_grbg8": cv2.COLOR_BayerGRBG2RGB,
-}
-SHARED_COLOUR = ("yuv422", "uyvy", "yuv422_yuy2", "yuyv")  # by two neighbours in a row
+logger = logging.getLogger(__name__)
+BITS = (10, 12, 14, 16)  # that cameras put into words of 16
+
 FEWEST_OF_MOSAIC = 3  # rows and columns: OpenCV leaves the border out of its filter, and fills it from what is within
 AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
 JPEG_START, JPEG_END, PNG_START = b"\xff\xd8", b"\xff\xd9", b"\x89PNG\r\n\x1a\n"
@@ -86,15 +54,18 @@ class CompressedImage(Protocol):
 
 
 def rgb_from_raw(message: RawImage, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """A raw image in one of ENCODINGS -> (H, W, 3) uint8 RGB; a view of the message's data where it is rgb8, the high
-    byte of mono16.
+    """A raw image in one of ENCODINGS -> (H, W, 3) uint8 RGB; a view of the message's data where it is rgb8; of
+    words of 16 bits the upper 8 of those in use.
 
     Rows may be padded (`step`). Raises MessageError.
     """
-    encoding = message.encoding
+    encoding = plain_encoding(message.encoding)
     check_size((message.height, message.width), max_megapixels)
-    if encoding in MONO16:
-        return _to_rgb((_words(message) >> 8).astype(np.uint8), "mono8")
+    if encoding in WORDS:
+        narrow = WORDS[encoding]
+        return _to_rgb(_bytes_of_words(message, CHANNELS[narrow]), narrow)
+    if encoding in PLANES:
+        return _rgb_of_planes(message, encoding)
     if encoding not in CHANNELS:
         raise MessageError(
             f"image encoding {encoding[:SHOWN]!r} is not supported; expected one of {', '.join(ENCODINGS)}"
@@ -127,7 +98,7 @@ def rgb_from_compressed(message: CompressedImage, max_megapixels: float = MAX_ME
     check_size(image.shape[:2], max_megapixels)
     if image.ndim == 3:
         return _to_rgb(image, "bgr8")
-    source = message.format.split(";")[0].strip()
+    source = plain_encoding(message.format.split(";")[0].strip())
     return _to_rgb(image, source if source.startswith("bayer_") and source in CHANNELS else "mono8")
 
 
@@ -199,6 +170,38 @@ def _pixels(message: RawImage, size: int) -> np.ndarray:
     if data.size < needed:
         raise MessageError(f"image data has {data.size} bytes, but {height} rows of {step} bytes need {needed}")
     return np.lib.stride_tricks.as_strided(data, (height, width, size), (step, size, 1), writeable=False)
+
+
+def _bytes_of_words(message: RawImage, channels: int) -> np.ndarray:
+    """(H, W, C) uint8, or (H, W) of one channel: the upper 8 of the bits in use. Cameras of 10 and 12 bits leave the
+    upper ones at 0."""
+    words = _pixels(message, 2 * channels).view(">u2" if message.is_bigendian else "<u2")
+    used = int(words.max()).bit_length()
+    bits = next(bits for bits in BITS if used <= bits)
+    if bits < BITS[-1]:
+        _tell_bits(plain_encoding(message.encoding), bits)
+    narrow = (words >> (bits - 8)).astype(np.uint8)
+    return narrow[..., 0] if channels == 1 else narrow
+
+
+@lru_cache(maxsize=64)
+def _tell_bits(encoding: str, bits: int) -> None:
+    logger.warning("images in %s use %d bits: they are scaled by these", encoding, bits)
+
+
+def _rgb_of_planes(message: RawImage, encoding: str) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of H * 3 / 2 rows of W bytes."""
+    height, width = message.height, message.width
+    if height % 2 or width % 2 or message.step not in (0, width):
+        raise MessageError(
+            f"{encoding} image of {width}x{height} pixels, step {message.step}: expected even sides and rows without "
+            "padding"
+        )
+    data, needed = np.frombuffer(message.data, np.uint8), height * width * 3 // 2
+    if data.size < needed:
+        raise MessageError(f"image data has {data.size} bytes, but {encoding} of {width}x{height} needs {needed}")
+    planes = np.ascontiguousarray(data[:needed].reshape(height * 3 // 2, width))
+    return np.asarray(cv2.cvtColor(planes, PLANES[encoding]))
 
 
 def _words(message: RawImage) -> np.ndarray:

@@ -10,10 +10,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from stereo_msgs.msg import DisparityImage
 
 from cups_ros.decoding import (
-    ENCODINGS,
     MAX_MEGAPIXELS,
     MEGA,
-    MONO16,
     SHOWN,
     MessageError,
     check_size,
@@ -23,6 +21,7 @@ from cups_ros.decoding import (
     rgb_from_raw,
 )
 from cups_ros.depth import depth_from_disparity
+from cups_ros.encodings import ENCODINGS, MONO16, plain_encoding
 
 MILLIMETRE_M = 0.001
 
@@ -34,7 +33,7 @@ def rgb_from(message: Image | CompressedImage, max_megapixels: float = MAX_MEGAP
     """
     if isinstance(message, CompressedImage):
         return rgb_from_compressed(message, max_megapixels)
-    if message.encoding in ENCODINGS:
+    if plain_encoding(message.encoding) in ENCODINGS:
         return rgb_from_raw(message, max_megapixels)
     check_size((message.height, message.width), max_megapixels)
     return _by_cv_bridge(message)

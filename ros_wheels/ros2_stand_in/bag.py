@@ -52,8 +52,12 @@ def play(path: str, playback: Playback) -> int:
 
 
 def _play(node: Any, reader: Reader, playback: Playback) -> None:
-    connections = [c for c in reader.connections if playback.topics is None or c.topic in playback.topics]
-    publishers = {c.id: node.create_publisher(interface(c.msgtype), c.topic, 10) for c in connections}
+    publishers = _publishers(node, reader, playback.topics)
+    connections = [c for c in reader.connections if c.id in publishers]
+    if not connections:  # rosbags takes none for all
+        there = ", ".join(sorted(reader.topics)) or "none"
+        print(f"expected topics to play, found none of a known type by the names given (topics there: {there})")
+        return
     end = time.monotonic() + playback.wait_s
     while time.monotonic() < end and not any(p.get_subscription_count() for p in publishers.values()):
         time.sleep(0.02)
@@ -70,6 +74,21 @@ def _play(node: Any, reader: Reader, playback: Playback) -> None:
             break
     time.sleep(0.5)  # let the last reliable messages go out
     print(f"published {sent} messages")
+
+
+def _publishers(node: Any, reader: Reader, topics: list[str] | None) -> dict[int, Any]:
+    """By connection; topics of types that are not installed are left out with a warning, as `ros2 bag play` does."""
+    publishers = {}
+    for connection in reader.connections:
+        if topics is not None and connection.topic not in topics:
+            continue
+        try:
+            kind = interface(connection.msgtype)
+        except (ImportError, AttributeError, ValueError, KeyError) as error:
+            print(f"warning: {connection.topic} is left out, {connection.msgtype} is not installed: {error}")
+            continue
+        publishers[connection.id] = node.create_publisher(kind, connection.topic, 10)
+    return publishers
 
 
 class _Recorded(NamedTuple):

@@ -93,3 +93,45 @@ def test_a_mosaic_too_small_to_fill_in_is_refused_not_black(size: tuple[int, int
 def test_no_ros_and_no_torch_is_imported() -> None:
     code = "import sys, cups_ros.decoding; print(*{'rclpy', 'torch', 'cups_train', 'sensor_msgs'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "rgb16", "bgr16", "rgba16", "bgra16", "bayer_rggb16"])
+def test_the_bits_in_use_fill_the_picture(encoding: str, bits: int) -> None:
+    """White is white and half of it grey, whatever the sensor's depth."""
+    channels = {"mono16": 1, "16UC1": 1, "bayer_rggb16": 1, "rgba16": 4, "bgra16": 4}.get(encoding, 3)
+    words = np.full((32, 40, channels), (1 << bits) - 1, "<u2")
+    words[:, 20:] >>= 1
+    image = rgb_from_raw(raw(encoding, words))
+    assert image.shape == (32, 40, 3) and (image[:, :18] == 255).all() and (image[:, 22:] == 127).all()
+
+
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [("RGB8", "rgb8"), ("BGR8", "bgr8"), ("8uc3", "8UC3"), ("rgb", "rgb8"), ("MONO8", "mono8"), ("gray", "mono8")],
+)
+def test_other_spellings(spelled: str, meant: str) -> None:
+    pixels = RED if meant != "mono8" else RED[..., 0]
+    assert (rgb_from_raw(raw(spelled, pixels)) == rgb_from_raw(raw(meant, pixels))).all()
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "nv21", "i420", "yv12", "NV12"])
+def test_brightness_and_colours_in_planes(encoding: str) -> None:
+    y, u, v = 120, 100, 180
+    colours = {"nv12": [u, v] * 48, "nv21": [v, u] * 48, "i420": [u] * 48 + [v] * 48, "yv12": [v] * 48 + [u] * 48}
+    data = bytes([y] * 16 * 12 + colours[encoding.lower()])
+    image = rgb_from_raw(SimpleNamespace(encoding=encoding, height=12, width=16, step=16, is_bigendian=0, data=data))
+    red, blue = v - 128, u - 128
+    expected = 1.164 * (y - 16) + np.array([1.596 * red, -0.813 * red - 0.391 * blue, 2.018 * blue])
+    assert image.shape == (12, 16, 3) and np.abs(image - expected).max() < 2
+    short = SimpleNamespace(encoding=encoding, height=12, width=16, step=16, is_bigendian=0, data=data[:-1])
+    with pytest.raises(MessageError, match="has 287 bytes"):
+        rgb_from_raw(short)
+
+
+def test_yvyu_is_yuyv_with_its_colours_swapped() -> None:
+    first = np.tile(np.array([[120, 100], [130, 180]], np.uint8), (8, 8, 1))
+    swapped = first.copy()
+    swapped[:, ::2, 1], swapped[:, 1::2, 1] = first[:, 1::2, 1], first[:, ::2, 1]
+    images = [rgb_from_raw(raw(encoding, rows)) for encoding, rows in (("yuyv", first), ("yvyu", swapped))]
+    assert (images[0] == images[1]).all()

@@ -111,7 +111,7 @@ def test_compressed_raw_bayer() -> None:
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        (image("rgb16", [[0] * 6], 1), "encoding 'rgb16' is not supported"),
+        (image("16SC3", [[0] * 6], 1), "encoding '16SC3' is not supported"),
         (image("", [[0] * 3], 1), "encoding '' is not supported"),
         (Image(encoding="rgb8", height=0, width=4, step=12), "4x0 pixels"),
         (Image(encoding="rgb8", height=4, width=0), "0x4 pixels"),
@@ -194,7 +194,7 @@ class CvBridge:
 
     def imgmsg_to_cv2(self, message: Image, desired_encoding: str) -> np.ndarray:
         assert desired_encoding == "rgb8"
-        if message.encoding != "rgb16":
+        if message.encoding != "16SC3":
             raise KeyError(message.encoding)
         pixels = np.frombuffer(message.data, "<u2").reshape(message.height, message.width, 3)
         return (pixels >> 8).astype(np.uint8)
@@ -202,19 +202,19 @@ class CvBridge:
 
 def test_other_encodings_go_to_cv_bridge_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = Image(
-        encoding="rgb16",
+        encoding="16SC3",
         height=1,
         width=2,
         step=12,
         data=array.array("B", np.array([1, 2, 3, 4, 5, 255], "<u2").byteswap().tobytes()),
     )
-    with pytest.raises(MessageError, match="'rgb16' is not supported.*or install cv_bridge"):
+    with pytest.raises(MessageError, match="'16SC3' is not supported.*or install cv_bridge"):
         images.rgb_from(wide)
     monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(CvBridge=CvBridge))
     assert images.rgb_from(wide).tolist() == [[[1, 2, 3], [4, 5, 255]]]
-    with pytest.raises(MessageError, match="'nv12' cannot be converted by cv_bridge: 'nv12'"):
-        images.rgb_from(Image(encoding="nv12", height=1, width=2, step=2, data=array.array("B", [1, 2])))
+    with pytest.raises(MessageError, match="'p010' cannot be converted by cv_bridge: 'p010'"):
+        images.rgb_from(Image(encoding="p010", height=1, width=2, step=2, data=array.array("B", [1, 2])))
     # half of it, as after a failed installation
     monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(boost=None))
-    with pytest.raises(MessageError, match="'rgb16' is not supported"):
+    with pytest.raises(MessageError, match="'16SC3' is not supported"):
         images.rgb_from(wide)

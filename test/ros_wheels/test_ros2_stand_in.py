@@ -223,3 +223,20 @@ def receive(domain: int, count: int) -> list[int]:
     node.destroy_node()
     rclpy.shutdown(context=context)
     return numbers
+
+
+def test_a_topic_of_a_type_that_is_not_installed_is_left_out(tmp_path: Path) -> None:
+    """The images are played, /tf is told of; names that are not there are a sentence."""
+    write_recording(tmp_path / "bag", 3)
+    with Reader(tmp_path / "bag") as played, Writer(tmp_path / "both", version=9) as writer:
+        store = get_typestore(Stores.ROS2_JAZZY)
+        image = writer.add_connection("/image", played.connections[0].msgtype, typestore=store)
+        odometry = writer.add_connection("/tf", "tf2_msgs/msg/TFMessage", typestore=store)
+        for _, stamp, data in played.messages():
+            writer.write(image, stamp, data)
+            writer.write(odometry, stamp, data)
+    domain = 30 + (os.getpid() + 18) % 35
+    shown = command(domain, "bag", "play", str(tmp_path / "both"), "--wait", "0").communicate(timeout=60)[0]
+    assert "/tf is left out" in shown and shown.rstrip().endswith("published 3 messages")
+    absent = command(domain, "bag", "play", str(tmp_path / "both"), "--wait", "0", "--topics", "/none")
+    assert "topics there: /image, /tf" in absent.communicate(timeout=60)[0]
