@@ -71,6 +71,11 @@ class LabelConfig(Section):
         description="moving objects lose what lies on the ground, such as shadows, or at another distance "
         "(published: false)",
     )
+    cut: tuple[tuple[int, ...], ...] = Field(
+        (),
+        description="groups of clusters that are classes of stuff of their own, whatever evidence joined them to; "
+        "names.html shows the numbers, e.g. [[12, 40], [7]]",
+    )
     border: float = Field(0.025, ge=0, lt=0.5, description="columns at each side without instances, share of the width")
     min_moving_frames: float = Field(0.02, ge=0, le=1, description="gate: least share of frames with a moving object")
     max_class_share: float = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,19 @@ import yaml
 
 from cups_ros.types import Classes
 from cups_train.errors import CupsError, ModelError, briefly
+from cups_train.folders.earlier_names import carried
 
 HEAD = """\
 # id: name and colour (r, g, b) of a pseudo class; names.html shows what each holds.
 # Where two classes are one thing, `9: {merge_into: 7}` gives all of class 9 to class 7, in every result from then on.
 # Only classes of one kind merge, things with things and stuff with stuff; class 9 keeps its id and its labels.
+# Leave the last line: by it names find their classes again when labels are made anew.
 """
+CLUSTERS = "clusters"  # the one key that is no id
 
 
-def names_yaml(classes: Classes) -> str:
-    """The file as it begins: every class under its present name."""
+def names_yaml(classes: Classes, class_of: Sequence[int] = ()) -> str:
+    """The file as it begins: every class under its present name. class_of: class of each cluster."""
     rows = (
         (
             f"{c.id}: {{name: {json.dumps(c.name, ensure_ascii=False)}, color: [{', '.join(map(str, c.color))}]"
@@ -28,18 +32,28 @@ def names_yaml(classes: Classes) -> str:
         )
         for c in classes
     )
-    return HEAD + "".join(rows)
+    return HEAD + "".join(rows) + (f"{CLUSTERS}: [{', '.join(map(str, class_of))}]\n" if class_of else "")
 
 
-def read_names(path: Path, classes: Classes) -> Classes:
+def are_of_other_labels(path: Path, class_of: Sequence[int]) -> bool:
+    """Whether RUN/names.yaml was written for other classes than these, so that its ids are others."""
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return isinstance(given, dict) and given.get(CLUSTERS, list(class_of)) != list(class_of)
+
+
+def read_names(path: Path, classes: Classes, class_of: Sequence[int] = ()) -> Classes:
     """Names, colours and merges of RUN/names.yaml over the run's classes; thing or stuff stays. Raises CupsError.
 
-    A merged class shows the name and colour of the one that stands for it unless it has its own.
+    A merged class shows the name and colour of the one that stands for it unless it has its own. class_of: class of
+    each cluster, by which names that were given to earlier labels find their classes.
     """
     try:
-        given: dict[int, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(given, dict):
             raise ValueError(f"a {type(given).__name__}")
+        then = [int(c) for c in given.pop(CLUSTERS, class_of)]
+        if then != list(class_of):
+            given = dict(carried(given, then, classes, class_of))
         if extra := sorted(set(given) - {c.id for c in classes}, key=str):
             raise ValueError(f"id {extra[0]}")
         # a file of an earlier version lacks it

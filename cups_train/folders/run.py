@@ -18,6 +18,7 @@ from cups_train.errors import CupsError, ResultError, briefly
 from cups_train.files import beside, read_json, write_bytes, write_json, write_text
 from cups_train.folders import layout
 from cups_train.folders.journal import StageJournal, changed
+from cups_train.folders.labels import read_class_of
 from cups_train.folders.names import read_names
 from cups_train.folders.stages import BY_NAME, LABELS, STAGES
 from cups_train.lock import locked
@@ -93,7 +94,11 @@ class RunFolder:
             raise ResultError(
                 f"expected the classes of a run in {path}, found {error}; delete it and label again"
             ) from error
-        return read_names(names, classes) if names.is_file() else classes
+        return read_names(names, classes, self.class_of()) if names.is_file() else classes
+
+    def class_of(self) -> tuple[int, ...]:
+        """Class of each cluster in the labels in force; empty: clusters are classes, or there are no labels."""
+        return read_class_of(self.stage(LABELS)) if (self.stage(LABELS) / layout.JOINING).is_file() else ()
 
     def write_classes(self, classes: Classes) -> None:
         """Decided once, by the labels, and kept with them."""

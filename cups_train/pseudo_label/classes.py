@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from cups_ros.colors import palette
 from cups_ros.types import Classes, PseudoClass
+from cups_train.config import LabelConfig
+from cups_train.errors import CupsError
 from cups_train.pseudo_label.kinds import Kinds
 from cups_train.pseudo_label.likeness import likeness
 from cups_train.pseudo_label.sameness import Evidence, join_by_looks, join_classes, kinds_of_clusters, steadiness
@@ -53,28 +55,32 @@ def room_for_stuff(clusters: Clusters, kinds: Kinds | None, count: int) -> int:
 
 
 def join(
-    clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: Evidence | None, reach: float
+    clusters: Clusters, kinds: Kinds | None, count: int | None, evidence: Evidence | None, config: LabelConfig
 ) -> JoinedClasses:
     """At most `count` classes, pixel classes and kinds together; None: as many as there are before the strength of
-    joins falls most sharply.
+    joins falls most sharply. What a person has cut (`labels.cut`) comes on top, after the joined stuff.
 
-    evidence: where `joins_needed`; reach: of likeness between clusters (`labels.likeness`). Without kinds, clusters on
-    the thing side are joined by their looks where they leave no room for stuff.
+    evidence: where `joins_needed`. Without kinds, clusters on the thing side are joined by their looks where they leave
+    no room for stuff. Raises CupsError on a cut that cannot be made.
     """
-    k, things = len(clusters.pixels), np.isin(np.arange(1, len(clusters.pixels) + 1), clusters.split.things)
-    if kinds is None and count is not None and k <= count:
+    k = len(clusters.pixels)
+    cut = _cut(config.cut, k)
+    things = np.isin(np.arange(1, k + 1), clusters.split.things) & (cut == 0)
+    if kinds is None and count is not None and k <= count and not config.cut:
         return JoinedClasses.unjoined(clusters.split)
-    class_of, how = np.zeros(k, np.int64), {}
+    class_of, how, among = np.zeros(k, np.int64), {}, ~things & (cut == 0)
     if evidence is None:
-        class_of[~things] = 1 + np.arange(np.count_nonzero(~things))
+        class_of[among] = 1 + np.arange(np.count_nonzero(among))
     else:
         room = None if count is None else room_for_stuff(clusters, kinds, count)
-        joining = join_classes(evidence, clusters.looks, room, among=~things)
-        class_of[~things] = 1 + np.array(joining.table)[~things]
+        joining = join_classes(evidence, clusters.looks, room, among=among)
+        class_of[among] = 1 + np.array(joining.table)[among]
         how = joining.to_json()
+    class_of[cut > 0] = int(class_of.max(initial=0)) + cut[cut > 0]
     stuff = int(class_of.max(initial=0))
     if kinds is not None and clusters.votes is not None:
-        weights = np.eye(k) if clusters.looks is None or not reach else likeness(clusters.looks, reach)
+        far = config.likeness
+        weights = np.eye(k) if clusters.looks is None or not far else likeness(clusters.looks, far)
         class_of[things] = 1 + stuff + kinds_of_clusters(clusters.votes, weights, things)[things]
         kinds = replace(kinds, first=1 + stuff)
         number = kinds.count
@@ -86,6 +92,20 @@ def join(
     if evidence is not None:
         how = {**how, "kept": steadiness(evidence, class_of)}
     return JoinedClasses(_named(stuff, number, kinds is not None), tuple(class_of.tolist()), kinds, how)
+
+
+def _cut(groups: Sequence[Sequence[int]], k: int) -> np.ndarray:
+    """(K,) number 1.. of the group that a person has cut each cluster into, 0 for the others."""
+    cut = np.zeros(k, np.int64)
+    for number, group in enumerate(groups, 1):
+        for cluster in group:
+            if not 1 <= cluster <= k or cut[cluster - 1]:
+                raise CupsError(
+                    f"expected in labels.cut clusters of 1 to {k}, each once, found {cluster}; "
+                    "names.html of `cups-train name` shows their numbers"
+                )
+            cut[cluster - 1] = number
+    return cut
 
 
 def _thing_classes(clusters: Clusters, things: np.ndarray, most: int | None) -> np.ndarray:

@@ -119,7 +119,7 @@ def _join(
         sources = [RecordingMaps(r, basis.motion / r.name, basis.semantics / r.name) for r in basis.recordings]
         evidence = evidence_of(sources, learned.count, work.workers)
         places = places_of(sources, learned.count, work.workers)
-    joined = join(clusters, kinds, basis.classes, evidence, config.likeness)
+    joined = join(clusters, kinds, basis.classes, evidence, config)
     stuff = {
         i: name
         for i, name in guess_stuff(places.joined(joined.class_of, len(joined.classes))).items()

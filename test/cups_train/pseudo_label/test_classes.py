@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from cups_train.config import LabelConfig
+from cups_train.errors import CupsError
 from cups_train.pseudo_label.classes import Clusters, JoinedClasses, join, joins_needed
 from cups_train.pseudo_label.kinds import Kinds
 from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, Evidence
@@ -30,7 +33,7 @@ def road_turns_into_road() -> Evidence:
 
 def test_stuff_is_joined_and_parked_things_are_of_a_kind_of_movers() -> None:
     assert joins_needed(clusters(VOTES), KINDS, 4)
-    found = join(clusters(VOTES), KINDS, 4, road_turns_into_road(), 3.0)
+    found = join(clusters(VOTES), KINDS, 4, road_turns_into_road(), LabelConfig())
     assert found.class_of == (1, 1, 2, 2, 4, 4)
     assert found.kinds is not None and found.kinds.first == 3
     assert [c.name for c in found.classes] == [
@@ -45,12 +48,12 @@ def test_stuff_is_joined_and_parked_things_are_of_a_kind_of_movers() -> None:
 
 def test_where_there_is_room_stuff_stays_as_it_is() -> None:
     assert not joins_needed(clusters(VOTES), KINDS, 27)
-    found = join(clusters(VOTES), KINDS, 27, None, 3.0)
+    found = join(clusters(VOTES), KINDS, 27, None, LabelConfig())
     assert found.class_of == (1, 2, 3, 4, 6, 6) and len(found.classes) == 6 and not found.how
 
 
 def test_without_kinds_few_clusters_are_the_classes() -> None:
-    found = join(clusters(None), None, 6, None, 3.0)
+    found = join(clusters(None), None, 6, None, LabelConfig())
     assert (
         found == JoinedClasses.unjoined(clusters(None).split)
         and found.class_of == (1, 2, 3, 4, 5, 6)
@@ -59,11 +62,24 @@ def test_without_kinds_few_clusters_are_the_classes() -> None:
 
 
 def test_without_kinds_things_leave_half_of_the_classes_to_stuff() -> None:
-    found = join(clusters(None), None, 3, road_turns_into_road(), 3.0)
+    found = join(clusters(None), None, 3, road_turns_into_road(), LabelConfig())
     assert found.class_of == (1, 1, 1, 1, 2, 3) and found.classes.things == (2, 3)
-    assert join(clusters(None), None, 2, road_turns_into_road(), 3.0).class_of == (1, 1, 1, 1, 2, 2)
+    assert join(clusters(None), None, 2, road_turns_into_road(), LabelConfig()).class_of == (1, 1, 1, 1, 2, 2)
 
 
 def test_the_number_may_be_found() -> None:
     assert joins_needed(clusters(VOTES), KINDS, None)
-    assert join(clusters(VOTES), KINDS, None, road_turns_into_road(), 3.0).kinds is not None
+    assert join(clusters(VOTES), KINDS, None, road_turns_into_road(), LabelConfig()).kinds is not None
+
+
+def test_what_a_person_has_cut_is_a_class_of_its_own() -> None:
+    """Cluster 2 leaves what it was joined to, and 5, a parked thing, becomes stuff."""
+    found = join(clusters(VOTES), KINDS, 4, road_turns_into_road(), LabelConfig(cut=((2,), (5,))))
+    assert found.class_of == (2, 3, 1, 1, 4, 6)  # the largest first, then what is cut
+    assert found.classes.stuff == (1, 2, 3, 4) and found.kinds is not None and found.kinds.first == 5
+
+
+@pytest.mark.parametrize("cut", [((7,),), ((0,),), ((2, 2),), ((2,), (2, 3))])
+def test_a_cut_that_cannot_be_made_is_told(cut: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(CupsError, match="labels.cut clusters of 1 to 6, each once"):
+        join(clusters(VOTES), KINDS, 4, road_turns_into_road(), LabelConfig(cut=cut))
