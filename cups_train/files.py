@@ -13,7 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cups_ros.decoding import compressed_size
 from cups_train.errors import CupsError, ResultError
+
+MAX_MEGAPIXELS = 200.0  # of a picture: a larger one is a mistake or a bomb
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -107,10 +110,20 @@ def write_image(path: Path, image: np.ndarray) -> None:
 def read_image(path: Path) -> np.ndarray:
     """A PNG or JPEG as stored: (H, W) uint8/uint16, or (H, W, 3) uint8 RGB. Raises ResultError."""
     data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
+    if refusal := oversize(data):
+        raise ResultError(f"expected {refusal}, in {path}")
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
         raise ResultError(f"expected an image in {path}, found {'a damaged file' if path.exists() else 'none'}")
     return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image
+
+
+def oversize(data: np.ndarray) -> str:
+    """What to say of a PNG or JPEG, (N,) uint8, that is too large to be decoded, by its head; empty if it is not."""
+    height, width = compressed_size(data) or (0, 0)
+    if height * width <= MAX_MEGAPIXELS * 1e6:
+        return ""
+    return f"a picture of at most {MAX_MEGAPIXELS:g} megapixels, found {width}x{height}"
 
 
 def sha256(path: Path) -> str:

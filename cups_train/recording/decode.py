@@ -6,6 +6,7 @@ import numpy as np
 
 from cups_ros.decoding import rgb_from_compressed, rgb_from_raw
 from cups_train.errors import RecordingError
+from cups_train.files import oversize
 from cups_train.recording.bag import COMPRESSED, deserialize, header_stamp
 
 
@@ -14,6 +15,8 @@ def decode_image(data: bytes, message_type: str, topic: str) -> np.ndarray:
     stamp."""
     try:
         message = deserialize(data, message_type)
+        if message_type == COMPRESSED and (refusal := oversize(np.frombuffer(message.data, np.uint8))):
+            raise ValueError(f"expected {refusal}")
         image = rgb_from_compressed(message) if message_type == COMPRESSED else rgb_from_raw(message)
     except ValueError as error:
         raise RecordingError(

@@ -12,14 +12,13 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from cups_ros.decoding import MAX_MEGAPIXELS, MessageError, check_size, compressed_size
 from cups_train.config.recording import RecordingConfig
 from cups_train.errors import RecordingError
+from cups_train.files import oversize
 from cups_train.recording.bag import STORAGE, read_index
 from cups_train.recording.calibration import rectification
 from cups_train.recording.naming import recording_names
 from cups_train.recording.recording import (
-    LEAST_SIDE,
     ImageReader,
     calibrated_size,
     checked_size,
@@ -76,10 +75,8 @@ class ImageFolder:
 
     def _read(self, file: str) -> ImageFrame:
         data = np.fromfile(self.path / file, np.uint8)
-        try:
-            check_size(compressed_size(data) or (LEAST_SIDE, LEAST_SIDE), MAX_MEGAPIXELS)
-        except MessageError as error:
-            raise RecordingError(f"expected an image in {self.path / file}, found {error}") from error
+        if refusal := oversize(data):
+            raise RecordingError(f"expected {refusal}, in {self.path / file}")
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is None:
             raise RecordingError(f"expected an image in {self.path / file}, found a damaged file; replace or delete it")

@@ -7,12 +7,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from cups_ros.decoding import HEAD, MessageError, check_size, compressed_size
 from cups_train.errors import ResultError
 from cups_train.files import read_image
 from cups_train.folders.result_index import FrameEntry, FrameKey, ResultIndex, SegmentEntry
@@ -23,7 +21,6 @@ from cups_train.progress import progress
 
 logger = logging.getLogger(__name__)
 VOID_SEGMENT = 0
-MAX_MEGAPIXELS = 200.0  # of a map of segments
 _SHIFT = 24  # segment ids have 24 bits
 
 
@@ -138,8 +135,6 @@ def _wrong_areas(ids: np.ndarray, pixels: np.ndarray, frame: FrameEntry) -> list
 
 def _read_ids(frame: FrameEntry) -> np.ndarray:
     """(H, W) int64 segment ids, 0 where they are taken for void."""
-    if frame.image.is_file():
-        _check_size(frame.image)
     image = read_image(frame.image)
     if image.ndim != 3 or image.dtype != np.uint8:
         raise ResultError(
@@ -150,13 +145,3 @@ def _read_ids(frame: FrameEntry) -> np.ndarray:
     if frame.void:
         ids[np.isin(ids, list(frame.void))] = VOID_SEGMENT
     return ids
-
-
-def _check_size(image: Path) -> None:
-    """Raises ResultError for a picture that is too large, by its header."""
-    with image.open("rb") as file:
-        size = compressed_size(np.frombuffer(file.read(HEAD), np.uint8))
-    try:
-        check_size(size or (1, 1), MAX_MEGAPIXELS)
-    except MessageError as error:
-        raise ResultError(f"expected at most {MAX_MEGAPIXELS:g} megapixels in {image}, found an {error}") from error

@@ -1,7 +1,14 @@
+import struct
+import time
+import zlib
+
 import numpy as np
 import pytest
 
-from cups_train.errors import RecordingError
+from cups_train.config import RecordingConfig
+from cups_train.errors import RecordingError, ResultError
+from cups_train.files import read_image
+from cups_train.recording import open_images
 from cups_train.recording.bag import COMPRESSED, IMAGE
 from cups_train.recording.decode import decode_image
 
@@ -103,3 +110,28 @@ def test_raw_images_that_do_not_fit_their_header(bags, serialize):
 
 def test_result_does_not_share_the_message(decode):
     decode(RGB, "rgb8")[:] = 0  # writable
+
+
+def _head(kind: str) -> bytes:
+    """The first bytes of a picture of 30000 x 30000."""
+    if kind == "png":
+        ihdr = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+        return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + ihdr + struct.pack(">I", zlib.crc32(ihdr))
+    about = b"\xff\xe1" + struct.pack(">H", 60002) + bytes(60000)  # what a camera writes about itself
+    return b"\xff\xd8" + about + b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, 30000, 30000, 3) + bytes(9) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_huge_picture_is_refused_by_its_head(bags, serialize, tmp_path, kind):
+    message = bags.compressed(np.zeros((4, 4, 3), np.uint8), 5)
+    message.data = np.frombuffer(_head(kind), np.uint8)
+    told = "a picture of at most 200 megapixels, found 30000x30000"
+    began = time.monotonic()
+    with pytest.raises(RecordingError, match=told):
+        decode_image(serialize(message, COMPRESSED), COMPRESSED, "/left/image/compressed")
+    (tmp_path / f"a.{kind}").write_bytes(_head(kind))
+    with pytest.raises(RecordingError, match=told):
+        open_images(tmp_path, RecordingConfig()).frame("a")
+    with pytest.raises(ResultError, match=told):
+        read_image(tmp_path / f"a.{kind}")
+    assert time.monotonic() - began < 1

@@ -60,6 +60,6 @@ def test_a_huge_map_is_refused_by_its_header(write_folder: Callable[..., Path], 
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     (tmp_path / "truth" / "panoptic" / "a.png").write_bytes(png)
     index, began = read_index(tmp_path / "truth"), time.monotonic()
-    with pytest.raises(ResultError, match="at most 200 megapixels .* 30000x30000"):
+    with pytest.raises(ResultError, match="at most 200 megapixels, found 30000x30000"):
         list(image_tables(index, index))
     assert time.monotonic() - began < 5
