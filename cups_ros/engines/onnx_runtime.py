@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from cups_ros.engines.cache import cache_folder
 from cups_ros.engines.engine import EngineError, EngineMissing, Graph, Signature
 
+logger = logging.getLogger(__name__)
 PROVIDERS = {  # engine -> its providers, the first installed one is taken
     "onnxruntime-tensorrt": ("TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"),
     "onnxruntime-cuda": ("CUDAExecutionProvider",),
@@ -93,14 +95,19 @@ def _open(onnxruntime: Any, provider: str, graph: Graph) -> Any:
 
 
 def _provider_options(provider: str) -> dict[str, str]:
-    if provider == "TensorrtExecutionProvider":
-        return {
-            "trt_engine_cache_enable": "1",
-            "trt_engine_cache_path": str(cache_folder()),
-            "trt_timing_cache_enable": "1",
-            "trt_timing_cache_path": str(cache_folder()),
-        }
-    return {}
+    if provider != "TensorrtExecutionProvider":
+        return {}
+    try:
+        folder = str(cache_folder())
+    except EngineError as error:  # it is built anew at every start
+        logger.warning("the engine is not kept: %s", error)
+        return {}
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": folder,
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": folder,
+    }
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,26 +89,48 @@ def load_plan(trt: Any, runtime: Any, graph: Graph, device: str) -> Any:
     """The engine from model.plan, from the cache, or built now and put there. A plan that does not open is built again.
     Raises EngineError."""
     facts = plan_facts(trt, graph, device)
-    beside, cached = graph.path.with_name("model.plan"), cached_plan(facts)
-    for path in ((beside,) if fits(graph.plan, facts) else ()) + (cached,):
-        if path.is_file():
-            engine = runtime.deserialize_cuda_engine(path.read_bytes())
-            if engine is not None:
-                return engine
-            logger.warning(
-                "expected a plan of %s %s in %s, found one that it refuses; it is built again",
-                facts["package"],
-                facts["version"],
-                path,
-            )
+    for path, stored in _stored_plans(graph, facts):
+        engine = runtime.deserialize_cuda_engine(stored)
+        if engine is not None:
+            return engine
+        logger.warning(
+            "expected a plan of %s %s in %s, found one that it refuses; it is built again",
+            facts["package"],
+            facts["version"],
+            path,
+        )
     plan = build_plan(trt, graph.path)
-    write_plan(cached, plan)
+    try:
+        write_plan(cached_plan(facts), plan)
+    except EngineError as error:  # it runs all the same, and is built anew at the next start
+        logger.warning("the engine is not kept: %s", error)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise EngineError(
             f"expected {facts['package']} {facts['version']} to load the engine that it built, found that it refuses it"
         )
     return engine
+
+
+def _stored_plans(graph: Graph, facts: dict[str, str]) -> Iterator[tuple[Path, bytes]]:
+    """model.plan where the card says that it fits, then the one of the cache; those that can be read."""
+    if fits(graph.plan, facts):
+        yield from _read_plan(graph.path.with_name("model.plan"))
+    try:
+        cached = cached_plan(facts)
+    except EngineError as error:
+        logger.warning("no built engine is looked for: %s", error)
+        return
+    yield from _read_plan(cached)
+
+
+def _read_plan(path: Path) -> Iterator[tuple[Path, bytes]]:
+    try:
+        yield path, path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        logger.warning("expected a built engine in %s, found that it cannot be read (%s)", path, error)
 
 
 def fits(built: dict[str, Any] | None, facts: dict[str, str]) -> bool:

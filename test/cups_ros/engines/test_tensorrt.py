@@ -95,6 +95,27 @@ def test_the_cache_that_cannot_be_made_is_named(graph, monkeypatch, tmp_path):
         cached_plan({})
 
 
+def test_a_cache_that_cannot_be_made_costs_a_warning_and_no_engine(graph, monkeypatch, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CUPS_CACHE", str(tmp_path / "file" / "cache"))
+    trt = Builds(monkeypatch)
+    with caplog.at_level(logging.WARNING):
+        assert load_plan(trt, trt, graph, DEVICE) == b"plan of 10.3"
+    assert trt.count == 1 and "not kept" in caplog.text and "set CUPS_CACHE" in caplog.text
+    graph.path.with_name("model.plan").write_bytes(b"plan of 10.3")  # the model's own is opened before any cache
+    with_plan = Graph(graph.path, "abc", "fp32", "image", plan_facts(trt, graph, DEVICE))
+    assert load_plan(trt, trt, with_plan, DEVICE) == b"plan of 10.3" and trt.count == 1
+
+
+def test_a_full_disk_or_an_unreadable_plan_costs_a_warning_and_no_engine(graph, monkeypatch, tmp_path, caplog):
+    trt = Builds(monkeypatch)
+    cached_plan(plan_facts(trt, graph, DEVICE)).mkdir()  # neither readable nor replaceable, also for root
+    with caplog.at_level(logging.WARNING):
+        assert load_plan(trt, trt, graph, DEVICE) == b"plan of 10.3"
+    assert "cannot be read" in caplog.text and "not kept" in caplog.text
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.name.startswith(".")] == []
+
+
 def test_tensorrt_rtx_builds_without_a_gpu_and_refuses_nonsense(model_folder, tmp_path):
     trt = pytest.importorskip("tensorrt_rtx", reason="the extra `tensorrt` is not installed")
     plan = build_plan(trt, model_folder / "model.onnx")
