@@ -2,13 +2,14 @@
 answer everywhere."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from cups_train.cli import main
 from cups_train.config import NetworkConfig, RenderConfig, SemanticsConfig
-from cups_train.files import read_image
+from cups_train.files import read_image, sha256
 from cups_train.pipeline import settings_of
 from cups_train.render import render
 
@@ -98,6 +99,42 @@ def test_the_same_command_again_makes_nothing_again(street, run_folder):
     before = {s: tree(run_folder / s) for s in stages}
     assert main(command(street)) == 0
     assert {s: tree(run_folder / s) for s in stages} == before
+
+
+DAMAGES = {
+    "motion/a-recording/instances/000001.png": None,
+    "semantics/encoder.safetensors": "cut",
+    "semantics/a-recording/000002.png": "",
+    "labels/a-recording/000001_class.png": "cut",
+    "classes.json": None,
+    "bootstrap/checkpoint.safetensors": "cut",
+}
+TIMED = {"done.json", "inputs.json", "train.log", "metrics.jsonl"}
+
+
+def hashes(run):
+    return {
+        str(p.relative_to(run)): sha256(p)
+        for stage in ("motion", "semantics", "labels", "bootstrap", "self_train", "model")
+        for p in (run / stage).rglob("*")
+        if p.is_file() and p.name not in TIMED
+    } | {"classes.json": sha256(run / "classes.json")}
+
+
+def test_damaged_files_are_made_again_with_the_same_bytes_and_nothing_is_trained_anew(street, run_folder):
+    run, command_again = street / "healed", command(street)
+    shutil.copytree(run_folder, run)
+    command_again[command_again.index("--out") + 1] = str(run)
+    before, kept = hashes(run), {s: (run / s / "done.json").stat().st_mtime_ns for s in ("self_train", "model")}
+    for name, text in DAMAGES.items():
+        path = run / name
+        if text is None:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[: 40 if text else 0])
+    assert main(command_again) == 0
+    assert hashes(run) == before
+    assert {s: (run / s / "done.json").stat().st_mtime_ns for s in kept} == kept
 
 
 def test_the_exported_model_answers_as_its_checkpoint(street, run_folder, tmp_path):
