@@ -7,7 +7,16 @@ anew when it dies.
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -18,6 +27,7 @@ BOTH = ["true", "false"]
 # parameters named at launch
 OWN = {"model": str, "input_transport": str, "depth_source": str, "engines": str, "use_sim_time": bool}
 RESPAWN_DELAY_S = 1.0
+REFUSED = 2  # exit code of the node where a parameter can never be right
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -113,7 +123,21 @@ def _nodes(context: LaunchContext) -> list[Action]:
         if value
     }
     overrides["autostart"] = given("autostart") == "true"
-    return [_node(given, overrides, camera) for camera in _listed(given("cameras")) or [""]]
+    nodes = [_node(given, overrides, camera) for camera in _listed(given("cameras")) or [""]]
+    return [*map(_ends_where_refused, nodes), *nodes]
+
+
+def _ends_where_refused(node: Action) -> Action:
+    """A node that refuses its parameters would do so again every second: it is not started anew, others go on."""
+
+    def on_exit(event, _context: LaunchContext) -> list[Action]:
+        return (
+            [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(node)))]
+            if event.returncode == REFUSED
+            else []
+        )
+
+    return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=on_exit))
 
 
 def _listed(text: str) -> list[str]:

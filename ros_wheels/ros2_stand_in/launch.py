@@ -60,7 +60,7 @@ def _run(actions: list, context: LaunchContext) -> int:
     try:
         for action in actions:
             action.visit(context)
-        while not stop.wait(LOOK_S) and any(process.lives_on() for process in context.processes):
+        while not stop.wait(LOOK_S) and sum(process.lives_on() for process in context.processes):
             pass
     finally:
         _stop(context)

@@ -144,7 +144,7 @@ class ExecuteProcess(Action):
     def execute(self, context: LaunchContext) -> None:
         command = self.command(context)
         label = f"{Path(command[0]).name}-{len(context.processes) + 1}"
-        context.processes.append(Process(label, command, dict(context.environment), self.respawn_delay_s))
+        context.processes.append(Process(label, command, self, context))
 
 
 class PythonLaunchDescriptionSource:
@@ -240,16 +240,23 @@ class LaunchDescription:
 
 def install() -> None:
     """Make the names importable as `launch` and `launch_ros`."""
+    from ros2_stand_in import launch_events as events
+
     modules = {
         "launch": (LaunchContext, LaunchDescription),
         "launch.action": (Action,),
         "launch.actions": (
             DeclareLaunchArgument,
+            events.EmitEvent,
             ExecuteProcess,
             IncludeLaunchDescription,
             OpaqueFunction,
+            events.RegisterEventHandler,
             SetEnvironmentVariable,
         ),
+        "launch.event_handlers": (events.OnProcessExit,),
+        "launch.events": (events.matches_action,),
+        "launch.events.process": (events.ShutdownProcess,),
         "launch.conditions": (IfCondition, UnlessCondition),
         "launch.launch_description_sources": (PythonLaunchDescriptionSource,),
         "launch.substitutions": (EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution),

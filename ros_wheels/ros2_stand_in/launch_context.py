@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +26,42 @@ class LaunchContext:
         own = str(Path(sys.executable).parent)  # `ros2` itself lies there, whether or not the environment is activated
         self.environment = {**os.environ, "PATH": os.pathsep.join([own, os.environ.get("PATH", os.defpath)])}
         self.processes: list[Process] = []
+        self.exit_handlers: list[Callable[[ProcessExited], None]] = []
 
     def perform_substitution(self, value: Any) -> str:
         return text(value, self)
 
 
+@dataclass(frozen=True)
+class ProcessExited:
+    """What a handler is told; `action` has started the process."""
+
+    action: Any
+    returncode: int
+
+
 class Process:
     """One process, started anew when it ends if that is wished."""
 
-    def __init__(
-        self, label: str, command: list[str], environment: dict[str, str], respawn_delay_s: float | None
-    ) -> None:
-        self.label, self._command, self._environment, self._delay_s = label, command, environment, respawn_delay_s
+    def __init__(self, label: str, command: list[str], action: Any, context: LaunchContext) -> None:
+        """`action` is the ExecuteProcess that it is of; it says whether and when to start anew."""
+        self.label, self.action, self._command, self._context = label, action, command, context
+        self._environment, self._delay_s = dict(context.environment), action.respawn_delay_s
         self._ended: float | None = None
         self.popen = self._start()
 
     def lives_on(self) -> bool:
         """Looks after the process: False once it has ended for good."""
-        if self.popen.poll() is None or self._delay_s is None:
-            return self.popen.poll() is None
-        now = time.monotonic()
-        if self._ended is None:
+        if self.popen.poll() is None:
+            return True
+        now, first = time.monotonic(), self._ended is None
+        if first:
             self._ended = now
+            for handler in self._context.exit_handlers:
+                handler(ProcessExited(self.action, self.popen.returncode))
+        if self._delay_s is None:
+            return False
+        if first:
             print(
                 f"[ERROR] [{self.label}]: process has died, exit code {self.popen.returncode}; it is started anew",
                 flush=True,
@@ -53,6 +69,12 @@ class Process:
         if now - self._ended >= self._delay_s:
             self._ended, self.popen = None, self._start()
         return True
+
+    def shut_down(self) -> None:
+        """End it, for good."""
+        self._delay_s = None
+        if self.popen.poll() is None:
+            os.killpg(self.popen.pid, signal.SIGINT)
 
     def _start(self) -> subprocess.Popen:
         # A session of its own: Ctrl-C in the terminal reaches the launch, which passes it on once.

@@ -97,6 +97,53 @@ def generate_launch_description():
         os.kill(pids[-1], 0)
 
 
+@pytest.mark.parametrize(("code", "starts"), [(2, 1), (3, 3)])
+def test_a_handler_may_end_a_process_for_good_by_its_exit_code(tmp_path: Path, code: int, starts: int) -> None:
+    file, log = tmp_path / "x.launch.py", tmp_path / "starts"
+    file.write_text(f"""
+from launch import LaunchDescription
+from launch.actions import EmitEvent, ExecuteProcess, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
+
+def generate_launch_description():
+    odd = ExecuteProcess(cmd=["sh", "-c", "echo a >> {log}; exit {code}"], respawn=True, respawn_delay=0.05)
+    end = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(odd)))
+    handler = OnProcessExit(target_action=odd, on_exit=lambda event, context: [end] if event.returncode == 2 else [])
+    other = ExecuteProcess(cmd=["sleep", "60"])
+    return LaunchDescription([RegisterEventHandler(handler), other, odd])
+""")
+    process = command(0, "launch", str(file))
+    try:
+        end = time.monotonic() + 30
+        while (log.read_text().count("a") if log.exists() else 0) < starts:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(1)
+        assert process.poll() is None  # the other process goes on
+        assert (log.read_text().count("a") == 1) == (starts == 1)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_the_node_that_refuses_a_parameter_is_not_started_anew(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text("/**:\n  ros__parameters:\n    max_rate_hz: fast\n")
+    share = ROOT / "launch" / "panoptic.launch.py"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'ros_wheels'}:{ROOT}", "ROS_DOMAIN_ID": "99"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ros2_stand_in", "launch", str(share), f"params_file:={params}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2 and done.stdout.count("process started") == 1, done.stdout + done.stderr
+    assert "max_rate_hz is 'fast', expected a number" in done.stdout
+
+
 def test_a_launch_file_includes_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     inner, outer = tmp_path / "inner.launch.py", tmp_path / "outer.launch.py"
     inner.write_text("""
