@@ -75,14 +75,18 @@ def _info(rng: np.random.Generator, right: bool, wild: bool) -> Any:
     p = np.array([50, 0, 31.5, -10.0 if right else 0, 0, 50, 23.5, 0, 0, 0, 1, 0])
     r, d, model, size, binning = np.eye(3).ravel(), np.zeros(5), "plumb_bob", (HEIGHT, WIDTH), 0
     if wild:
-        d = rng.choice(NUMBERS, rng.integers(0, 17))
-        model, binning = str(rng.choice(MODELS)), int(rng.choice([0, 1, 2, 100, (1 << 32) - 1]))
-        size = int(rng.choice([0, HEIGHT, 1 << 31])), int(rng.choice([0, WIDTH, 1 << 31]))
+        if rng.random() < 0.3:
+            d = rng.choice(NUMBERS if rng.random() < 0.5 else (0.0, 0.1, -0.2), rng.integers(0, 17))
+        if rng.random() < 0.3:
+            model, binning = str(rng.choice(MODELS)), int(rng.choice([0, 1, 2, 100, (1 << 32) - 1]))
+        if rng.random() < 0.3:
+            size = int(rng.choice([0, HEIGHT, 1 << 31])), int(rng.choice([0, WIDTH, 1 << 31]))
         for matrix in (k, r, p):
-            if rng.random() < 0.5:
+            if rng.random() < 0.3:
                 matrix[rng.integers(matrix.size)] = rng.choice(NUMBERS)
+    cut = wild and rng.random() < 0.2
     roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](
-        *(int(rng.integers(0, 3)) * 20 * wild for _ in range(4)), False
+        *(int(rng.integers(0, 3)) * 20 * cut for _ in range(4)), False
     )
     return STORE.types[INFO](_header(1), *size, model, d, k, r, p, binning, binning, roi)
 
