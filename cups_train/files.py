@@ -79,10 +79,10 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Raises ResultError, with the path, where the file is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # editors of Windows put a mark in front
     except FileNotFoundError:
         raise ResultError(f"expected a file {path}, found none") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise ResultError(
             f"expected JSON in {path}, found a damaged file ({error}); delete it and make it again"
         ) from error

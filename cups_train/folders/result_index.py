@@ -11,7 +11,17 @@ from typing import Any
 from cups_train.errors import ResultError
 from cups_train.files import read_json
 from cups_train.folders.layout import PANOPTIC
-from cups_train.folders.result_values import area_of, file_name, image_id, once, score_of, segment_id, whole
+from cups_train.folders.result_values import (
+    area_of,
+    class_name,
+    file_name,
+    flag,
+    image_id,
+    once,
+    score_of,
+    segment_id,
+    whole,
+)
 from cups_train.folders.results import map_path
 
 Folders = str | Path | Sequence[str | Path]
@@ -130,7 +140,10 @@ def _split(text: str) -> list[str]:
 def _categories(rows: list[dict[str, Any]]) -> dict[int, Category]:
     found = [
         Category(
-            whole(row["id"], "the id of a category"), str(row["name"]), bool(row["isthing"]), bool(row.get("unknown"))
+            whole(row["id"], "the id of a category"),
+            class_name(row["name"]),
+            flag(row["isthing"], "isthing"),
+            flag(row.get("unknown", False), "unknown"),
         )
         for row in rows
     ]
@@ -159,7 +172,9 @@ def _segments(rows: list[dict[str, Any]], name: str) -> dict[int, SegmentEntry]:
 
 def _segment(row: dict[str, Any]) -> SegmentEntry:
     category = whole(row["category_id"], "the category_id of a segment")
-    return SegmentEntry(category, bool(row.get("iscrowd")), score_of(row.get("score")), area_of(row.get("area")))
+    return SegmentEntry(
+        category, flag(row.get("iscrowd", 0), "iscrowd"), score_of(row.get("score")), area_of(row.get("area"))
+    )
 
 
 def _without(frame: FrameEntry, void: set[int]) -> FrameEntry:

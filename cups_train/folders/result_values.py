@@ -54,6 +54,20 @@ def file_name(value: Any) -> str:
     return value
 
 
+def flag(value: Any, what: str) -> bool:
+    """True, false, 1 or 0, which is what COCO writes. Raises ResultError."""
+    if not isinstance(value, (bool, int)) or value not in (0, 1):
+        raise ResultError(f"expected 0 or 1 as {what}, found {shown(value)}")
+    return bool(value)
+
+
+def class_name(value: Any) -> str:
+    """Raises ResultError."""
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ResultError(f"expected the name of a category, found {shown(value)}")
+    return value
+
+
 def image_id(value: Any) -> int | str:
     """COCO numbers its images, Cityscapes names them. Raises ResultError."""
     return value if isinstance(value, str) else whole(value, "an image_id")

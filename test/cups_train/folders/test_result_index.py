@@ -84,6 +84,12 @@ def test_whole_numbers_however_written(tmp_path: Path) -> None:
         (annotation(segments_info=3), "COCO panoptic form"),
         (category(id=2), "every id of a category once, found 2"),
         (category(id=1.5), "a whole number as the id of a category, found 1.5"),
+        (category(name=["road"]), "the name of a category, found ['road']"),
+        (category(name=""), "the name of a category, found ''"),
+        (category(isthing="no"), "0 or 1 as isthing, found 'no'"),
+        (category(isthing=2), "0 or 1 as isthing, found 2"),
+        (category(isthing=None), "0 or 1 as isthing, found None"),
+        (segment(iscrowd="0"), "0 or 1 as iscrowd, found '0'"),
         (category(name="car"), "every name of a category once, found 'car'"),
         (lambda found: found["images"][0].update(id="b"), "every id of an image once, found 'b'"),
         (lambda found: found["images"].append(3), "COCO panoptic form"),
@@ -110,3 +116,17 @@ def test_a_comma_in_the_name_of_a_folder(tmp_path: Path) -> None:
     escaped = str(odd).replace(",", "\\,")
     assert folder_list(f"{escaped}, {plain}") == [odd, plain]
     assert folder_list(f"{plain},{plain}") == [plain, plain] and folder_list(str(plain)) == [plain]
+
+
+def test_the_mark_that_editors_of_windows_put_in_front(tmp_path: Path) -> None:
+    written(tmp_path, tree())
+    file = tmp_path / "panoptic.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(read_index(tmp_path).frames) == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1" + b"0" * 5000 + b"]", b"\xff\xfe{\x00}\x00"])
+def test_what_is_no_json_is_one_sentence(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "panoptic.json").write_bytes(data)
+    with pytest.raises(ResultError, match="expected JSON in .*panoptic.json, found a damaged file"):
+        read_index(tmp_path)
