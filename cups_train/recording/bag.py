@@ -27,6 +27,7 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 STORAGE = (".mcap", ".db3")
 STAMP_END = 12  # bytes of a message up to the end of its header stamp
 NEWEST_VERSION = 9  # of metadata.yaml
+MAX_METADATA_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,12 @@ def _check_folder(path: Path) -> tuple[Path, ...]:
 
 def _named_files(path: Path) -> list[Path]:
     """As metadata.yaml names them."""
+    state = (path / "metadata.yaml").stat()
+    if not stat.S_ISREG(state.st_mode) or state.st_size > MAX_METADATA_BYTES:
+        raise RecordingError(
+            f"expected a text of at most {MAX_METADATA_BYTES} bytes in {path / 'metadata.yaml'}, found another kind of "
+            f"file or a larger one; `ros2 bag reindex {path}` writes it anew"
+        )
     try:
         metadata = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         version, compression = int(metadata["version"]), metadata.get("compression_mode") or ""

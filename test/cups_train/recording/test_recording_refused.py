@@ -1,5 +1,6 @@
 """Each thing a user can mend gives one sentence that says what was found."""
 
+import os
 import shutil
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from rosbags.rosbag2 import StoragePlugin
 from cups_train.config import RecordingConfig
 from cups_train.errors import RecordingError
 from cups_train.recording import open_images, open_recording
+from cups_train.recording.bag import list_topics
 
 PLAIN = RecordingConfig()
 
@@ -214,3 +216,18 @@ def test_images_need_a_choice(good, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(RecordingError, match="folder of jpg or png images"):
         open_images(tmp_path / "empty", PLAIN)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "huge"])
+def test_metadata_that_is_no_text_is_refused_at_once(tmp_path, kind):
+    metadata = tmp_path / "metadata.yaml"
+    if kind == "pipe":
+        os.mkfifo(metadata)
+    elif kind == "device":
+        metadata.symlink_to("/dev/zero")
+    else:
+        with metadata.open("wb") as file:
+            file.truncate(1 << 33)
+    (tmp_path / "drive.mcap").write_bytes(b"")
+    with pytest.raises(RecordingError, match="expected a text of at most 16777216 bytes"):
+        list_topics(tmp_path)
