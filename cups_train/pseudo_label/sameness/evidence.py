@@ -17,6 +17,7 @@ GAPS = (1, 2, 4, 8)  # frames between the two looks at a point
 TOLD = (1, 4, 8)  # of the gaps: over these it is told how steady classes are
 RUN = GAPS[-1] + 1  # frames in a row that are looked at together
 RUNS = 24  # of all recordings together
+SEEN_TO_MOVE = 0.5  # px from one frame to the next
 MARGIN = 4  # px around moving objects that are left out
 # m over the ground
 BINS = np.concatenate([[-1.0, -0.5], np.arange(-0.3, 0.61, 0.02), [0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0]])
@@ -45,11 +46,12 @@ class Evidence:
     heights: np.ndarray  # (K, len(BINS) + 1) int64: still pixels by height over the ground
     measured: np.ndarray  # (K,) int64: still pixels of frames in which heights were measured
     pixels: np.ndarray  # (K,) int64
+    passed: np.ndarray  # (K,) int64: those of runs in which the camera moved
 
     @classmethod
     def nothing(cls, k: int) -> Evidence:
-        pairs = np.zeros((len(GAPS), k, k), np.int64)
-        return cls(pairs, pairs, np.zeros((k, len(BINS) + 1), np.int64), np.zeros(k, np.int64), np.zeros(k, np.int64))
+        pairs, none = np.zeros((len(GAPS), k, k), np.int64), np.zeros(k, np.int64)
+        return cls(pairs, pairs, np.zeros((k, len(BINS) + 1), np.int64), none, none, none)
 
     def __add__(self, other: Evidence) -> Evidence:
         return Evidence(
@@ -58,6 +60,7 @@ class Evidence:
             self.heights + other.heights,
             self.measured + other.measured,
             self.pixels + other.pixels,
+            self.passed + other.passed,
         )
 
     @property
@@ -129,7 +132,15 @@ def gather(views: Sequence[SeenFrame], k: int, match: Match | None = None) -> Ev
     pixels = sum(
         (np.bincount(view.clusters.ravel(), minlength=k + 1)[1 : k + 1] for view in views), np.zeros(k, np.int64)
     )
-    return Evidence(both[0], both[1], heights, measured, pixels)
+    passed = pixels if camera_moves(steps) else np.zeros_like(pixels)
+    return Evidence(both[0], both[1], heights, measured, pixels, passed)
+
+
+def camera_moves(steps: Sequence[Step]) -> bool:
+    """Whether half of the points that are tracked from one frame to the next are seen to move, in any of the steps."""
+    return any(
+        step.ok.any() and float(np.median(np.linalg.norm(step.flow[step.ok], axis=-1))) > SEEN_TO_MOVE for step in steps
+    )
 
 
 def steadiness(evidence: Evidence, class_of: np.ndarray) -> list[dict[str, Any]]:

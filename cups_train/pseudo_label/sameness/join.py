@@ -4,12 +4,15 @@ Strength of a pair: T[a, b] / sqrt(T[a] T[b]) of the transitions between them, a
 their means are in what they look like. The second term joins what no camera saw turn into one another: roads of two
 streets, and everything where the camera stood. Level ground of two heights, or level ground and what stands on it,
 hardly joins, whatever the flow says; ground of one height joins early.
+
+Clusters that only a standing camera saw turn into nothing. Beside others they would be joined last and use up the
+classes, so that all that moving cameras saw became one: instead each becomes a part of the class that is most like it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +23,7 @@ COUNTED = 3  # of the gaps: few points live longer
 LEAST_HEIGHTS = 500  # pixels of known height that make a cluster's height known
 LEAST_SHARE = 0.03  # of a cluster's pixels: what is far away is not known by its few near pixels
 MIDDLES = np.concatenate([[BINS[0] - 0.2], (BINS[1:] + BINS[:-1]) / 2, [BINS[-1] + 1.0]])  # m, of the bins of height
+LEAST_PASSED = 0.1  # of a cluster's pixels: seen by a moving camera, else it is of a standing one
 FEWEST, MOST = 14, 40  # classes that `auto` chooses from
 
 
@@ -85,10 +89,27 @@ def join_classes(
     """
     options = options or JoinOptions()
     chosen = np.ones(evidence.clusters, bool) if among is None else np.asarray(among, bool)
-    groups = _Groups.of(evidence, looks, options)
     alive = chosen & (evidence.pixels > 0)
-    history: list[Join] = []
-    while np.count_nonzero(alive) > max(count if count is not None else 1, 1):
+    standing = alive & (evidence.passed < LEAST_PASSED * evidence.pixels)
+    if np.count_nonzero(alive & ~standing) <= (count if count is not None else FEWEST) or looks is None:
+        standing[:] = False  # nothing to become a part of
+    groups = _Groups.of(evidence, looks, options)
+    history = _join_until(groups, alive & ~standing, max(count if count is not None else 1, 1), options)
+    if count is None:
+        history = history[: joins_until_the_fall([join.strength for join in history])]
+    if standing.any():
+        groups = _Groups.of(evidence, looks, options)
+        for join in history:
+            groups.absorb(join.kept, join.gone)
+        alive[[join.gone for join in history]] = False
+        history += _taken_in(groups, standing, alive & ~standing, options)
+    return Joining(_table(history, evidence.pixels, chosen, looks), tuple(history))
+
+
+def _join_until(groups: _Groups, among: np.ndarray, count: int, options: JoinOptions) -> list[Join]:
+    """The joins, strongest first, after which `count` of the clusters `among`, (K,) bool, are left."""
+    alive, history = among.copy(), []
+    while np.count_nonzero(alive) > count:
         strength = groups.strengths(options)
         strength[~alive] = strength[:, ~alive] = -1
         np.fill_diagonal(strength, -1)
@@ -97,18 +118,25 @@ def join_classes(
         history.append(Join(kept, gone, round(float(strength[a, b]), 9)))
         groups.absorb(kept, gone)
         alive[gone] = False
-    if count is None:
-        history = history[: joins_until_the_fall([join.strength for join in history])]
-    return Joining(_table(history, evidence.pixels, chosen, looks), tuple(history))
+    return history
+
+
+def _taken_in(groups: _Groups, standing: np.ndarray, hosts: np.ndarray, options: JoinOptions) -> list[Join]:
+    """Each of the clusters `standing`, (K,) bool, becomes a part of that of `hosts` which looks most like it and does
+    not lie at another height."""
+    against = -np.log(groups.against(options))
+    distance = _distances(groups.means) / max(groups.usual, 1e-12) + against
+    found = []
+    for gone in np.flatnonzero(standing).tolist():
+        host = int(np.where(hosts, distance[gone], np.inf).argmin())
+        found.append(Join(host, gone, round(float(options.likeness * np.exp(-distance[gone, host])), 9)))
+    return found
 
 
 def join_by_looks(looks: np.ndarray, sizes: np.ndarray, count: int) -> Joining:
     """Join by looks (N, C) alone, until `count` are left; sizes: (N,) whole numbers, how much of each there is."""
-    nothing = np.zeros((len(GAPS), len(looks), len(looks)), np.int64)
     return join_classes(
-        Evidence(
-            nothing, nothing, np.zeros((len(looks), len(BINS) + 1), np.int64), np.zeros(len(looks), np.int64), sizes
-        ),
+        replace(Evidence.nothing(len(looks)), pixels=sizes, passed=sizes),
         looks,
         count,
     )
@@ -161,16 +189,18 @@ class _Groups:
         strength = self.transitions / np.sqrt(np.maximum(np.outer(rows, rows), 1e-30))
         if self.usual > 0:
             strength = strength + options.likeness * np.exp(-_distances(self.means) / self.usual)
+        return np.asarray(strength * self.against(options))
+
+    def against(self, options: JoinOptions) -> np.ndarray:
+        """(K, K) factor of the strength that heights give."""
         known, _, middle = levels(self.heights, options.level)
         level, _, height = levels(self.of_levels, options.level)
         both, middle = level[:, None] & level[None], np.where(level, height, middle)
-        gap = np.abs(middle[:, None] - middle[None])
-        strength[both & (gap > options.step)] *= options.two_levels
-        strength[both & (gap < options.step / 2)] *= options.one_level
-        strength[known[:, None] & known[None] & (level[:, None] ^ level[None]) & (gap > options.step)] *= (
-            options.upright
-        )
-        return np.asarray(strength)
+        gap, factor = np.abs(middle[:, None] - middle[None]), np.ones((len(known), len(known)))
+        factor[both & (gap > options.step)] *= options.two_levels
+        factor[both & (gap < options.step / 2)] *= options.one_level
+        factor[known[:, None] & known[None] & (level[:, None] ^ level[None]) & (gap > options.step)] *= options.upright
+        return factor
 
     def absorb(self, kept: int, gone: int) -> None:
         total = max(self.pixels[kept] + self.pixels[gone], 1.0)

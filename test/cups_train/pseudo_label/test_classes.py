@@ -28,7 +28,9 @@ def road_turns_into_road() -> Evidence:
     counts = 90 * np.eye(K, dtype=np.int64)
     counts[0, 1] = counts[2, 3] = 10
     every = np.stack([counts] * len(GAPS))
-    return Evidence(every, every, np.zeros((K, len(BINS) + 1), np.int64), np.zeros(K, np.int64), np.full(K, 100))
+    return Evidence(
+        every, every, np.zeros((K, len(BINS) + 1), np.int64), np.zeros(K, np.int64), np.full(K, 100), np.full(K, 100)
+    )
 
 
 def test_stuff_is_joined_and_parked_things_are_of_a_kind_of_movers() -> None:

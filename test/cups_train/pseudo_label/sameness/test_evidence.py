@@ -1,6 +1,15 @@
 import numpy as np
 
-from cups_train.pseudo_label.sameness.evidence import BINS, GAPS, RUN, SeenFrame, choose_runs, collect_evidence, gather
+from cups_train.pseudo_label.sameness.evidence import (
+    BINS,
+    GAPS,
+    RUN,
+    SeenFrame,
+    camera_moves,
+    choose_runs,
+    collect_evidence,
+    gather,
+)
 from cups_train.pseudo_label.sameness.transitions import Step
 
 
@@ -68,3 +77,11 @@ def test_flow_is_found_where_none_is_given() -> None:
         SeenFrame(picture, np.ones((48, 96), np.uint8), np.zeros((48, 96), bool), np.full((48, 96), np.nan, np.float32))
     ] * 2
     assert gather(views, 1).all[0, 0, 0] > 0.9 * 48 * 96
+
+
+def test_a_camera_moves_where_half_of_the_points_do() -> None:
+    still = Step(np.zeros((8, 8, 2), np.float32), np.ones((8, 8), bool))
+    passing = Step(np.where(np.arange(8)[:, None, None] < 3, 9, 0) * np.ones((8, 8, 2), np.float32), still.ok)
+    driving = Step(np.full((8, 8, 2), 0.6, np.float32), still.ok)
+    unsure = Step(driving.flow, np.zeros((8, 8), bool))
+    assert not camera_moves([still, passing, unsure]) and camera_moves([still, driving])

@@ -8,7 +8,10 @@ from cups_train.pseudo_label.sameness.join import Joining, JoinOptions, join_cla
 
 
 def evidence(
-    transitions: list[list[int]], heights: dict[int, float] | None = None, pixels: list[int] | None = None
+    transitions: list[list[int]],
+    heights: dict[int, float] | None = None,
+    pixels: list[int] | None = None,
+    standing: tuple[int, ...] = (),
 ) -> Evidence:
     counts = np.array(transitions)
     k = len(counts)
@@ -16,7 +19,9 @@ def evidence(
     for cluster, height in (heights or {}).items():
         known[cluster, np.searchsorted(BINS, height, side="right")] = 1000
     every = np.stack([counts] * len(GAPS))
-    return Evidence(every, every, known, known.sum(axis=1), np.array(pixels or [100] * k))
+    of_each = np.array(pixels or [100] * k)
+    passed = np.where(np.isin(np.arange(k), standing), 0, of_each)
+    return Evidence(every, every, known, known.sum(axis=1), of_each, passed)
 
 
 ROAD_AND_FACADE = [[90, 10, 0, 0], [0, 90, 1, 0], [0, 0, 90, 8], [0, 0, 0, 90]]
@@ -105,3 +110,27 @@ def test_a_few_near_pixels_say_nothing_of_what_is_far() -> None:
     many = evidence([[90, 10, 4], [0, 90, 0], [0, 0, 90]], {0: 0.0, 1: 0.12, 2: 0.01})
     many.measured[1] *= 100
     assert join_classes(many, None, 2, JoinOptions(one_level=1.0)).table == (0, 0, 1)
+
+
+STANDING = [[90, 10, 0, 0, 0, 0], [0, 90, 1, 0, 0, 0], [0, 0, 90, 8, 0, 0], [0, 0, 0, 90, 0, 0],
+            [0, 0, 0, 0, 90, 0], [0, 0, 0, 0, 0, 90]]  # fmt: skip
+LOOKS = np.array([[0.0], [1], [9], [10], [1.4], [8.7]])
+
+
+def test_what_only_a_standing_camera_saw_becomes_a_part_of_what_is_most_like_it() -> None:
+    """Its clusters turn into nothing: among the others they would keep two of three classes."""
+    found = join_classes(evidence(STANDING, standing=(4, 5)), LOOKS, 3)
+    assert found.table[4] == found.table[1] and found.table[5] == found.table[2] and found.classes == 3
+    assert len(set(found.table[:4])) == 3
+
+
+def test_height_decides_what_a_standing_cluster_that_looks_like_two_becomes() -> None:
+    looks = np.array([[0.0], [1], [9], [10], [4.6], [8.7]])  # cluster 4 is a little nearer to 1 than to 2
+    heights = {0: 0.0, 1: 0.0, 2: 2.0, 3: 2.0, 4: 2.0, 5: 2.0}
+    blind, seeing = (join_classes(evidence(STANDING, h, standing=(4, 5)), looks, 3).table for h in (None, heights))
+    assert blind[4] == blind[1] and seeing[4] == seeing[2] != seeing[1]
+
+
+def test_where_every_camera_stands_looks_and_heights_decide() -> None:
+    found = join_classes(evidence(STANDING, standing=(0, 1, 2, 3, 4, 5)), LOOKS, 2)
+    assert found.table == (0, 0, 1, 1, 0, 1)
