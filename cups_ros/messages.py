@@ -37,6 +37,7 @@ def label_info_message(classes: Classes, model: str, header: Header) -> LabelInf
         name=[c.name for c in classes],
         is_thing=[bool(c.isthing) for c in classes],
         color=array.array("B", [channel for c in classes for channel in c.color]),
+        unknown=classes.unknown,
     )
 
 

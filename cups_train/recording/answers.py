@@ -48,7 +48,11 @@ def read_label_info(bag: Path, definitions: Path) -> Classes:
     for _, m in _messages(bag, definitions, LABEL_INFO):
         colors = np.asarray(m.color).reshape(-1, 3).tolist()
         rows = zip(m.id, m.name, m.is_thing, colors, strict=True)
-        return Classes(tuple(PseudoClass(int(i), str(n), bool(t), (c[0], c[1], c[2])) for i, n, t, c in rows))
+        return Classes(
+            tuple(
+                PseudoClass(int(i), str(n), bool(t), (c[0], c[1], c[2]), unknown=i == m.unknown) for i, n, t, c in rows
+            )
+        )
     raise RecordingError(f"expected a {LABEL_INFO} message in {bag}, found none; record /cups/label_info too")
 
 

@@ -97,13 +97,14 @@ def test_label_info() -> None:
         ["road", "car"],
         [False, True],
     )
-    assert list(message.color) == [128, 64, 128, 0, 0, 142]
+    assert list(message.color) == [128, 64, 128, 0, 0, 142] and message.unknown == 0
 
 
 def test_unknown_objects_are_a_thing_without_an_instance() -> None:
     classes = Classes((PseudoClass(1, "road", False, (128, 64, 128)),)).with_unknown((9, 8, 7))
     info = messages.label_info_message(classes, "street", Header())
     assert (list(info.id), info.name, info.is_thing) == ([1, 2], ["road", "unknown object"], [False, True])
+    assert info.unknown == 2
     answer = panoptic_from_maps(np.array([[1, 2]], np.uint8), np.zeros((1, 2), np.uint16), {}, classes)
     segments = messages.panoptic_message(answer, Header()).segments
     assert [(s.class_id, s.instance_id, s.is_thing) for s in segments] == [(1, 0, False), (2, 0, True)]
