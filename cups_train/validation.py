@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -63,10 +64,12 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
     from cups_train.evaluation.predictors import predictor_of_stage
     from cups_train.evaluation.protocols import PROTOCOLS
     from cups_train.evaluation.score import EvaluationOptions, read_tables, score
+    from cups_train.evaluation.strips import Answer, write_strips
     from cups_train.evaluation.table import render_table
 
     root = run.folder.root / layout.EVALUATION
     figures: dict[str, Any] = {}
+    answers: list[Answer] = []
     for stage in progress(("kmeans", *ANSWERING), "evaluation"):
         if stage == "kmeans":
             learning = baseline.Learning(
@@ -84,7 +87,11 @@ def evaluate_stages(run: Run, validation: Validation) -> dict[str, Any]:
             name: score(tables, EvaluationOptions(matching=p.matching, void=p.void)) for name, p in PROTOCOLS.items()
         }
         figures[stage] = {name: evaluation.to_json() for name, evaluation in found.items()}
+        fitted = found["strict"].assignment
+        answers.append(Answer(stage, folders, {} if fitted is None else fitted.panoptic))
         logger.info("%s\n%s", stage, render_table(found["strict"]))
+    shutil.rmtree(root / layout.PICTURES, ignore_errors=True)
+    write_strips(root / layout.PICTURES, validation.recordings, validation.truths, answers)
     write_json(run.folder.root / layout.SCORES, figures)
     return figures
 

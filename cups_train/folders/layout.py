@@ -26,6 +26,7 @@ CONSISTENCY = "consistency.json"  # the labels against themselves
 RECORDING = "recording"
 RECORDING_INDEX = "index.json"  # where a recording is, its calibration and stamps
 EVALUATION = "evaluation"
+PICTURES = "pictures"  # of some images: the image, its truth, every stage's answer
 NODE = "node"
 ANSWERS = "answers"  # a result folder of what the node published
 NODE_FIGURES = "answers.json"

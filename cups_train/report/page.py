@@ -9,12 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cups_ros.types import Classes
-from cups_train.evaluation.table import score_tables
+from cups_train.evaluation.table import in_words, score_tables
 from cups_train.files import read_json, write_text
 from cups_train.folders import layout, stages
 from cups_train.folders.recordings import index_paths
 from cups_train.folders.run import RunFolder
 from cups_train.folders.semantics import sheet_path
+from cups_train.report.answers import by_class, compared, legend
 from cups_train.report.figures import curve, loss_curves, motion_summary, stage_times
 from cups_train.report.gate import gate_content
 from cups_train.report.pictures import data_uri
@@ -63,27 +64,16 @@ def _content(run: Path) -> dict[str, Any]:
             for s in stages.STAGES
             if s.trained and (run / s.name / layout.LOSSES).is_file()
         ],
-        "answers": _answers(run / layout.EVALUATION),
+        "answers": compared(run / layout.EVALUATION, STAGE_TITLES),
+        "legend": legend(run / layout.EVALUATION),
+        "by_class": by_class(_json(run / layout.SCORES) or {}),
+        "words": in_words(_json(run / layout.SCORES) or {}),
     }
 
 
 def _training(stage: Path, title: str) -> dict[str, Any]:
     curves = [curve(name, points) for name, points in loss_curves(stage / layout.LOSSES)]
     return {"title": title, "curves": curves, "pictures": _pictures(stage / layout.OVERLAYS, last=True)}
-
-
-def _answers(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Validation pictures by frame: every stage's answer to the same image, side by side."""
-    stages = [s for s in STAGE_TITLES if (folder / s).is_dir()]
-    if not stages:
-        return []
-    pictures = sorted((folder / stages[-1]).glob("**/overlays/*.jpg"))[:PICTURES]
-    rows = []
-    for picture in pictures:
-        relative = picture.relative_to(folder / stages[-1])
-        row = [(STAGE_TITLES[s], data_uri(folder / s / relative)) for s in stages if (folder / s / relative).is_file()]
-        rows.append((str(relative.with_suffix("")).replace("/overlays", ""), row))
-    return rows
 
 
 def _pictures_of_recordings(stage: Path) -> list[tuple[str, str]]:

@@ -191,6 +191,6 @@ def figures() -> Callable[..., dict[str, Any]]:
 
     def row(pq: float, ap50: float | None = 0.5) -> dict[str, Any]:
         parts = {"things": {"pq": 0.125}, "stuff": {"pq": 0.25}}
-        return {"pq": pq, "sq": 0.7, "rq": 0.6, **parts, "acc": 0.8, "miou": 0.4, "ap50": ap50}
+        return {"pq": pq, "sq": 0.7, "rq": 0.6, **parts, "acc": 0.8, "miou": 0.4, "ap50": ap50, "per_class": []}
 
     return row
