@@ -197,7 +197,7 @@ COMMANDS = {
     "name": Command(
         commands.name,
         "contact sheet of a run's pseudo classes, and the file that names, colours and merges them",
-        cli_arguments.of_run,
+        cli_arguments.name,
     ),
     "render": Command(
         commands.render, "the procedural street: a recording and its truth", cli_arguments.render, ("render",)

@@ -122,6 +122,16 @@ def of_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
 
 
+def name(verb: argparse.ArgumentParser) -> None:
+    of_run(verb)
+    verb.add_argument(
+        "--assignment",
+        type=Path,
+        metavar="FILE",
+        help="name the classes that no person has named as `evaluate --save-assignment` fitted them on labelled images",
+    )
+
+
 def of_recording(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 folder, .mcap or .db3 file")
 

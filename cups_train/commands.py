@@ -122,6 +122,7 @@ def evaluate(args: argparse.Namespace) -> None:
     from cups_train.evaluation.score import EvaluationOptions, evaluate_by_matching
     from cups_train.evaluation.table import render_matchings, render_table
     from cups_train.files import check_file, write_json
+    from cups_train.folders.result_index import read_index
 
     check_file(args.json, "--json", {"pq", "per_class", "matching"})
     check_file(args.save_assignment, "--save-assignment", {"assignment", "semantic", "categories7"})
@@ -137,7 +138,7 @@ def evaluate(args: argparse.Namespace) -> None:
     by_matching = evaluate_by_matching(args.result, args.truth, options)
     evaluation = by_matching[options.matching]
     if args.save_assignment and evaluation.assignment is not None:
-        save_assignment(args.save_assignment, evaluation.assignment)
+        save_assignment(args.save_assignment, evaluation.assignment, read_index(args.truth))
     if args.json:
         write_json(args.json, evaluation.to_json())
     print(render_table(evaluation))
@@ -170,12 +171,16 @@ def check(args: argparse.Namespace) -> None:
 
 
 def name(args: argparse.Namespace) -> None:
+    from cups_train.folders.fitted_names import take_names
+    from cups_train.folders.layout import NAMES
     from cups_train.folders.recordings import recordings_of
     from cups_train.folders.run import RunFolder
     from cups_train.report.naming import write_naming_sheet
 
     run_folder = RunFolder.open(args.run)
     recordings = recordings_of(run_folder, run_folder.config(args.override, args.config))
+    if args.assignment:
+        take_names(run_folder.root / NAMES, run_folder.classes(), args.assignment, run_folder.class_of())
     print(write_naming_sheet(run_folder.root, recordings, run_folder.classes()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 
 from cups_ros.types import Classes
 from cups_train.errors import CupsError, ModelError, briefly
-from cups_train.folders.earlier_names import carried
+from cups_train.folders.earlier_names import OURS, carried
 
 HEAD = """\
 # id: name and colour (r, g, b) of a pseudo class; names.html shows what each holds.
@@ -44,8 +45,9 @@ def are_of_other_labels(path: Path, class_of: Sequence[int]) -> bool:
 def read_names(path: Path, classes: Classes, class_of: Sequence[int] = ()) -> Classes:
     """Names, colours and merges of RUN/names.yaml over the run's classes; thing or stuff stays. Raises CupsError.
 
-    A merged class shows the name and colour of the one that stands for it unless it has its own. class_of: class of
-    each cluster, by which names that were given to earlier labels find their classes.
+    A class without a line, or a line without a name or a colour, keeps its own. A merged class shows the name and
+    colour of the one that stands for it unless it has its own. Classes of one kind that a person gave one name merge.
+    class_of: class of each cluster, by which names that were given to earlier labels find their classes.
     """
     try:
         given: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -56,9 +58,8 @@ def read_names(path: Path, classes: Classes, class_of: Sequence[int] = ()) -> Cl
             given = dict(carried(given, then, classes, class_of))
         if extra := sorted(set(given) - {c.id for c in classes}, key=str):
             raise ValueError(f"id {extra[0]}")
-        # a file of an earlier version lacks it
-        given = {c.id: {"name": c.name, "color": c.color} for c in classes if c.unknown} | given
-        return Classes.from_json([_row(row, given) for row in classes.to_json()])
+        given = {c.id: {} for c in classes} | given
+        return _equal_names_merged(Classes.from_json([_row(row, given) for row in classes.to_json()]))
     except (
         OSError,
         yaml.YAMLError,
@@ -80,7 +81,7 @@ def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any
     own = given[row["id"]]
     if unknown := sorted(set(own) - {"name", "color", "merge_into"}):
         raise ValueError(f"{unknown[0]} of class {row['id']}")
-    standing = given[int(own["merge_into"])] if own.get("merge_into") else own
+    standing = {**row, **(given[int(own["merge_into"])] if own.get("merge_into") else own)}
     name = own.get("name", standing["name"])
     if isinstance(name, list | dict):
         raise ValueError(f"the name {briefly(name)} of class {row['id']}")
@@ -93,6 +94,23 @@ def _row(row: dict[str, Any], given: dict[int, dict[str, Any]]) -> dict[str, Any
         "color": color,
         "merge_into": int(own.get("merge_into") or 0),
     }
+
+
+def _equal_names_merged(classes: Classes) -> Classes:
+    """Later classes of one name and kind become parts of the first; names that no person gave do not count."""
+    first: dict[tuple[str, bool], int] = {}
+    for c in classes:
+        if not c.merge_into and not c.unknown and not OURS.fullmatch(c.name):
+            first.setdefault((c.name, c.isthing), c.id)
+    kept = {into for into in (c.merge_into for c in classes) if into}
+    return Classes(
+        tuple(
+            replace(c, merge_into=into)
+            if (into := first.get((c.name, c.isthing), c.id)) != c.id and not c.merge_into and c.id not in kept
+            else c
+            for c in classes
+        )
+    )
 
 
 def under_names(own: Classes, named: Classes) -> Classes:

@@ -122,8 +122,10 @@ def _match_classes(counts: ClassCounts, rows: list[int], columns: list[int], mat
     return {row: None if c is None else columns[c] for row, c in zip(rows, match(table, matching), strict=True)}
 
 
-def save_assignment(path: Path, assignment: Assignment) -> None:
-    write_json(path, assignment.to_json())
+def save_assignment(path: Path, assignment: Assignment, truth: ResultIndex | None = None) -> None:
+    """truth: whose classes' names are kept beside, so that `cups-train name` can take them."""
+    names = {} if truth is None else {"names": {str(i): c.name for i, c in sorted(truth.categories.items())}}
+    write_json(path, {**assignment.to_json(), **names})
 
 
 def load_assignment(path: Path, truth: ResultIndex) -> Assignment:

@@ -79,3 +79,23 @@ def test_unknown_object_has_a_name_to_give_and_needs_none(tmp_path: Path) -> Non
     path.write_text(names_yaml(CLASSES) + "6: {merge_into: 4}")
     with pytest.raises(CupsError, match="merge_into of class 6"):
         read_names(path, classes)
+
+
+def test_lines_and_parts_of_lines_may_be_left_out(tmp_path: Path) -> None:
+    found = _read(tmp_path, "2: {name: road}\n5: {color: [7, 7, 7]}")
+    assert [(c.name, c.color) for c in found] == [
+        ("c1", (1, 1, 1)),
+        ("road", (2, 2, 2)),
+        ("c3", (3, 3, 3)),
+        ("c4", (4, 4, 4)),
+        ("c5", (7, 7, 7)),
+    ]
+
+
+def test_classes_of_one_name_and_kind_are_one_class(tmp_path: Path) -> None:
+    lines = ["1: {name: road}", "2: {name: wall}", "3: {name: road}", "4: {name: road}", "5: {merge_into: 4}"]
+    assert _read(tmp_path, "\n".join(lines)).merge_table().tolist() == [0, 1, 2, 1, 4, 4]
+
+
+def test_guesses_of_one_name_stay_apart(tmp_path: Path) -> None:
+    assert _read(tmp_path, "1: {name: 'road?'}\n2: {name: 'road?'}").merge_table().tolist() == [0, 1, 2, 3, 4, 5]
