@@ -27,7 +27,9 @@ class Scaler:
         weights = np.concatenate(
             [np.full(group.channels, np.sqrt(group.variance / group.channels)) for group in groups]
         )
-        return cls(rows.mean(0).astype(np.float32), (weights / np.maximum(rows.std(0), 1e-6)).astype(np.float32))
+        # in double precision: the order of a float32 sum is numpy's choice, and differs with the place in memory
+        mean, deviation = rows.mean(0, dtype=np.float64), rows.std(0, dtype=np.float64)
+        return cls(mean.astype(np.float32), (weights / np.maximum(deviation, 1e-6)).astype(np.float32))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """(N, C) -> (N, C) float32."""

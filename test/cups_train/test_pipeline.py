@@ -3,6 +3,8 @@ answer everywhere."""
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,7 +134,8 @@ def test_damaged_files_are_made_again_with_the_same_bytes_and_nothing_is_trained
             path.unlink()
         else:
             path.write_bytes(path.read_bytes()[: 40 if text else 0])
-    assert main(command_again) == 0
+    # typed again, in a process of its own: the last bits of a float32 product differ with what a process did before
+    subprocess.run([sys.executable, "-m", "cups_train.cli", *command_again], check=True)
     assert hashes(run) == before
     assert {s: (run / s / "done.json").stat().st_mtime_ns for s in kept} == kept
 
