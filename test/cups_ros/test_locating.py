@@ -13,9 +13,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
-from cups_ros.depth import Pinhole
 from cups_ros.health import OK, WARN, Health
 from cups_ros.locating import Locating
+from cups_ros.rectification import Lens
 from cups_ros.types import Panoptic, Segment
 
 SIZE = (8, 12)
@@ -47,7 +47,9 @@ def located(message: Image | DisparityImage) -> tuple[list[Any], Health]:
     """What is published for one answer and its depth, and what is counted."""
     published: list[Any] = []
     health = Health(stale_after_s=2.0)
-    camera = Pinhole(*SIZE, 100.0, 100.0, 5.5, 3.5)
+    k = (10.0, 0.0, 5.5, 0.0, 10.0, 3.5, 0.0, 0.0, 1.0)
+    eye = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    camera = Lens(*SIZE, "plumb_bob", (0.0,) * 5, k, eye, (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0))
     locating = Locating(
         lambda found, header: published.append(found), lambda: camera, health, Logger("test"), lambda: (0.02, 80.0)
     )

@@ -31,6 +31,7 @@ def finished(tmp_path: Path) -> RunFolder:
         for n, name in enumerate(("road?", "class_02", "car?"))
     ]
     folder.write_classes(Classes.from_json(rows))
+    folder.publish_classes()
     folder.stage("bootstrap").mkdir()
     losses = "".join(json.dumps({"step": n, "loss": 4.0 - n}) + "\n" for n in range(3))
     (folder.stage("bootstrap") / layout.LOSSES).write_text(losses)
