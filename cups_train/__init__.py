@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Threads of a matrix product that wait by spinning take the cores from each other where a machine is shared; read when
 # torch is first imported.
