@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING = (("drive", 1), ("drive", 2), ("junction", 3), ("standstill", 4), ("turn", 5), ("static", 6))
 UNSEEN = (("drive", 101), ("junction", 102))
 FRAMES, UNSEEN_FRAMES = 24, 12
-SECONDS = {"motion": 200, "semantics": 500, "labels": 100, "bootstrap": 600, "self_train": 80, "model": 10, "rest": 150}
+# of each stage on 2 cores, for the time that is left
+SECONDS = {"motion": 150, "semantics": 300, "labels": 50, "bootstrap": 900, "self_train": 70, "model": 14, "rest": 130}
 
 
 def main(argv: list[str] | None = None) -> int:
