@@ -159,13 +159,28 @@ def judge(recording: Recording, config: RecordingConfig, seen: Sampled) -> Verdi
 
 
 def open_to_train(paths: list[Path], config: RecordingConfig) -> list[Recording]:
-    """Several recordings that can be trained on. Raises RecordingError where `inspect` says that one cannot."""
+    """Several recordings that can be trained on. Raises RecordingError where `inspect` says that one cannot, or two are
+    the same files: a link, or a folder and a file in it."""
     recordings = open_recordings(paths, config)
+    _check_all_differ(paths)
     for recording in recordings:
         problem = judge(recording, config, look_at_samples(recording)).problem
         if problem is not None:
             raise RecordingError(f"{recording.path} cannot be trained on: {problem}")
     return recordings
+
+
+def _check_all_differ(paths: list[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in (file.resolve() for file in inside if file.suffix in (".mcap", ".db3")):
+            if file in seen:
+                raise RecordingError(
+                    f"expected every recording once, found {seen[file]} and {path}, which hold the same file "
+                    f"{file.name}; leave one out"
+                )
+            seen[file] = path
 
 
 def _judge_stamps(pairs: int, images: int, lefts: TopicReport) -> list[str]:

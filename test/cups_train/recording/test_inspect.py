@@ -139,3 +139,13 @@ def test_rectified_images_with_the_lens_of_the_raw_ones(bags):
     path = _drive(bags, right_info={"r": cv2.Rodrigues(np.array([0.15, 0.0, 0.0]))[0].ravel()})
     assert "recording.rectified=true" in inspect(path, RecordingConfig()).problem
     assert inspect(path, RecordingConfig(rectified=True)).problem is None
+
+
+def test_a_recording_is_trained_on_once(bags, tmp_path):
+    path = _drive(bags)
+    link = tmp_path / "link"
+    link.symlink_to(path, target_is_directory=True)
+    inside = next(file for file in path.iterdir() if file.suffix in (".mcap", ".db3"))
+    for again in (link, inside):
+        with pytest.raises(RecordingError, match="expected every recording once"):
+            open_to_train([path, again], RecordingConfig())
