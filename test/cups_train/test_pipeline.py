@@ -54,8 +54,14 @@ def street(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run_folder(street):
-    assert main(command(street)) == 0
+    typed(command(street))
     return street / "run"
+
+
+def typed(words):
+    """A command in a process of its own, as people type it: the last bits of a float32 convolution differ with what a
+    process did before."""
+    subprocess.run([sys.executable, "-m", "cups_train.cli", *words], check=True)
 
 
 def command(street):
@@ -134,8 +140,7 @@ def test_damaged_files_are_made_again_with_the_same_bytes_and_nothing_is_trained
             path.unlink()
         else:
             path.write_bytes(path.read_bytes()[: 40 if text else 0])
-    # typed again, in a process of its own: the last bits of a float32 product differ with what a process did before
-    subprocess.run([sys.executable, "-m", "cups_train.cli", *command_again], check=True)
+    typed(command_again)
     assert hashes(run) == before
     assert {s: (run / s / "done.json").stat().st_mtime_ns for s in kept} == kept
 
