@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +44,13 @@ class Paint:
     void: int
 
     @classmethod
-    def of(cls, truth: Path) -> Paint:
-        rows = read_json(truth / PANOPTIC)["categories"]
-        first = 1 + max(row["id"] for row in rows)
-        table, spare = np.zeros((first + 2, 3), np.uint8), palette(len(rows))
-        for row, color in zip(rows, spare, strict=True):
-            table[row["id"]] = row.get("color") or color
+    def of(cls, truths: Sequence[Path]) -> Paint:
+        """In the colours that the truth folders give their classes; those without one get one of ours."""
+        rows = {row["id"]: row for truth in truths for row in read_json(truth / PANOPTIC)["categories"]}
+        first = 1 + max(rows)
+        table = np.zeros((first + 2, 3), np.uint8)
+        for (class_id, row), color in zip(sorted(rows.items()), palette(len(rows)), strict=True):
+            table[class_id] = row["color"] if _is_color(row.get("color")) else color
         table[first], table[first + 1] = UNKNOWN, VOID
         return cls(table, first, first + 1)
 
@@ -58,7 +60,7 @@ def write_strips(
 ) -> None:
     """Write OUT/NAME_KEY/N_WHAT.jpg for at most `most` frames, evenly spread over all recordings: the image, its truth
     and each answer, in this order; and OUT/legend.json."""
-    paint, truth = Paint.of(truths[0]), read_index(list(truths))
+    paint, truth = Paint.of(truths), read_index(list(truths))
     given = [(answer, read_index(list(answer.folders))) for answer in answers]
     itself = {i: i for i in truth.categories}
     pixels = np.zeros(len(paint.table), np.int64)
@@ -78,6 +80,14 @@ def write_strips(
     legend = [[names[i], paint.table[i].tolist()] for i in seen]
     legend += [["unknown object", list(UNKNOWN)], ["nothing that has a true class", list(VOID)]]
     write_json(out / LEGEND, legend)
+
+
+def _is_color(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(isinstance(part, int) and 0 <= part <= 255 for part in value)
+    )
 
 
 def _classes(

@@ -9,8 +9,8 @@ import numpy as np
 
 from cups_ros.fusion import panoptic_from_maps
 from cups_ros.types import Classes, KnownInstance, PseudoClass
-from cups_train.evaluation.strips import UNKNOWN, Answer, write_strips
-from cups_train.files import read_image, read_json
+from cups_train.evaluation.strips import UNKNOWN, Answer, Paint, write_strips
+from cups_train.files import read_image, read_json, write_json
 from cups_train.folders.results import ResultWriter
 
 TRUTH = Classes((PseudoClass(1, "road", False, (200, 0, 0)), PseudoClass(2, "car", True, (0, 0, 200))))
@@ -60,3 +60,12 @@ def test_an_answer_is_painted_as_what_its_classes_stand_for(tmp_path: Path) -> N
     assert picture[12, 36].min() > 180  # the outline of the car
     names = [name for name, _ in read_json(tmp_path / "out" / "legend.json")]
     assert names == ["road", "car", "unknown object", "nothing that has a true class"]
+
+
+def test_truths_of_others_need_no_colours_and_may_hold_other_classes(tmp_path: Path) -> None:
+    rows = ([{"id": 1, "color": [300, 0, 0]}, {"id": 2, "color": "red"}], [{"id": 9, "color": [1, 2, 3]}])
+    for number, categories in enumerate(rows):
+        write_json(tmp_path / str(number) / "panoptic.json", {"categories": categories})
+    paint = Paint.of([tmp_path / "0", tmp_path / "1"])
+    assert paint.table[9].tolist() == [1, 2, 3] and (paint.unknown, paint.void) == (10, 11)
+    assert paint.table[1].any() and paint.table[2].any() and paint.table[1].tolist() != paint.table[2].tolist()
