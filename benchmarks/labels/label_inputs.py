@@ -32,7 +32,7 @@ from cups_train.folders.results import ResultWriter
 from cups_train.output import replacing
 from cups_train.progress import progress
 from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
-from cups_train.pseudo_label.label import Rules, label_frame
+from cups_train.pseudo_label.label import Rules, label_maps
 from cups_train.pseudo_label.sight import sight_of
 from cups_train.types import Work
 
@@ -146,16 +146,17 @@ def swaps(rules: Rules, table: np.ndarray, truth: Classes) -> dict[str, tuple[Cl
     def labelled(by: Rules, item: FrameInput, _kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
         class_map, instances = item.read(rules.clusters)
         sight = sight_of(item.recording, item.frame.key)
-        return label_frame(class_map, instances, item.frame.objects, by, item.scale, sight)
+        return label_maps(class_map, instances, item.frame.objects, by, item.scale, sight).panoptic(by.classes)
 
     def true_masks(item: FrameInput, _kinds: np.ndarray, things: np.ndarray) -> Panoptic:
         class_map, _ = item.read(rules.clusters)
-        return label_frame(class_map, things, (), without_kinds, item.scale)
+        return label_maps(class_map, things, (), without_kinds, item.scale).panoptic(without_kinds.classes)
 
     def true_classes(item: FrameInput, kinds: np.ndarray, _things: np.ndarray) -> Panoptic:
         _, instances = item.read(rules.clusters)
         sight = sight_of(item.recording, item.frame.key)
-        return label_frame(kinds, instances, item.frame.objects, Rules(truth, rules.config), item.scale, sight)
+        by = Rules(truth, rules.config)
+        return label_maps(kinds, instances, item.frame.objects, by, item.scale, sight).panoptic(truth)
 
     return {
         "labels": (rules.classes, partial(labelled, rules)),

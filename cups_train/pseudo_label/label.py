@@ -50,6 +50,10 @@ class FrameLabel:
     instances: np.ndarray  # (H, W) uint16, 0 = none
     rows: tuple[LabelInstance, ...]  # of the instances, ascending
 
+    def panoptic(self, classes: Classes) -> Panoptic:
+        """The same as segments."""
+        return panoptic_of(self.class_map, self.instances, self.rows, classes)
+
 
 def read_rules(labels: Path, classes: Classes, config: LabelConfig) -> Rules:
     """By what the finished labels in a folder were made."""
@@ -111,19 +115,6 @@ def _with_standing(label: FrameLabel, taken: int, rules: Rules, sight: Sight) ->
     )
     painted = paint(label.class_map, found.instances, found.ids, found.classes)
     return FrameLabel(painted, found.instances.astype(np.uint16), (*label.rows, *rows))
-
-
-def label_frame(
-    class_map: np.ndarray,
-    instances: np.ndarray,
-    objects: Sequence[MovingObject],
-    rules: Rules,
-    scale: Scale,
-    sight: Sight | None = None,
-) -> Panoptic:
-    """The panoptic label of one frame, from its class map (H, W), the object ids (H, W) and the objects."""
-    label = label_maps(class_map, instances, objects, rules, scale, sight)
-    return panoptic_of(label.class_map, label.instances, label.rows, rules.classes)
 
 
 def label_picture(class_map: np.ndarray, classes: Classes) -> Panoptic:

@@ -26,7 +26,7 @@ from cups_train.pseudo_label.gate import verdict
 from cups_train.pseudo_label.guess_names import guess_movers, guess_stuff, named
 from cups_train.pseudo_label.inputs import FrameInput, frame_inputs
 from cups_train.pseudo_label.kinds import Objects, describe_objects, find_kinds, join_kinds, save_kinds
-from cups_train.pseudo_label.label import Rules, label_frame, label_maps
+from cups_train.pseudo_label.label import Rules, label_maps
 from cups_train.pseudo_label.label_statistics import Findings, LabelArea, label_statistics, measure_frame
 from cups_train.pseudo_label.motion_counts import MotionCounts, count_frame
 from cups_train.pseudo_label.places import Places, places_of
@@ -134,7 +134,8 @@ def label_recording(
     """Every frame, without its map, and its label; the recording need not be one that the classes were found on."""
     for item in frame_inputs(recording, motion, semantics):
         class_map, instances = item.read(rules.clusters)
-        yield item.frame, label_frame(class_map, instances, item.frame.objects, rules, item.scale, _sight(rules, item))
+        label = label_maps(class_map, instances, item.frame.objects, rules, item.scale, _sight(rules, item))
+        yield item.frame, label.panoptic(rules.classes)
 
 
 def finish(out: Path, found: Findings, config: LabelConfig) -> None:
